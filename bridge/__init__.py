@@ -1,0 +1,1 @@
+"""infocaller-bridge: self-hosted middleware between Infocaller phone lines and a CRM."""

@@ -1,0 +1,115 @@
+"""What requests, urllib3 and the socket raise, in the words of `connectors.base`; and what a status means."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import requests
+import urllib3
+
+from connectors.base import ConnectorError, Misconfigured, TimedOut, Unavailable
+
+PASSING = frozenset({408, 425, 429})
+LONGEST_PAUSE = 3600.0
+_BAD_REQUEST = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidHeader,
+    urllib3.exceptions.LocationParseError,
+    UnicodeError,
+)
+_TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
+_NOT_CONNECTED = urllib3.exceptions.NewConnectionError
+_CLOCK_FAULTS = (9, 10)  # OpenSSL: not yet valid, expired
+
+
+class Broken(Unavailable):
+    """The connection broke before the answer was there."""
+
+
+def passes(status: int) -> bool:
+    """Whether an HTTP status may be another one later."""
+    return status in PASSING or status >= 500
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds that an answer asks us to stay away (`Retry-After`, seconds or a date), at most an hour; None: unsaid."""
+    said = response.headers.get("Retry-After", "").strip()
+    if not said:
+        return None
+    if said.isdecimal():
+        return min(float(said), LONGEST_PAUSE)
+    until, now = _date(said), _date(response.headers.get("Date", "")) or datetime.now(UTC)
+    return None if until is None else min(max((until - now).total_seconds(), 0.0), LONGEST_PAUSE)
+
+
+def translate(error: Exception, place: str) -> ConnectorError:
+    """The failure of a request, `place` (its method and URL). A `ConnectorError` is itself."""
+    chain = list(_causes(error))
+    for cause in chain:
+        if isinstance(cause, ConnectorError):
+            return cause
+    if any(isinstance(cause, _BAD_REQUEST) for cause in chain):
+        return Misconfigured(f"{place}: {_last(chain)}: mend the address, or what is filled in")
+    certificate = next((cause for cause in chain if isinstance(cause, ssl.SSLCertVerificationError)), None)
+    if certificate is not None:
+        return _untrusted(certificate, place)
+    # urllib3 derives "no connection could be made" from its timeouts
+    if any(isinstance(cause, _TIMED_OUT) and not isinstance(cause, _NOT_CONNECTED) for cause in chain):
+        return TimedOut(f"{place}: no whole answer in time")
+    return _lost(chain, place)
+
+
+def _lost(chain: list[BaseException], place: str) -> Unavailable:
+    cut = next((cause for cause in chain if isinstance(cause, urllib3.exceptions.IncompleteRead)), None)
+    if cut is not None:
+        return Broken(f"{place}: the answer broke off after {cut.partial} bytes, {cut.expected} more were to come")
+    if any(isinstance(cause, urllib3.exceptions.DecodeError) for cause in chain):
+        return Unavailable(f"{place}: the answer can't be unpacked, it is not compressed as it says")
+    if any(isinstance(cause, urllib3.exceptions.NameResolutionError) for cause in chain):
+        return Unavailable(f"{place}: no such host, or no name server answers")
+    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
+        return Unavailable(f"{place}: connection refused")
+    if any(isinstance(cause, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for cause in chain):
+        return Unavailable(f"{place}: the proxy: {_last(chain)}")
+    if any(isinstance(cause, (_NOT_CONNECTED, ssl.SSLError)) for cause in chain):
+        return Unavailable(f"{place}: no connection: {_last(chain)}")
+    return Broken(f"{place}: the connection broke: {_last(chain)}")
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, place: str) -> ConnectorError:
+    if error.verify_code in _CLOCK_FAULTS:
+        return Unavailable(f"{place}: {error.verify_message}: the server's certificate, or this machine's clock")
+    return Misconfigured(f"{place}: certificate not trusted: {error.verify_message}; a private CA goes into ca_file")
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it wraps: its arguments, `reason`, cause and context."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+
+
+def _last(chain: list[BaseException]) -> str:
+    """The innermost error in words, without the objects that urllib3 puts into its texts."""
+    inner = chain[-1]
+    words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
+    return f"{type(inner).__name__}: {words}" if words else type(inner).__name__
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

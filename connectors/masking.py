@@ -1,0 +1,89 @@
+"""Requests and answers as a person may see them: without secrets, and with phone numbers masked.
+
+Headers are never shown. In URLs and bodies, the values of anything named like a secret, every value that was handed to
+`hide`, and whatever looks like a phone number are replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+_NAMES = (  # of secrets
+    r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|access[-_]?key|auth(?:orization)?|signature|assertion|"
+    r"session|cookie|credential|private[-_]?key"
+)
+_SECRET_NAME = re.compile(_NAMES, re.I)
+_JSON_SECRET = re.compile(
+    rf'("[^"\\]{{0,60}}(?:{_NAMES})[^"\\]{{0,60}}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,\]}}\[{{]+)', re.I
+)
+_XML_SECRET = re.compile(rf"(<[\w:.-]{{0,60}}(?:{_NAMES})[\w:.-]{{0,60}}>)[^<]+", re.I)
+_PHONE = re.compile(r"(?<!\d)\+?\d(?:[ ().*%/_-]{0,2}\d){6,14}(?!\d)")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_LONG_DIGITS = re.compile(r"\d{16,}")
+_READ = 4000  # so much of a body is masked, to show its start
+_SHOWN = 500
+_LAST = 3  # digits of a number
+GONE = "•••"
+
+
+class Mask:
+    """Knows a connector's secrets and leaves them out of what is shown."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: tuple[str, ...] = ()
+        self.hide(*secrets)
+
+    def hide(self, *secrets: str) -> None:
+        """Never show these again. Values of fewer than four characters are left: they would eat into ordinary words."""
+        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
+        self._secrets = tuple(sorted(known, key=len, reverse=True))[:200]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """All that is hidden, the longest first."""
+        return self._secrets
+
+    def text(self, text: str) -> str:
+        """Any text, such as a body or an error message."""
+        for secret in self._secrets:
+            text = text.replace(secret, GONE)
+        text = _JSON_SECRET.sub(rf'\1"{GONE}"', text)
+        text = _XML_SECRET.sub(rf"\1{GONE}", text)
+        return _PHONE.sub(_digits, _LONG_DIGITS.sub(GONE, text))
+
+    def url(self, url: str) -> str:
+        """A URL, decoded for people."""
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        shown = f"{parts.scheme}://{host}{self.text(unquote(parts.path))}" if host else self.text(unquote(parts.path))
+        return f"{shown}?{self.form(parts.query)}" if parts.query else shown
+
+    def form(self, text: str) -> str:
+        """A query string or a form body, decoded for people."""
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200)
+        except ValueError:
+            return self.text(unquote(text[:_READ]))
+        return "&".join(f"{name}={GONE if _SECRET_NAME.search(name) else self.text(value)}" for name, value in pairs)
+
+    def body(self, body: bytes | str | None, content_type: str = "") -> str:
+        """The start of a body."""
+        if not body:
+            return ""
+        text = body[: _READ * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
+        text = text[:_READ]
+        text = self.form(text) if "x-www-form-urlencoded" in content_type else self.text(text)
+        text = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+        return f"{text[:_SHOWN]}…" if len(text) > _SHOWN or len(body) > _READ else text
+
+
+def _digits(found: re.Match[str]) -> str:
+    """A number with all but its last digits hidden; how it is spelled stays to be seen, for that is what a CRM's search
+    goes by."""
+    date = _DATE.match(found[0])
+    if date:
+        return date[0] + _PHONE.sub(_digits, found[0][date.end() :])
+    last = list(re.finditer(r"\d", found[0]))[-_LAST].start()
+    return re.sub(r"\d", "•", found[0][:last]) + found[0][last:]

@@ -1,0 +1,247 @@
+"""An answer: read, and judged by what the configuration says of such answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from connectors.base import ConnectorError, Misconfigured, Rejected, Unavailable
+from connectors.failures import passes, retry_after
+from connectors.http import Session
+from connectors.rest.values import JmesPath, Unfit
+
+if TYPE_CHECKING:
+    from connectors.rest.requests import ErrorRule, Match
+
+_REFUSED_WRITES = frozenset({400, 409, 412, 413, 422, 428})
+_REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
+_GONE = frozenset({404, 410})
+_NAMED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the JSON `body` (None where it was empty), the `links` of the header Link by relation. `named` is
+    true for an answer that the configuration has a name for (`not_found`, `already`). `describe` says the exchange as a
+    person may see it, `place` the request in a few words."""
+
+    status: int
+    body: Any
+    describe: Callable[[], str]
+    place: str
+    named: bool = False
+    links: Mapping[str, str] = field(default_factory=dict)
+    response: requests.Response | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How to judge answers of one request. `named`: those that mean something else than an error (`not_found`,
+    `already`); `writes`: it tells the CRM something; `filled`: its path names one thing (`/tasks/7`); `renew`: answers
+    that mean that the sign-in has run out; `login`: it signs in; `lenient`: an answer that is no JSON is as good (a
+    login that sets cookies)."""
+
+    named: tuple[Match, ...] = ()
+    error: ErrorRule | None = None
+    writes: bool = False
+    filled: bool = False
+    renew: tuple[Match, ...] = ()
+    login: bool = False
+    lenient: bool = False
+
+
+class Refused(Misconfigured):
+    """The CRM refused the user, password, key or token that it was given."""
+
+
+class SignInOver(Exception):
+    """The CRM wants to be signed in to again. `error` is for when that does not help."""
+
+    def __init__(self, error: ConnectorError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class _Real(float):
+    """A number with a point, which prints as the CRM wrote it (12.50)."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(cls, text: str) -> _Real:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_Real.__name__ = "float"  # JMESPath's functions go by the name of a value's type
+
+
+def judge(response: requests.Response, rules: Rules, session: Session) -> Answer:
+    """The answer, when it is one. Raises `ConnectorError`, and `SignInOver`."""
+    verdict = _Verdict(response, rules, session)
+    try:
+        return verdict.answer()
+    except Unfit as unfit:
+        raise verdict.failed(Misconfigured, f"the answer is not as the configuration expects: {unfit}") from None
+
+
+class _Verdict:
+    """One answer with the rules that it is judged by."""
+
+    def __init__(self, response: requests.Response, rules: Rules, session: Session) -> None:
+        self.response = response
+        self.rules = rules
+        self.session = session
+        self.status = response.status_code
+
+    def answer(self) -> Answer:
+        body, readable = _read(self.response)
+        if any(match.matches(self.status, body) for match in self.rules.renew):
+            raise SignInOver(self._by_status(body))
+        if any(match.matches(self.status, body) for match in self.rules.named):
+            return self._answered(body, named=True)
+        rule = self.rules.error
+        if rule is not None and readable and rule.when.holds(body):
+            raise self._by_rule(rule, body)
+        if self.status >= 400 or (self.status >= 300 and not self.rules.lenient):
+            raise self._by_status(body)
+        if not (readable or self._does()):
+            raise self.failed(Unavailable, f"what came back is no JSON: {_kind(self.response)}")
+        return self._answered(body)
+
+    def failed(self, error: type[ConnectorError], text: str) -> ConnectorError:
+        message = self.session.mask.text(f"{self.session.place(self.response.request)}: {text}")
+        if error is Unavailable:
+            return Unavailable(message, exchange=self._exchange(), retry_after=retry_after(self.response))
+        return error(message, exchange=self._exchange())
+
+    def _answered(self, body: Any, *, named: bool = False) -> Answer:
+        links = {relation: link["url"] for relation, link in self.response.links.items()} if self._linked() else {}
+        place = self.session.place(self.response.request)
+        return Answer(self.status, body, self._exchange, place, named, links, self.response)
+
+    def _linked(self) -> bool:
+        return "Link" in self.response.headers
+
+    def _does(self) -> bool:
+        """Whether an answer without JSON will do: after a write, or a login by cookies; a page for people never."""
+        if not self.response.content:
+            return self.rules.writes or self.rules.lenient
+        plain = self.response.headers.get("Content-Type", "").startswith("text/plain")
+        return self.rules.lenient or (self.rules.writes and plain)
+
+    def _by_rule(self, rule: ErrorRule, body: Any) -> ConnectorError:
+        said = rule.text.search(body) if rule.text is not None else None
+        text = f"answered {self.status} with an error: {_words(said) if said else _start(body)}"
+        passing = rule.passing.search(body) if rule.passing is not None else None
+        if passing is True or (passing is None and self.status >= 400 and passes(self.status)):
+            return self.failed(Unavailable, text)
+        return self.failed(self._lasting() if self.status >= 400 else self._refusal(), text)
+
+    def _by_status(self, body: Any) -> ConnectorError:
+        reason = f" {self.response.reason}" if self.response.reason else ""
+        said = _start(body)
+        text = f"answered {self.status}{reason}{f': {said}' if said else ''}"
+        if passes(self.status):
+            return self.failed(Unavailable, text)
+        return self.failed(self._lasting(), text)
+
+    def _lasting(self) -> type[ConnectorError]:
+        """What a 4xx is: this record's fault, the password's, or the configuration's."""
+        if self.rules.login and self.status in _REFUSED_LOGINS:
+            return Refused
+        if self.rules.writes and (self.status in _REFUSED_WRITES or (self.rules.filled and self.status in _GONE)):
+            return Rejected
+        return Misconfigured
+
+    def _refusal(self) -> type[ConnectorError]:
+        if self.rules.login:
+            return Refused
+        return Rejected if self.rules.writes else Misconfigured
+
+    def _exchange(self) -> str:
+        return self.session.describe(self.response)
+
+
+def items_of(answer: Answer, items: JmesPath | None) -> list[Any]:
+    """The items of an answer: those of the list at `items`, or the one thing there. An empty list is none; nothing at
+    all is an error. Raises `Misconfigured`."""
+    try:
+        found = items.search(answer.body) if items is not None else answer.body
+    except Unfit as unfit:
+        raise Misconfigured(f"{answer.place}: items: {unfit}", exchange=answer.describe()) from None
+    if isinstance(found, list):
+        return [item for item in found if item is not None]
+    if isinstance(found, dict):
+        return [found] if found else []
+    where = f"at items: {items.source}" if items is not None else "in it"
+    has = f"it has {', '.join(map(str, list(answer.body)[:_NAMED]))}" if isinstance(answer.body, dict) else "it is "
+    has += "" if isinstance(answer.body, dict) else _json_kind(answer.body)
+    what = "there is nothing" if found is None else f"there is no list, but {_json_kind(found)},"
+    raise Misconfigured(f"{answer.place}: {what} {where} of the answer; {has}", exchange=answer.describe())
+
+
+def _read(response: requests.Response) -> tuple[Any, bool]:
+    """The JSON in an answer, whatever it says it is (PHP says text/html), and whether there is any."""
+    content = response.content
+    if not content.strip():
+        return None, False
+    try:
+        declared = response.headers.get("Content-Type", "").lower()
+        text = content.decode("iso-8859-1") if "8859-1" in declared else content.decode(json.detect_encoding(content))
+        return json.loads(text.removeprefix("\ufeff"), parse_float=_Real, parse_constant=_no_number), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _kind(response: requests.Response) -> str:
+    content, declared = response.content.lstrip(), response.headers.get("Content-Type", "no content type")
+    if not content:
+        return f"an empty body ({response.status_code})"
+    if content[:1] == b"<":
+        what = "a web page, such as a login page" if b"<html" in content[:1000].lower() else "XML"
+    elif content[:1] in (b"{", b"["):
+        what = "JSON that is broken or cut off"
+    else:
+        what = "something else"
+    return f"{what} ({declared}, {len(response.content)} bytes)"
+
+
+def _json_kind(value: object) -> str:
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "a text"}
+    return kinds.get(type(value), "a number")
+
+
+def _start(body: Any) -> str:
+    """The words in an answer that says what is wrong."""
+    return next((text for text in _texts(body, 0) if text), "")[:300]
+
+
+def _texts(value: Any, depth: int) -> Iterator[str]:
+    if depth > 4 or not isinstance(value, (dict, list)):
+        return
+    parts = list(value.items()) if isinstance(value, dict) else [("", part) for part in value[:20]]
+    for wanted in ("error_description", "detail", "message", "description", "error", "title", "msg"):
+        yield from (_words(part) for name, part in parts if name == wanted and isinstance(part, str))
+    for _, part in parts:
+        yield from _texts(part, depth + 1)
+
+
+def _words(value: object) -> str:
+    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))[:300]

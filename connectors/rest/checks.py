@@ -1,0 +1,184 @@
+"""What is checked of a `rest` section beyond the types of its values."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+from connectors.base import Problem, TemplateUse
+from connectors.expression import Template
+from connectors.rest.auth import OAuth2, SessionAuth
+from connectors.rest.building import same_host
+from connectors.rest.requests import Change, Create, Detail, Existing, Step
+from connectors.rest.values import JsonBody, Loc, PathTemplate
+
+if TYPE_CHECKING:
+    from connectors.rest.options import RestOptions
+
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_TAKEN = frozenset(
+    {"phone", "key", "login", "settings", "task", "outcome", "true", "false", "none", "not", "and", "or"}
+)
+_OF_ACTIVITY = frozenset({"activity", "contact", "found", "call", "vars", "caller", "called", "line"})
+
+
+def chain(names: Sequence[str | None], *, last_too: bool = False) -> None:
+    """Raise ValueError unless the steps of a chain can be told apart: the last needs no name."""
+    for at, name in enumerate(names):
+        last = at == len(names) - 1
+        if name is None and not last and not last_too:
+            raise ValueError(f"step {at + 1} of this chain needs a name:, else nothing can use what it found")
+        if name is not None and (not _NAME.fullmatch(name) or name in _TAKEN):
+            raise ValueError(f"a step can't be called {name}: write letters, digits and _, such as ref")
+        if name is not None and name in names[:at]:
+            raise ValueError(f"two steps of this chain are called {name}")
+
+
+def base_url(template: Template, settings: Mapping[str, SecretStr]) -> None:
+    """Raise ValueError for a base URL that is none."""
+    if template.names - {"settings"}:
+        raise ValueError("only {{ settings.NAME }} is known here")
+    missing = [path[1] for path in sorted(template.paths) if len(path) > 1 and path[1] not in settings]
+    if missing:
+        raise ValueError(f"settings.{missing[0]} is not there: add {missing[0]} below settings")
+    url = template.render({"settings": {name: value.get_secret_value() for name, value in settings.items()}})
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write where the API begins, such as https://crm.example.com/api")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("only host and path belong here: parameters go into params, sign-in into auth")
+
+
+def names_in(part: Any) -> frozenset[str]:
+    """All names that the expressions of a part use."""
+    return frozenset(name for _, template in walk(part, ()) for name in template.names)
+
+
+def walk(part: Any, loc: Loc) -> Iterator[tuple[Loc, Template]]:
+    """Every expression in a part of the section, with its place."""
+    if isinstance(part, Template):
+        if not part.constant:
+            yield loc, part
+    elif isinstance(part, PathTemplate):
+        yield from walk(part.template, loc)
+    elif isinstance(part, JsonBody):
+        yield from (((*loc, *inner), template) for inner, template in part.templates)
+    elif isinstance(part, BaseModel):
+        for name, info in type(part).model_fields.items():
+            yield from walk(getattr(part, name), (*loc, info.alias or name))
+    elif isinstance(part, Mapping):
+        for name, value in part.items():
+            yield from walk(value, (*loc, name))
+    elif isinstance(part, (list, tuple)):
+        for at, value in enumerate(part):
+            yield from walk(value, (*loc, at))
+
+
+def templates(options: RestOptions) -> Iterator[TemplateUse]:
+    """Each expression with the names that it may use."""
+    known = {"settings", "login"} if isinstance(options.auth, (OAuth2, SessionAuth)) else {"settings"}
+    yield from _uses(options.base_url, ("base_url",), {"settings"})
+    yield from _uses(options.headers, ("headers",), known)
+    if isinstance(options.auth, SessionAuth):
+        yield from _uses(options.auth.login, ("auth", "login"), {"settings"})
+        yield from _uses(options.auth.headers, ("auth", "headers"), known)
+        yield from _uses(options.auth.params, ("auth", "params"), known)
+    for name, record in options.records.items():
+        yield from _searches(list(record.search or ()), ("records", name, "search"), known | {"phone", "key"})
+        yield from _uses(record.create, ("records", name, "create"), known | {"field", "key", "found"})
+        yield from _uses(record.find, ("records", name, "find"), known | {"field", "key"})
+    yield from _uses(options.activity, ("activity",), known | _OF_ACTIVITY)
+    if options.tasks is not None:
+        yield from _uses(options.tasks.list_, ("tasks", "list"), known)
+        yield from _uses(options.tasks.read, ("tasks", "read"), known | {"task"})
+        yield from _chain(options.tasks.details, ("tasks", "details"), known | {"task"})
+        yield from _chain(options.tasks.update or [], ("tasks", "update"), known | {"task", "outcome"})
+
+
+def _searches(search: Sequence[Step | list[Step]], loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
+    steps = [one for one in search if isinstance(one, Step)]
+    yield from _chain(steps, loc, known) if len(steps) == len(search) else ()
+    if len(steps) != len(search):
+        for at, one in enumerate(search):
+            yield from _chain(one, (*loc, at), known) if isinstance(one, list) else _uses(one, (*loc, at), known)
+
+
+def _chain(steps: Sequence[Step | Change | Detail], loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
+    for at, step in enumerate(steps):
+        yield from _uses(step, (*loc, at), known)
+        known = known | {step.name} if step.name is not None else known
+
+
+def _uses(part: Any, loc: Loc, known: Iterable[str]) -> Iterator[TemplateUse]:
+    names = frozenset(known)
+    yield from (TemplateUse(place, template, names) for place, template in walk(part, loc))
+
+
+def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
+    """What is wrong, or may be."""
+    yield from _settings(options)
+    yield from _hosts(options)
+    if options.ca_file is not None and not (folder / options.ca_file).exists():
+        yield Problem(("ca_file",), f"there is no file {folder / options.ca_file}")
+    for name, record in options.records.items():
+        loc: Loc = ("records", name)
+        if record.key is None and any(not {"phone", "key"} & names_in(steps) for steps in record.tries):
+            text = "this asks for everything each time: nothing in it says {{ phone… }} or {{ key }}"
+            yield Problem((*loc, "search"), text, warning=True)
+        yield from _twice(record.create, record.find, (*loc, "create"), "a record")
+    if options.activity is not None:
+        yield from _twice(options.activity.create, options.activity.find, ("activity", "create"), "an activity")
+
+
+def _settings(options: RestOptions) -> Iterator[Problem]:
+    used = {path[1] for use in templates(options) for path in use.template.paths
+            if path[0] == "settings" and len(path) > 1}  # fmt: skip
+    for name in sorted(used - set(options.settings)):
+        what = f"the preset {options.preset}" if options.preset else "{{ settings." + name + " }}"
+        yield Problem(("settings",), f"{what} needs {name}: add it below settings")
+
+
+def _hosts(options: RestOptions) -> Iterator[Problem]:
+    for loc, part in _paths(options, ()):
+        if part.source.startswith(("http://", "https://")) and not same_host(options.root, part.source):
+            yield Problem(
+                loc, f"this is another host than {urlsplit(options.root).netloc}: write a path below base_url"
+            )
+    urls: list[tuple[Loc, str]] = [(("base_url",), options.root)]
+    urls += [(("auth", "token_url"), options.auth.token_url)] if isinstance(options.auth, OAuth2) else []
+    for loc, url in urls:
+        if url.startswith("http://") and not _here(urlsplit(url).hostname or ""):
+            yield Problem(loc, "passwords and customers' data travel unprotected by http: write https", warning=True)
+
+
+def _here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or "." not in host
+
+
+def _paths(part: Any, loc: Loc) -> Iterator[tuple[Loc, PathTemplate]]:
+    if isinstance(part, PathTemplate):
+        yield loc, part
+    elif isinstance(part, BaseModel):
+        for name, info in type(part).model_fields.items():
+            yield from _paths(getattr(part, name), (*loc, info.alias or name))
+    elif isinstance(part, (dict, list)):
+        for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+            yield from _paths(value, (*loc, key))
+
+
+def _twice(create: Create | None, find: Existing | None, loc: Loc, what: str) -> Iterator[Problem]:
+    if create is not None and find is None and not create.already and not (create.idempotent or create.verb == "PUT"):
+        text = (
+            f"this CRM can see {what} twice: when an answer is lost, it is created again; add find: to look for it "
+            "first, or already: if the CRM refuses a key that it has"
+        )
+        yield Problem(loc, text, warning=True)

@@ -1,0 +1,135 @@
+"""The connector `rest`: any CRM with a REST API, described in the configuration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar
+
+import phonenumbers
+
+from connectors.base import (
+    Activity,
+    Connector,
+    ConnectorError,
+    ConnectorOptions,
+    Context,
+    Deadline,
+    Finding,
+    Outcome,
+    Record,
+    Saved,
+    Task,
+    Wanted,
+    Written,
+)
+from connectors.phone import Phone, parse
+from connectors.rest.client import Client
+from connectors.rest.finding import Finder
+from connectors.rest.options import RestOptions
+from connectors.rest.tasks import Tasks
+from connectors.rest.writing import Activities, Writer, of_saved
+
+_TEST_KEY = "infocaller-bridge-check"
+_PROBE = 15.0
+
+
+class RestConnector(Connector):
+    """See docs/connectors/rest.md."""
+
+    Options: ClassVar[type[ConnectorOptions]] = RestOptions
+    cooperative: ClassVar[bool] = True
+
+    def __init__(self, name: str, options: ConnectorOptions, context: Context) -> None:
+        super().__init__(name, options, context)
+        assert isinstance(options, RestOptions)  # noqa: S101 - the registry pairs them
+        self._options = options
+        self._client = Client(options, context)
+        self._finders = {
+            kind: Finder(kind, record, self._client, name) for kind, record in options.records.items() if record.search
+        }
+        self._writers = {
+            kind: Writer(record.create, record.find, self._client)
+            for kind, record in options.records.items()
+            if record.create is not None
+        }
+        self._activities = Activities(options.activity, self._client) if options.activity is not None else None
+        self._tasks = Tasks(options.tasks, self._client) if options.tasks is not None else None
+
+    def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
+        """The records that match. Raises `ConnectorError`."""
+        finder = self._finders.get(wanted.kind)
+        if finder is None:
+            raise self._cannot(f"look up {wanted.kind}")
+        return finder.find(wanted, deadline)
+
+    def save(self, saved: Saved, deadline: Deadline) -> Written:
+        """Keep a new record. Raises `ConnectorError`."""
+        writer = self._writers.get(saved.kind)
+        if writer is None:
+            raise self._cannot(f"save {saved.kind}")
+        return writer.write(of_saved(saved), saved.key, saved.attempt, deadline)
+
+    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:
+        """Keep a call, or a correction of it. Raises `ConnectorError`."""
+        if self._activities is None:
+            raise self._cannot("keep activities")
+        return self._activities.log(activity, deadline)
+
+    def tasks(self, deadline: Deadline) -> Iterable[Task]:
+        """The tasks that ask for a call now, page by page. Raises `ConnectorError`."""
+        return self._asked_for().list(deadline)
+
+    def read_task(self, task: Task, deadline: Deadline) -> Task | None:
+        """The task as it is now. Raises `ConnectorError`."""
+        return self._asked_for().read(task, deadline)
+
+    def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+        """Tell the CRM what became of a task. Raises `ConnectorError`."""
+        return self._asked_for().update(task, outcome, deadline)
+
+    def probe(self, deadline: Deadline) -> Iterable[Finding]:
+        """Sign in, look up a number and a key that nobody has, list the tasks. Nothing is written."""
+        signed_in = _tried("sign in", lambda: self._client.sign_in(deadline.within(_PROBE)))
+        yield signed_in
+        if not signed_in.ok:
+            return
+        can = self._options.abilities()
+        for kind in self._finders:
+            if kind in can.by_phone:
+                yield self._probed(f"{kind} by phone", Wanted(kind, phone=self._test_number()), deadline)
+            if kind in can.by_key:
+                yield self._probed(f"{kind} by key", Wanted(kind, key=_TEST_KEY), deadline)
+        tasks = self._tasks
+        if tasks is not None:
+            yield _tried("tasks", lambda: _counted(tasks.list(deadline.within(_PROBE))))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def _probed(self, what: str, wanted: Wanted, deadline: Deadline) -> Finding:
+        return _tried(what, lambda: f"answered, {len(self.find(wanted, deadline.within(_PROBE)))} found")
+
+    def _test_number(self) -> Phone:
+        example = phonenumbers.example_number(self.context.country)
+        text = f"+{example.country_code}{example.national_number}" if example is not None else "+34600000000"
+        return parse(text, self.context.country)
+
+    def _asked_for(self) -> Tasks:
+        if self._tasks is None:
+            raise self._cannot("list tasks")
+        return self._tasks
+
+
+def _tried(what: str, attempt: Callable[[], str]) -> Finding:
+    began = time.monotonic()
+    try:
+        text = attempt()
+    except ConnectorError as error:
+        return Finding(what, ok=False, text=str(error))
+    return Finding(what, ok=True, text=f"{text} ({(time.monotonic() - began) * 1000:.0f} ms)")
+
+
+def _counted(tasks: Iterator[Task]) -> str:
+    return "answered, there are some" if next(tasks, None) is not None else "answered, there are none"

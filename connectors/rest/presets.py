@@ -1,0 +1,77 @@
+"""Presets: CRMs that are described already, one YAML file each under `connectors/presets/`.
+
+A preset is what stands in a connector's section, without what is the admin's own (the address, the sign-in, the
+secrets). The configuration overrides it key by key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+
+def shipped() -> Traversable:
+    """The folder of the presets that come with the bridge."""
+    return files("connectors").joinpath("presets")
+
+
+def names(folder: Traversable) -> list[str]:
+    """The presets that there are."""
+    found = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+
+
+def read(name: str, folder: Traversable) -> dict[str, Any]:
+    """A preset's keys. Raises ValueError where there is none of this name, or it can't be read."""
+    known = names(folder)
+    if name not in known:
+        near = difflib.get_close_matches(name.lower(), known, 1)
+        there = f"there are {', '.join(known)}" if known else "there are none"
+        raise ValueError(f"there is no preset {name[:40]}; {f'did you mean {near[0]}?' if near else there}")
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        value = yaml.load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
+    except YAMLError as error:
+        raise ValueError(f"the preset {name} can't be read: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"the preset {name} holds no keys")
+    return value
+
+
+def applied(section: Any, folder: Traversable | None = None) -> Any:
+    """A connector's section on top of the preset that it names, if any; by default one that is shipped. Raises
+    ValidationError."""
+    if not isinstance(section, dict) or section.get("preset") is None:
+        return section
+    try:
+        return merged(read(str(section["preset"]), folder or shipped()), section)
+    except ValueError as error:
+        kind = PydanticCustomError("value_error", "{error}", {"error": str(error)})
+        wrong = InitErrorDetails(type=kind, loc=("preset",), input=section["preset"])
+        raise ValidationError.from_exception_data("preset", [wrong]) from None
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` overridden key by key: maps are merged, anything else takes the place of what was there. A key that is
+    null is taken out, and a section of another `type` takes the place of the whole."""
+    result = dict(base)
+    for key, value in over.items():
+        before = result.get(key)
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(before, dict) and isinstance(value, dict) and not _of_another_type(before, value):
+            result[key] = merged(before, value)
+        else:
+            result[key] = value
+    return result
+
+
+def _of_another_type(before: dict[str, Any], value: dict[str, Any]) -> bool:
+    return "type" in value and "type" in before and value["type"] != before["type"]

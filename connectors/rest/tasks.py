@@ -1,0 +1,184 @@
+"""Tasks: who is to be called, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from connectors.base import Deadline, Misconfigured, Outcome, Task, Unavailable, Written
+from connectors.rest.answers import Answer
+from connectors.rest.client import Call, Client
+from connectors.rest.finding import id_of, items, one
+from connectors.rest.options import Dates, TaskOptions
+from connectors.rest.requests import Change, Detail
+from connectors.rest.values import Empty, JmesPath, Unfit
+
+_ROUNDS = 5
+_DATE_ONLY = 10
+
+
+class Tasks:
+    """The tasks of a CRM."""
+
+    def __init__(self, options: TaskOptions, client: Client) -> None:
+        self._options = options
+        self._client = client
+        self._listing = Call(options.list_, client, writes=False)
+        self._reading = Call(options.read, client, writes=False) if options.read is not None else None
+        self._changes = [Call(change, client, writes=change.verb != "GET") for change in options.update or []]
+        self._details = [Call(detail, client, writes=False) for detail in options.details]
+
+    def list(self, deadline: Deadline) -> Iterator[Task]:
+        """The tasks that ask for a call now. Raises `ConnectorError`."""
+        path = self._options.list_.items or self._options.items
+        for item, answer in items(self._client, self._listing, path, {}, deadline, self._options.list_.pages):
+            task = self._task(item, answer, deadline)
+            if task is not None:
+                yield task
+
+    def read(self, task: Task, deadline: Deadline) -> Task | None:
+        """The task as it is now; as it was where nothing says how to read one. What the bridge itself wrote into it is
+        no change. Raises `ConnectorError`."""
+        if self._reading is None or self._options.read is None:
+            return task
+        for item, answer in items(
+            self._client, self._reading, self._options.read.items, {"task": _seen(task)}, deadline
+        ):
+            now = self._task(item, answer, deadline, claimed=True)
+            if now is None or now.id != task.id:
+                return None
+            return Task(now.id, {name: self._unclaimed(value, task.fields.get(name))
+                                 for name, value in now.fields.items()})  # fmt: skip
+        return None
+
+    def update(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+        """Tell what became of a task. Raises `ConnectorError`."""
+        if not self._changes or outcome.status not in self._options.on:
+            return Written(task.id, created=False)
+        for _ in range(_ROUNDS):
+            written = self._told(task, outcome, deadline)
+            if written is not None:
+                return written
+        raise Unavailable(f"the task {task.id} kept changing while it was updated (again_on)")
+
+    def _told(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written | None:
+        """What the requests came to; None when they have to be made again."""
+        scope: dict[str, object] = {"task": _seen(task), "outcome": self._words(outcome)}
+        answer: Answer | None = None
+        for call in self._changes:
+            answer = self._client.ask(call, scope, deadline)
+            change = call.request
+            assert isinstance(change, Change)  # noqa: S101 - that is what they were made of
+            if answer.named and answer.status in change.again_on:
+                return None
+            if answer.named:
+                self._client.context.log.info("%s: the task is gone, nobody is told", answer.place)
+                return Written(task.id, created=False, exchange=answer.describe())
+            if change.name is not None:
+                scope[change.name] = _within(answer, change)
+        return Written(task.id, created=False, exchange=answer.describe() if answer is not None else "")
+
+    def _words(self, outcome: Outcome) -> dict[str, object]:
+        statuses: Mapping[Any, Any] = self._options.statuses
+        return {
+            "status": statuses.get(outcome.status, outcome.status),
+            "text": outcome.text,
+            "at": outcome.at,
+            "idcall": outcome.idcall,
+            "result": outcome.result,
+            "seconds": outcome.seconds,
+        }
+
+    def _task(self, item: Any, answer: Answer, deadline: Deadline, *, claimed: bool = False) -> Task | None:
+        """The task of an item; None when it asks for no call. One that is `claimed` by the bridge still asks."""
+        options = self._options
+        try:
+            asks = options.when is None or options.when.holds(item)
+            id_ = id_of(item, options.mapping["id"])
+            if not asks and not (claimed and self._is_claimed(item)):
+                return None
+            if id_ is None:
+                self._client.context.log.warning("%s: a task without an id is left out", answer.place)
+                return None
+            fields = self._fields(self._detailed(item, deadline) if self._details else item)
+        except Unfit as unfit:
+            raise Misconfigured(f"{answer.place}: tasks: {unfit}", exchange=answer.describe()) from None
+        for name in options.dates.fields:
+            if name in fields:
+                fields[name] = self._moment(fields[name], name, id_)
+        return Task(id_, fields)
+
+    def _fields(self, item: Any) -> dict[str, object]:
+        return {name: path.search(item) for name, path in self._options.mapping.items()}
+
+    def _detailed(self, item: Any, deadline: Deadline) -> dict[str, Any]:
+        """An item with what `details` found, by name; None for what is not there, or can't be asked for because
+        something for its path is missing."""
+        detailed: dict[str, Any] = dict(item) if isinstance(item, Mapping) else {"id": item}
+        scope: dict[str, object] = {"task": self._fields(detailed)}
+        for call in self._details:
+            detail = call.request
+            assert isinstance(detail, Detail)  # noqa: S101 - that is what they were made of
+            found = one(self._client, call, scope, deadline) if self._askable(call, scope) else None
+            detailed[detail.name] = scope[detail.name] = found
+        return detailed
+
+    def _askable(self, call: Call, scope: Mapping[str, object]) -> bool:
+        try:
+            call.request.path.fill({"settings": self._client.settings, **scope})
+        except Empty:
+            return False
+        return True
+
+    def _moment(self, value: object, name: str, task: str) -> object:
+        """A time as such; what can't be read stays as it is, so that whoever takes it for a time refuses it."""
+        try:
+            return moment(value, self._options.dates, self._client.context.timezone)
+        except (ValueError, TypeError, OverflowError, OSError):
+            self._client.context.log.warning("task %s: %s is no time as tasks.dates says it is written", task, name)
+            return value
+
+    def _is_claimed(self, item: Any) -> bool:
+        """Whether a task asks for no call any more only because the bridge has claimed it: what `when` looks at holds
+        the word that the bridge wrote there."""
+        when = self._options.when
+        return when is not None and any(self._is_claim(JmesPath(path).search(item)) for path in when.reads)
+
+    def _unclaimed(self, now: object, before: object) -> object:
+        return before if self._is_claim(now) else now
+
+    def _is_claim(self, value: object) -> bool:
+        written = bool(self._changes) and "claimed" in self._options.on
+        return written and value is not None and str(value) == str(self._options.statuses.get("claimed", "claimed"))
+
+
+def moment(value: object, dates: Dates, timezone: str) -> object:
+    """An aware time, a date where no time is given, None for nothing. Raises ValueError and the like."""
+    if value is None or value == "":
+        return None
+    text = str(value).strip()
+    if dates.format in ("epoch", "epoch_ms"):
+        seconds = float(text) / (1000 if dates.format == "epoch_ms" else 1)
+        return datetime.fromtimestamp(seconds, UTC)
+    if dates.format is None and len(text) == _DATE_ONLY:
+        return date.fromisoformat(text)
+    read = datetime.fromisoformat(text) if dates.format is None else datetime.strptime(text, dates.format)
+    if dates.format is not None and not any(part in dates.format for part in ("%H", "%I", "%c", "%X")):
+        return read.date()
+    return read if read.tzinfo else read.replace(tzinfo=ZoneInfo(dates.timezone or timezone))
+
+
+def _seen(task: Task) -> dict[str, object]:
+    """A task as expressions see it."""
+    return {**task.fields, "id": task.fields.get("id", task.id)}
+
+
+def _within(answer: Answer, change: Change) -> Any:
+    """What later requests of a chain see of this one's answer."""
+    try:
+        found = change.items.search(answer.body) if change.items is not None else answer.body
+    except Unfit as unfit:
+        raise Misconfigured(f"{answer.place}: items: {unfit}", exchange=answer.describe()) from None
+    return found[0] if isinstance(found, list) and found else found

@@ -1,0 +1,297 @@
+"""The kinds of values that a `rest` section holds, each compiled when the configuration is read."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, TypeAlias
+from urllib.parse import quote
+
+import jmespath
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
+from jmespath.functions import Functions
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    SecretStr,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
+
+from connectors.expression import Template
+
+Scope: TypeAlias = Mapping[str, object]
+Loc: TypeAlias = tuple[str | int, ...]
+_EXPRESSION = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
+_DEEPEST = 50
+
+
+class Section(BaseModel):
+    """A part of the section; unknown keys are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Empty(ValueError):
+    """What has to be filled into a path is empty; the message says what."""
+
+
+class Unfit(ValueError):
+    """A JMESPath can't be worked out on the values at hand; the message says why."""
+
+
+def as_written(value: object) -> object:
+    """A number without quotes where a text belongs: as it is spelled in the file (00077)."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(getattr(value, "text", value))
+    return value
+
+
+def listed(value: object) -> object:
+    """One thing where a list may be."""
+    return value if isinstance(value, list) else [value]
+
+
+def _size(value: object) -> object:
+    found = re.fullmatch(r"\s*(\d{1,6})\s*(k|M)B\s*", str(value))
+    if not found:
+        raise ValueError("write a size such as 500kB or 5MB")
+    return int(found[1]) * {"k": 1000, "M": 1_000_000}[found[2]]
+
+
+_PLAIN = {"type": ["string", "number"]}
+Text = Annotated[str, BeforeValidator(as_written), WithJsonSchema(_PLAIN)]
+Secret = Annotated[SecretStr, BeforeValidator(as_written), WithJsonSchema({**_PLAIN, "writeOnly": True})]
+Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "string", "examples": ["5MB"]})]
+
+
+class _Compiled:
+    """A text that is compiled when it is read."""
+
+    source: str
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+    def __str__(self) -> str:
+        return self.source
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and other.source == self.source
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    @classmethod
+    def _validate(cls, value: object) -> Any:
+        if isinstance(value, cls):
+            return value
+        text = as_written(value)
+        if not isinstance(text, str):
+            raise ValueError(cls.wanted)
+        return cls(text)
+
+    wanted = "write a text"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "description": cls.wanted}
+
+
+class JmesPath(_Compiled):
+    """A JMESPath into an answer. Faults, unknown functions and wrong numbers of arguments among them, are found when
+    it is read. `reads`: the plain paths (`status`, `state.id`) that it looks at."""
+
+    wanted = "write a JMESPath, such as data[].id (https://jmespath.org)"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        try:
+            compiled = jmespath.compile(source)
+            for name, arguments in _functions(compiled.parsed):
+                _check_function(name, arguments)
+        except (JMESPathError, ValueError) as error:
+            reason = str(error).split("\n", 1)[0].removeprefix("Invalid jmespath expression: ").rstrip(": ")
+            raise ValueError(
+                f"{source!r} is no JMESPath: {reason or 'it is empty'}; see https://jmespath.org"
+            ) from None
+        self._find: Callable[[Any], Any] = _plain(source) or compiled.search
+        self.reads: tuple[str, ...] = tuple(dict.fromkeys(_reads(compiled.parsed)))
+
+    def search(self, value: object) -> Any:
+        """What it finds; None where there is nothing, also where a function is given nothing. Raises `Unfit`."""
+        try:
+            return self._find(value)
+        except JMESPathTypeError as error:
+            if error.actual_type in ("null", "NoneType"):
+                return None
+            raise Unfit(f"{self.source}: {error}") from None
+        except (JMESPathError, ValueError, TypeError, KeyError) as error:
+            raise Unfit(f"{self.source}: {error}") from None
+
+    def holds(self, value: object) -> bool:
+        """Whether it finds something that is not empty, false or 0. Raises `Unfit`."""
+        return bool(self.search(value))
+
+
+def _plain(source: str) -> Callable[[Any], Any] | None:
+    """`a.b.c` without the interpreter, which costs ten times as much; None for anything else."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", source, re.ASCII):
+        return None
+    names = source.split(".")
+
+    def find(value: Any) -> Any:
+        for name in names:
+            if not isinstance(value, dict):
+                return None
+            value = value.get(name)
+        return value
+
+    return find
+
+
+def _reads(node: Any) -> Iterator[str]:
+    path = _path(node)
+    if path is not None:
+        yield path
+    elif isinstance(node, dict):
+        for child in node.get("children", ()):
+            yield from _reads(child)
+
+
+def _path(node: Any) -> str | None:
+    """`a.b` of a part of a compiled JMESPath that is as plain as that."""
+    if not isinstance(node, dict):
+        return None
+    if node.get("type") == "field":
+        name = str(node["value"])
+        return name if name.isidentifier() and name.isascii() else json.dumps(name)
+    if node.get("type") != "subexpression":
+        return None
+    parts = [_path(child) for child in node["children"]]
+    return None if None in parts else ".".join(str(part) for part in parts)
+
+
+def _functions(node: Any) -> Iterator[tuple[str, int]]:
+    if isinstance(node, dict):
+        if node.get("type") == "function_expression":
+            yield node["value"], len(node["children"])
+        for child in node.get("children", ()):
+            yield from _functions(child)
+
+
+def _check_function(name: str, arguments: int) -> None:
+    known = Functions.FUNCTION_TABLE.get(name)
+    if known is None:
+        raise ValueError(f"there is no function {name}()")
+    signature = known["signature"]
+    variadic = bool(signature) and bool(signature[-1].get("variadic"))
+    if (arguments < len(signature)) if variadic else (arguments != len(signature)):
+        raise ValueError(f"{name}() takes {len(signature)}{' or more' if variadic else ''} arguments, not {arguments}")
+
+
+class PathTemplate(_Compiled):
+    """A path or URL with `{{ }}`: what is filled in is percent-encoded, `/` too."""
+
+    wanted = "write a path such as /people/{{ key }}"
+
+    def __init__(self, source: str) -> None:
+        super().__init__(source)
+        self.template = Template(source)
+        before_query = source.split("?", 1)[0]
+        self._parts: list[tuple[str, Template | None, bool]] = []
+        at = 0
+        for part in _EXPRESSION.split(source):
+            inside = at < len(before_query)
+            at += len(part)
+            self._parts.append((part, Template(part) if _EXPRESSION.fullmatch(part) else None, inside))
+
+    @property
+    def whole(self) -> str | None:
+        """The text when nothing is filled in, else None."""
+        return self.source if self.template.constant else None
+
+    def fill(self, scope: Scope) -> str:
+        """The path. Raises `Empty` where that would be another one than is meant, and `ExpressionError`."""
+        return "".join(
+            text if template is None else self._value(template, scope, inside) for text, template, inside in self._parts
+        )
+
+    def _value(self, template: Template, scope: Scope, inside: bool) -> str:
+        text = template.render(scope)
+        if inside and text.strip() in ("", ".", ".."):
+            raise Empty(f"{template.source} in the path {self.source} is {text.strip() or 'empty'}")
+        return quote(text, safe="")
+
+
+class JsonBody:
+    """A JSON value with `{{ }}` in its texts; one that is exactly one `{{ }}` keeps its type."""
+
+    def __init__(self, value: object) -> None:
+        self.templates: list[tuple[Loc, Template]] = []
+        wrong: list[InitErrorDetails] = []
+        self._value = self._compile(value, (), wrong)
+        if wrong:
+            raise ValidationError.from_exception_data("json", wrong)
+
+    def _compile(self, value: object, loc: Loc, wrong: list[InitErrorDetails]) -> object:
+        if len(loc) > _DEEPEST:
+            raise ValueError("this is nested too deeply")
+        if isinstance(value, dict):
+            return {as_written(key): self._compile(part, (*loc, key), wrong) for key, part in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._compile(part, (*loc, at), wrong) for at, part in enumerate(value)]
+        if not isinstance(value, str) or "{" not in value:
+            return value
+        try:
+            template = Template(value)
+        except ValueError as error:
+            kind = PydanticCustomError("value_error", "{error}", {"error": str(error)})
+            wrong.append(InitErrorDetails(type=kind, loc=loc, input=value))
+            return value
+        if template.constant:
+            return value
+        self.templates.append((loc, template))
+        return template
+
+    def fill(self, scope: Scope) -> Any:
+        """The value for these names. Raises `ExpressionError`."""
+        return _filled(self._value, scope)
+
+    @classmethod
+    def _validate(cls, value: object) -> JsonBody:
+        return value if isinstance(value, JsonBody) else cls(value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(lambda body: body._value)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"description": "Any JSON; {{ }} in its texts is filled in"}
+
+
+def _filled(value: object, scope: Scope) -> object:
+    if isinstance(value, Template):
+        return value.value(scope)
+    if isinstance(value, dict):
+        return {key: _filled(part, scope) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, scope) for part in value]
+    return value

@@ -1,0 +1,156 @@
+"""The connector: what the bridge asks, given to the parts that do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, TypeVar
+
+from connectors.base import (
+    Activity,
+    Connector,
+    ConnectorError,
+    ConnectorOptions,
+    Context,
+    Deadline,
+    Finding,
+    Misconfigured,
+    Outcome,
+    Record,
+    Saved,
+    Task,
+    Usage,
+    Wanted,
+    Written,
+)
+from connectors.expression import ExpressionError
+from connectors.salesforce.batch import Batch
+from connectors.salesforce.client import Client
+from connectors.salesforce.faults import Refusal, as_error
+from connectors.salesforce.options import SOAP_ENDS, SalesforceOptions
+from connectors.salesforce.people import People
+from connectors.salesforce.probe import Probe
+from connectors.salesforce.saving import Saving
+from connectors.salesforce.schema import Schema
+from connectors.salesforce.search import Search
+from connectors.salesforce.soql import Statement
+from connectors.salesforce.tasks import Tasks
+from connectors.salesforce.writing import Writing
+
+T = TypeVar("T")
+
+
+class SalesforceConnector(Connector):
+    """A Salesforce org."""
+
+    Options: ClassVar[type[ConnectorOptions]] = SalesforceOptions
+    cooperative: ClassVar[bool] = True
+
+    def __init__(self, name: str, options: ConnectorOptions, context: Context) -> None:
+        super().__init__(name, options, context)
+        if not isinstance(options, SalesforceOptions):
+            raise Misconfigured(f"connector {name} has options of another type")
+        self.options = options
+        if options.login.way == "password":
+            context.log.warning(
+                "%s: SOAP login() with a password ends with %s: change to client credentials", name, SOAP_ENDS
+            )
+        self._client = Client(name, options, context)
+        self._schema = Schema(self._client, context.cache, _identity(options))
+        self._search = Search(name, self._client, self._schema, options, context)
+        self._saving = Saving(name, self._client, self._schema, options)
+        self._writing: Writing | None = None
+        if options.activity:
+            people = People(name, self._client, self._schema, self._search, options.activity, context)
+            self._writing = Writing(self._client, self._schema, people, options.activity, context)
+        self._tasks = Tasks(self._client, self._schema, options.tasks, context) if options.tasks else None
+
+    @property
+    def usage(self) -> Usage | None:
+        """How much of the day's API requests the org has used, as it said last to any process of this machine."""
+        return self._client.day_use.last()
+
+    @property
+    def requests(self) -> int:
+        """Requests of this connector that Salesforce counted."""
+        return self._client.requests
+
+    def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
+        """See `Connector.find`."""
+        if self.context.background:
+            self._client.allow_background()
+        return self._translated(lambda: self._search.find(wanted, deadline))
+
+    def save(self, saved: Saved, deadline: Deadline) -> Written:
+        """See `Connector.save`. Without `external_id`, a lost answer is `Ambiguous`."""
+        return self._in_background(lambda: self._saving.save(saved, deadline))
+
+    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:
+        """See `Connector.log_activity`: a Task."""
+        return self._in_background(lambda: self._logging().log(activity, deadline))
+
+    def log_activities(self, activities: Sequence[Activity], deadline: Deadline) -> Sequence[Written | ConnectorError]:
+        """See `Connector.log_activities`: by requests of up to 200 Tasks."""
+        try:
+            return self._in_background(lambda: Batch(self._client, self._logging(), deadline).log(activities))
+        except ConnectorError as error:
+            return [error] * len(activities)
+
+    def tasks(self, deadline: Deadline) -> Iterable[Task]:
+        """See `Connector.tasks`."""
+        return self._in_background(lambda: self._having_tasks().all(deadline))
+
+    def read_task(self, task: Task, deadline: Deadline) -> Task | None:
+        """See `Connector.read_task`."""
+        return self._in_background(lambda: self._having_tasks().read(task, deadline))
+
+    def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+        """See `Connector.update_task`. A task that somebody else has taken refuses to be claimed: `Rejected`."""
+        return self._in_background(lambda: self._having_tasks().update(task, outcome, deadline))
+
+    def organization_id(self, deadline: Deadline) -> str:
+        """The org whose Outbound Messages are taken: as configured, else the one signed in to."""
+        if self.options.organization_id:
+            return self.options.organization_id
+        return self._translated(lambda: self._organization(deadline))
+
+    def probe(self, deadline: Deadline) -> Iterable[Finding]:
+        """See `Connector.probe`."""
+        return list(Probe(self.options, self._client, self._schema, self._search, self._tasks, deadline).findings())
+
+    def close(self) -> None:
+        """See `Connector.close`."""
+        self._client.close()
+
+    def _organization(self, deadline: Deadline) -> str:
+        known = self._client.signed(deadline).access.organization_id
+        if known:
+            return known
+        return str(self._client.query(Statement(["Id"], "Organization").soql(), deadline)[0]["Id"])
+
+    def _logging(self) -> Writing:
+        if self._writing is None:
+            raise self._cannot("keep activities")
+        return self._writing
+
+    def _having_tasks(self) -> Tasks:
+        if self._tasks is None:
+            raise self._cannot("list tasks")
+        return self._tasks
+
+    def _in_background(self, work: Callable[[], T]) -> T:
+        self._client.allow_background()
+        return self._translated(work)
+
+    def _translated(self, work: Callable[[], T]) -> T:
+        """What it comes to; `ConnectorError` alone comes out."""
+        try:
+            return work()
+        except (Refusal, ExpressionError) as error:
+            raise as_error(error) from error
+
+
+def _identity(options: SalesforceOptions) -> str:
+    """Which org and user this is, without a secret: they may see different things."""
+    login = options.login
+    who = (login.way, login.host, login.client_id, login.username, login.instance_url, options.version)
+    return "|".join(str(part or "") for part in who)

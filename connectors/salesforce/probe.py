@@ -1,0 +1,193 @@
+"""`check --connect`: signs in, asks the org what it has, and says what of the configuration is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from connectors.base import ConnectorError, Deadline, Finding
+from connectors.expression import Template
+from connectors.salesforce.client import Client
+from connectors.salesforce.faults import Refusal, as_error
+from connectors.salesforce.options import SOAP_ENDS, STATUSES, RecordOptions, SalesforceOptions
+from connectors.salesforce.schema import ObjectInfo, Schema, meant
+from connectors.salesforce.search import Search
+from connectors.salesforce.soql import Statement, quoted
+from connectors.salesforce.tasks import Tasks
+
+_CALL_FIELDS = ("Subject", "Description", "Status", "CallType", "CallDurationInSeconds", "CallObject",
+                "CallDisposition", "WhoId", "WhatId", "OwnerId")  # fmt: skip
+
+
+class Probe:
+    """One look at the org. Nothing is written."""
+
+    def __init__(
+        self, options: SalesforceOptions, client: Client, schema: Schema, search: Search, tasks: Tasks | None,
+        deadline: Deadline,
+    ) -> None:  # fmt: skip
+        self._options = options
+        self._client = client
+        self._schema = schema
+        self._search = search
+        self._tasks = tasks
+        self._deadline = deadline
+
+    def findings(self) -> Iterator[Finding]:
+        """What was tried, one after another; without a session there is nothing more to try."""
+        try:
+            signed = self._client.signed(self._deadline)
+        except (ConnectorError, Refusal) as error:
+            yield Finding("sign-in", False, str(as_error(error)))
+            return
+        yield Finding("sign-in", True, f"signed in to {signed.access.instance}")
+        if self._options.login.way == "password":
+            yield Finding("sign-in", True, f"warning: SOAP login() with a password ends with {SOAP_ENDS}: change to "
+                          "client credentials before (docs/connectors/salesforce.md)")  # fmt: skip
+        yield from self._tried("version", self._version)
+        for kind, options in self._options.records.items():
+            yield from self._tried(f"records.{kind}", lambda kind=kind, options=options: self._records(kind, options))  # type: ignore[misc]  # defaults bind the loop's values
+        if self._options.activity:
+            yield from self._tried("activity", self._activity)
+        if self._tasks:
+            yield from self._tried("tasks", self._tasks_found)
+        yield from self._usage()
+
+    def _tried(self, what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+        try:
+            yield from look()
+        except (ConnectorError, Refusal) as error:
+            yield Finding(what, False, str(as_error(error)))
+
+    def _version(self) -> Iterator[Finding]:
+        known = self._client.versions(self._deadline)
+        ours = self._options.version
+        newest = max(known, key=float, default="?")
+        text = f"API version {ours}; the org's newest is {newest}"
+        yield Finding("version", ours in known, text if ours in known else f"{text}: this one it does not have")
+
+    # records
+
+    def _records(self, kind: str, options: RecordOptions) -> Iterator[Finding]:
+        """Each name by itself, so that every fault is said; then one lookup, which also tries `where`."""
+        infos = [info for name in options.all_objects if (info := self._schema.maybe(name, self._deadline))]
+        seen = {info.name.lower() for info in infos}
+        absent = [name for name in options.all_objects if name.lower() not in seen]
+        for name in absent:
+            hint = meant(name, self._objects())
+            text = f"there is no object {name}, or this user can't see it{hint}"
+            yield Finding(f"records.{kind}.objects", False, text)
+        faults = list(self._names(kind, options, infos)) if infos else []
+        yield from faults
+        if not absent and not faults:
+            yield from self._looked_up(kind, options)
+
+    def _objects(self) -> list[str]:
+        body = self._client.read("sobjects", self._deadline) or {}
+        return [str(one.get("name")) for one in body.get("sobjects", [])]
+
+    def _names(self, kind: str, options: RecordOptions, infos: list[ObjectInfo]) -> Iterator[Finding]:
+        for name, paths in options.fields.items():
+            found = [p for p in paths for info in infos if self._schema.path(info, p, self._deadline)]
+            if not found:
+                yield self._absent(f"records.{kind}.fields.{name}", paths[0], infos)
+        single = [
+            ("key", options.key),
+            ("external_id", options.external_id),
+            *(("phones", p) for p in options.phones or ()),
+        ]
+        for place, field in single:
+            if field and not any(info.field(field) for info in infos):
+                yield self._absent(f"records.{kind}.{place}", field, infos)
+
+    def _absent(self, place: str, path: str, infos: list[ObjectInfo]) -> Finding:
+        names = " and ".join(info.name for info in infos)
+        hint = next((hint for info in infos if (hint := self._path_meant(info, path))), "")
+        return Finding(place, False, f"{names}: no field {path}, or this user can't see it{hint}")
+
+    def _path_meant(self, info: ObjectInfo, path: str) -> str:
+        """What was meant: by the first step that leads nowhere."""
+        head, _, rest = path.partition(".")
+        if not rest:
+            return info.meant(head)
+        link = info.link(head)
+        if link is None:
+            return meant(head, [one.relationship for one in info.fields.values() if one.relationship])
+        there = self._schema.maybe(link.references[0] if len(link.references) == 1 else "Name", self._deadline)
+        return self._path_meant(there, rest) if there else ""
+
+    def _looked_up(self, kind: str, options: RecordOptions) -> Iterator[Finding]:
+        for plan in self._search.plans(kind, options, self._deadline):
+            rows = self._client.query(plan.statement(limit=1).soql(), self._deadline)
+            phones = f", phones: {', '.join(plan.phones)}" if plan.phones and not options.key else ""
+            text = f"{plan.info.name}: can be read{'' if rows else ', though there is none yet'}{phones}"
+            yield Finding(f"records.{kind}", True, text)
+
+    # Tasks
+
+    def _activity(self) -> Iterator[Finding]:
+        options = self._options.activity
+        if options is None:
+            return
+        info = self._schema.object("Task", self._deadline)
+        yield from self._writable(info, "activity.fields", options.fields, _CALL_FIELDS)
+        if options.external_id:
+            field = info.field(options.external_id)
+            ok = field is not None and field.external_id
+            text = "calls are kept once by it" if ok else f"Task has no External Id field {options.external_id}"
+            yield Finding("activity.external_id", ok, text + ("" if ok else info.meant(options.external_id)))
+        yield from self._statuses("activity.status", [options.status])
+        yield from self._owners(options.owners.values())
+        if options.unknown_caller == "lead":
+            lead = self._schema.object("Lead", self._deadline)
+            yield from self._writable(lead, "activity.lead", options.lead, ("LastName", "Company", "Phone"))
+
+    def _writable(
+        self, info: ObjectInfo, place: str, configured: dict[str, Template], ours: Iterable[str]
+    ) -> Iterator[Finding]:
+        bad = False
+        for name in [*configured, *ours]:
+            field = info.field(name)
+            if field is None or not field.createable:
+                bad = True
+                hint = info.meant(name) if field is None else ""
+                yield Finding(f"{place}.{name}", False, f"{info.name}.{name} can't be written by this user{hint}")
+        if not bad:
+            yield Finding(place, True, f"{info.name} can be written")
+
+    def _statuses(self, place: str, wanted: Iterable[str | None]) -> Iterator[Finding]:
+        statement = Statement(["ApiName", "IsClosed"], "TaskStatus")
+        known = [str(row.get("ApiName")) for row in self._client.query(statement.soql(), self._deadline)]
+        for status in sorted({one for one in wanted if one}):
+            if status not in known:
+                text = f"the org has no Task status {status}{meant(status, known)}; it has {', '.join(known)}"
+                yield Finding(place, False, text)
+
+    def _owners(self, owners: Iterable[str]) -> Iterator[Finding]:
+        wanted = {one[:15]: one for one in owners if one.startswith("005")}
+        if not wanted:
+            return
+        where = (f"Id IN ({', '.join(quoted(one) for one in sorted(wanted.values()))})", "IsActive = true")
+        rows = self._client.query(Statement(["Id"], "User", where).soql(), self._deadline)
+        active = {str(row["Id"])[:15] for row in rows}
+        for short, whole in wanted.items():
+            if short not in active:
+                yield Finding("activity.owners", False, f"{whole} is no active user")
+
+    def _tasks_found(self) -> Iterator[Finding]:
+        options = self._options.tasks
+        if options is None or self._tasks is None:
+            return
+        reading = self._tasks.reading(self._deadline)
+        statement = self._tasks.statement(reading, f"({options.where})", "IsClosed = false", limit=1)
+        self._client.query(statement.soql(), self._deadline)
+        yield Finding("tasks", True, "tasks can be read")
+        if options.update is None:
+            yield from self._statuses("tasks.statuses", [options.status(one) for one in STATUSES])
+        else:
+            yield from self._writable(self._schema.object("Task", self._deadline), "tasks.update", options.update, ())
+
+    def _usage(self) -> Iterator[Finding]:
+        usage = self._client.day_use.last()
+        if usage:
+            text = f"{usage.used} of {usage.allowed} API requests of the last 24 hours are used"
+            yield Finding("usage", usage.used < usage.allowed * (1 - self._options.reserve), text)

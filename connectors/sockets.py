@@ -1,0 +1,101 @@
+"""Connections that can't be held beyond a deadline.
+
+A socket's own timeout starts anew with each byte that arrives, so a server that sends a byte now and then can hold a
+request for ever, even in the middle of a header. Here each read from the socket may take only what is left until the
+deadline of the request that is being made.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import math
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from connectors.base import Deadline
+
+_deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def within(deadline: Deadline) -> Iterator[None]:
+    """Requests that this thread makes inside the block end by `deadline`."""
+    token = _deadline.set(deadline)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def current() -> Deadline:
+    """The deadline of this thread's requests; one that never passes where none is set."""
+    return _deadline.get() or Deadline.never()
+
+
+class _Reader(io.RawIOBase):
+    """A socket's bytes; each read waits no longer than what is left."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
+        self._until = current()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._until.remaining
+        if not left:
+            raise TimeoutError("timed out")
+        if left < math.inf:
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Socket:
+    """What http.client needs of a socket to read an answer from it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reader(self._sock))
+
+
+class _Answer(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(cast(socket.socket, _Socket(sock)), *args, **kwargs)
+
+
+class _Connection(HTTPConnection):
+    response_class = _Answer
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _Answer
+
+
+class Pool(HTTPConnectionPool):
+    """urllib3's pool with connections that keep to the deadline."""
+
+    ConnectionCls = _Connection
+
+
+class TlsPool(HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _TlsConnection
+
+
+POOLS: dict[str, type[HTTPConnectionPool]] = {"http": Pool, "https": TlsPool}

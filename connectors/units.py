@@ -1,0 +1,81 @@
+"""Durations and rates as people write them in the configuration: `1500ms`, `2s`, `5m`, `3h`, `90d`; `20/h`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple, Self
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_RATE = re.compile(r"\s*(\d+)\s*/\s*(s|m|h|d)\s*")
+
+
+class Duration(float):
+    """Seconds, written as a number and a unit."""
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Read `1500ms`, `2s`, `5m`, `3h` or `90d`; ValueError says what to write."""
+        if isinstance(text, cls):
+            return text
+        found = _DURATION.fullmatch(text) if isinstance(text, str) else None
+        if not found:
+            raise ValueError("write a number and its unit, such as 1500ms, 2s, 5m, 3h or 90d")
+        return cls(float(found[1]) * _SECONDS[found[2]])
+
+    def __str__(self) -> str:
+        milliseconds = round(float(self) * 1000, 3)
+        for unit, seconds in reversed(_SECONDS.items()):
+            count, rest = divmod(milliseconds, seconds * 1000)
+            if count and not rest:
+                return f"{count:.0f}{unit}"
+        return f"{milliseconds:.3f}".rstrip("0").rstrip(".") + "ms"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {
+            "type": "string",
+            "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h|d)\s*$",
+            "examples": ["1500ms", "2s", "90d"],
+        }
+
+
+class Rate(NamedTuple):
+    """At most `times` in `seconds`, written such as `10/s`, `20/h` or `3/d`."""
+
+    times: int
+    seconds: float
+
+    @classmethod
+    def parse(cls, text: object) -> Rate:
+        """Read `10/s`, `30/m`, `20/h` or `3/d`; ValueError says what to write."""
+        if isinstance(text, cls):
+            return text
+        found = _RATE.fullmatch(text) if isinstance(text, str) else None
+        if not found or not int(found[1]):
+            raise ValueError("write how many and in which time, such as 10/s, 30/m, 20/h or 3/d")
+        return cls(int(found[1]), _SECONDS[found[2]])
+
+    def __str__(self) -> str:
+        unit = next(unit for unit, seconds in _SECONDS.items() if seconds == self.seconds)
+        return f"{self.times}/{unit}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": r"^\s*\d+\s*/\s*(s|m|h|d)\s*$", "examples": ["10/s", "20/h"]}

@@ -1,0 +1,50 @@
+"""A CSV connector on files of a test's own."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from connectors.base import Context, Deadline, Record, Wanted
+from connectors.csvfile import CsvConnector
+from connectors.csvoptions import CsvOptions
+from connectors.phone import parse
+
+PEOPLE = {"contact": {"file": "contacts.csv", "phones": ["phone"]}}
+SOON = 30.0
+
+
+def options(**said: Any) -> CsvOptions:
+    return CsvOptions.model_validate({"type": "csv", **said})
+
+
+@contextlib.contextmanager
+def connector(folder: Path, country: str = "ES", **said: Any) -> Iterator[CsvConnector]:
+    """Open on the folder; `said` are the options, by default a table of contacts."""
+    cache = folder / ".cache"
+    cache.mkdir(exist_ok=True)
+    context = Context(folder=folder, country=country, cache=cache, log=logging.getLogger("connectors.test"))
+    opened = CsvConnector("agenda", options(**(said or {"tables": PEOPLE})), context)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def found(opened: CsvConnector, phone: str = "600112233", *, newest: bool = False) -> list[Record]:
+    wanted = Wanted("contact", phone=parse(phone, "ES"), newest=newest)
+    return list(opened.find(wanted, Deadline.after(SOON)))
+
+
+def names(opened: CsvConnector, phone: str = "600112233", *, newest: bool = False) -> list[object]:
+    return [record.fields["name"] for record in found(opened, phone, newest=newest)]
+
+
+def table(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, str]]:
+    """What a file holds, as any other program would read it."""
+    with path.open(encoding=encoding, newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))

@@ -1,0 +1,329 @@
+"""Tables follow their files: whole, never half, and without anybody waiting."""
+
+import logging
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from connectors.base import Context, Deadline, Misconfigured, Unavailable, Wanted
+from connectors.csvfile import CsvConnector
+from connectors.csvtable import SMALL
+from connectors.phone import HIDDEN
+from tests.connectors.contract import eventually
+from tests.connectors.csvcase import PEOPLE, SOON, connector, found, names, options
+
+OLD, NEW = "name,phone\nOld,600112233\n", "name,phone\nNew,600112233\nNewer,911222333\n"
+
+
+@pytest.fixture
+def contacts(tmp_path: Path) -> Path:
+    path = tmp_path / "contacts.csv"
+    path.write_text(OLD)
+    return path
+
+
+def large(path: Path, name: str, rows: int = 40_000) -> None:
+    """More than is read in the serving process."""
+    with path.open("w") as file:
+        file.write("id,name,phone\n")
+        file.writelines(f"{number:05},{name} {number},6001{number:05}\n" for number in range(rows))
+    assert path.stat().st_size > SMALL
+
+
+def test_a_replaced_file_is_taken_up(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+        (contacts.parent / "new").write_text(NEW)
+        (contacts.parent / "new").rename(contacts)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+        assert names(opened, "911222333") == ["Newer"]
+
+
+def test_a_file_edited_in_place_is_taken_up(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+
+
+def test_a_change_that_leaves_size_and_time_alone_just_after_a_load_is_taken_up(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        was = contacts.stat()
+        assert names(opened) == ["Old"]
+        with contacts.open("r+") as file:
+            file.write(OLD.replace("Old", "Odd"))
+        os.utime(contacts, ns=(was.st_atime_ns, was.st_mtime_ns))
+        eventually(lambda: names(opened) == ["Odd"], "the new content")
+
+
+def test_no_reader_ever_sees_anything_but_one_whole_content(contacts: Path) -> None:
+    people = [f"9112{number:05}" for number in range(50)]
+
+    def content(version: int) -> str:
+        return "name,phone\n" + "".join(f"{'v' * version}{version},{phone}\n" for phone in people)
+
+    contacts.write_text(content(1))
+    stop = threading.Event()
+    with connector(contacts.parent) as opened:
+
+        def read(seed: int) -> int:
+            draw, seen = random.Random(seed), set()
+            while not stop.is_set():
+                [name] = names(opened, draw.choice(people))
+                assert name in {f"{'v' * version}{version}" for version in range(1, 5)}
+                seen.add(name)
+            return len(seen)
+
+        with ThreadPoolExecutor(4) as pool:
+            readers = [pool.submit(read, seed) for seed in range(4)]
+            try:
+                for version in (2, 3, 4):
+                    contacts.write_text(content(version))
+                    eventually(lambda v=version: names(opened, people[0]) == [f"{'v' * v}{v}"], "the next")  # type: ignore[misc]
+            finally:
+                stop.set()
+            assert all(reader.result() > 1 for reader in readers)
+
+
+def test_a_file_that_is_still_written_is_not_taken_up(contacts: Path) -> None:
+    with connector(contacts.parent) as opened, contacts.open("w") as file:
+        file.write("name,phone\n")
+        last = time.monotonic()
+        for number in range(60):
+            file.write(f"Half {number},91122{number:04}\n")
+            file.flush()
+            threading.Event().wait(0.05)
+            if time.monotonic() - last > 0.4:
+                pytest.skip("this machine stood still for as long as a file needs to settle")
+            last = time.monotonic()
+            assert names(opened) == ["Old"]
+        file.write("New,600112233\n")
+        file.close()
+        eventually(lambda: names(opened) == ["New"], "the whole content")
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (b'name,phone\nEva,911222333\n"Open,600112233\n', "row 3"),
+        (b"name,telephone\nEva,600112233\n", "no column phone"),
+        (b"", "empty"),
+        (b"name,phone\nEva,600112233\0\0\n", "NUL"),
+    ],
+)
+def test_a_broken_file_leaves_the_old_content_and_says_so_once(
+    contacts: Path, broken: bytes, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
+        contacts.write_bytes(broken)
+        eventually(lambda: "what it held before goes on serving" in caplog.text, "a word in the log")
+        assert names(opened) == ["Old"]
+        os.utime(contacts)
+        threading.Event().wait(1.5)
+        assert caplog.text.count("contacts.csv") == 1
+        assert said in caplog.text
+        assert "600112233" not in caplog.text
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the mended content")
+
+
+def test_a_file_that_is_gone_leaves_the_old_content_and_says_so_once(
+    contacts: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
+        contacts.unlink()
+        eventually(lambda: "is gone" in caplog.text, "a word in the log")
+        threading.Event().wait(1.2)
+        assert names(opened) == ["Old"]
+        assert caplog.text.count("is gone") == 1
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+
+
+def test_a_file_that_may_not_be_read_is_the_admins_to_mend(contacts: Path) -> None:
+    contacts.unlink()
+    contacts.mkdir()
+    with connector(contacts.parent) as opened, pytest.raises(Misconfigured, match=r"contacts\.csv"):
+        found(opened)
+
+
+@pytest.mark.parametrize("special", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_would_be_read_without_end_is_refused_and_the_file_that_follows_is_taken_up(
+    contacts: Path, special: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with connector(contacts.parent) as opened:
+        contacts.unlink()
+        special(contacts)
+        eventually(lambda: "it is a pipe or a device" in caplog.text, "the warning")
+        assert names(opened) == ["Old"]
+        contacts.unlink()
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+
+
+def test_a_large_file_is_read_by_another_process_and_looked_up_alike(contacts: Path) -> None:
+    large(contacts, "First")
+    tables = {"contact": PEOPLE["contact"] | {"key": "id"}}
+    with connector(contacts.parent, tables=tables) as opened:
+        assert names(opened, "600139999") == ["First 39999"]
+        [record] = opened.find(Wanted("contact", key="00077"), Deadline.after(SOON))
+        assert (record.fields["name"], record.id) == ("First 77", "00077")
+        large(contacts, "Second")
+        eventually(lambda: names(opened, "600100000") == ["Second 0"], "the new content")
+        with contacts.open("a") as file:
+            file.write('9,"broken,911222333\n')
+        eventually(lambda: opened._tables["contact"].table._said != "", "the fault")
+        assert names(opened, "600100000") == ["Second 0"]
+
+
+def test_a_large_file_that_is_broken_from_the_start_says_where(contacts: Path) -> None:
+    large(contacts, "First")
+    with contacts.open("a") as file:
+        file.write('9,"broken,911222333\n')
+    with connector(contacts.parent) as opened, pytest.raises(Unavailable, match=r"row 40002.*quote"):
+        found(opened)
+    large(contacts, "First")
+    tables = {"contact": PEOPLE["contact"] | {"key": "number"}}
+    with connector(contacts.parent, tables=tables) as opened, pytest.raises(Misconfigured, match="no column number"):
+        found(opened)
+
+
+def index_files(folder: Path) -> Iterator[Path]:
+    return (folder / ".cache").glob("*.csvindex")
+
+
+def test_what_was_read_once_is_not_read_again(contacts: Path) -> None:
+    large(contacts, "First")
+    with connector(contacts.parent):
+        [index] = index_files(contacts.parent)
+        made = index.stat().st_ino
+    with connector(contacts.parent) as opened:
+        assert names(opened, "600100000") == ["First 0"]
+    [index] = index_files(contacts.parent)
+    assert index.stat().st_ino == made
+
+
+def test_an_index_of_what_is_no_longer_there_is_deleted(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+        assert len(list(index_files(contacts.parent))) == 1
+        assert all(path.stat().st_mode & 0o077 == 0 for path in index_files(contacts.parent))
+
+
+def test_an_index_is_deleted_when_nobody_opened_it_for_long(contacts: Path) -> None:
+    with connector(contacts.parent):
+        pass
+    [index] = index_files(contacts.parent)
+    old = index.rename(index.with_name(f"other-{index.name}"))
+    os.utime(old, (1, 1))
+    with connector(contacts.parent):
+        assert not old.exists()
+
+
+def test_a_damaged_index_is_made_anew(contacts: Path) -> None:
+    with connector(contacts.parent):
+        pass
+    [index] = index_files(contacts.parent)
+    index.write_bytes(index.read_bytes()[:-5])
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+
+
+def test_another_country_reads_the_numbers_anew(contacts: Path) -> None:
+    contacts.write_text("name,phone\nAna,0612345678\n")
+    with connector(contacts.parent, "FR") as opened:
+        assert names(opened, "+33612345678") == ["Ana"]
+    with connector(contacts.parent, "ES") as opened:
+        assert names(opened, "+33612345678") == []
+
+
+def test_an_emptied_cache_harms_nobody(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        for path in (contacts.parent / ".cache").iterdir():
+            path.unlink()
+        (contacts.parent / ".cache").rmdir()
+        assert names(opened) == ["Old"]
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the new content")
+
+
+def test_processes_that_start_at_once_share_one_index(contacts: Path) -> None:
+    large(contacts, "First")
+    program = (
+        "import sys; from pathlib import Path; from tests.connectors.csvcase import connector, names\n"
+        "with connector(Path(sys.argv[1])) as opened: print(names(opened, '600100077'))"
+    )
+    running = [
+        subprocess.Popen([sys.executable, "-c", program, str(contacts.parent)], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0].strip() for process in running] == ["['First 77']"] * 3
+    assert len(list(index_files(contacts.parent))) == 1
+
+
+def test_hidden_and_empty_numbers_and_keys_find_nothing(contacts: Path) -> None:
+    contacts.write_text("id,name,phone\n,Nobody,X\n,Nothing,\n")
+    with connector(contacts.parent, tables={"contact": PEOPLE["contact"] | {"key": "id"}}) as opened:
+        assert list(opened.find(Wanted("contact", phone=HIDDEN), Deadline.after(SOON))) == []
+        assert list(opened.find(Wanted("contact", key="  "), Deadline.after(SOON))) == []
+
+
+def test_keys_that_share_a_checksum_are_told_apart(contacts: Path) -> None:
+    contacts.write_text("id,name\nplumless,Ana\nbuckeroo,Eva\n")  # the CRC-32 of both is the same
+    with connector(contacts.parent, tables={"contact": {"file": "contacts.csv", "key": "id"}}) as opened:
+        for key, name in (("plumless", "Ana"), ("buckeroo", "Eva")):
+            [record] = opened.find(Wanted("contact", key=key), Deadline.after(SOON))
+            assert record.fields["name"] == name
+
+
+def test_without_a_cache_folder_a_temporary_one_is_used_and_removed(contacts: Path) -> None:
+    opened = CsvConnector("agenda", options(tables=PEOPLE), Context(contacts.parent))
+    folder = opened._own_cache
+    try:
+        assert names(opened) == ["Old"]
+        assert folder is not None
+        assert list(folder.glob("*.csvindex"))
+    finally:
+        opened.close()
+    assert not folder.exists()
+
+
+def test_no_more_than_wanted_are_fetched(contacts: Path) -> None:
+    contacts.write_text("name,phone\n" + "".join(f"P{number},600112233\n" for number in range(100)))
+    with connector(contacts.parent) as opened:
+        assert len(found(opened)) == 20
+
+
+def test_a_row_with_one_number_twice_is_found_once(contacts: Path) -> None:
+    contacts.write_text("name,phone,mobile\nAna,600112233 / +34600112233,600 11 22 33\n")
+    tables = {"contact": {"file": "contacts.csv", "phones": ["phone", "mobile"]}}
+    with connector(contacts.parent, tables=tables) as opened:
+        assert names(opened) == ["Ana"]
+
+
+def test_a_table_that_is_not_looked_up_says_so(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        with pytest.raises(Misconfigured, match="robinson"):
+            opened.find(Wanted("robinson", key="1"), Deadline.after(SOON))
+        with pytest.raises(Misconfigured, match="no key"):
+            opened.find(Wanted("contact", key="1"), Deadline.after(SOON))
+
+
+def test_closing_in_the_middle_of_a_load_ends_it(contacts: Path) -> None:
+    large(contacts, "First", 40_000)
+    before = set(threading.enumerate())
+    with connector(contacts.parent) as opened:
+        large(contacts, "Second", 200_000)
+        eventually(lambda: list((contacts.parent / ".cache").glob("*.tmp")), "the start of the load")
+    assert set(threading.enumerate()) == before
+    with pytest.raises(Unavailable, match="closed"):
+        found(opened)
