@@ -1,0 +1,114 @@
+"""What every queue promises.
+
+A poke says that there may be something to do about a key: `("advance", "912345678:98565656")`. What there is to do
+stands in the store's tables, so losing a poke loses nothing (the sweeper pokes again), repeating one repeats nothing.
+
+    - at least once: a poke that was committed is answered by a run of its kind's handler that starts after the commit
+    - never two runs of one (kind, key) at a time; pokes that came together may be answered by one run
+    - `due`: not before that moment
+    - `lane`: pokes of one lane share a bounded number of threads, so that what one CRM holds up holds up no other
+    - a handler that raises is run again, seconds later at first, at most a minute apart
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+Handlers = Mapping[str, Callable[[str], None]]
+"""What to do about a key, by kind. Handlers run in threads, and must not hold a transaction while they wait."""
+
+ADVANCE = "advance"
+"""Kind: fold what is new of a call, or close it. Key: `call_key`."""
+
+DELIVER = "deliver"
+"""Kind: bring a delivery to its CRM. Key: the delivery's id. Lane: the connector."""
+
+CALLBACK = "callback"
+"""Kind: send a callback whose turn it is, or settle one of which nothing was heard. Key: its number, `EMISSIONS`."""
+
+EMISSIONS = "emissions"
+"""The lane of `CALLBACK`: the platform holds up nothing else."""
+
+LINE = "line"
+"""Kind: see which callbacks of a line have their turn. Key: `line_key`."""
+
+POLL = "poll"
+"""Kind: look at the tasks of a source. Key: its name. Lane: its connector."""
+
+LONGEST_PAUSE = 60.0
+"""Seconds at most until a handler that raised runs again."""
+
+
+class Poke(NamedTuple):
+    """See this module's docstring. `due` None: now."""
+
+    kind: str
+    key: str
+    due: datetime | None = None
+    lane: str = ""
+
+
+def call_key(line: str, call_sequence: str) -> str:
+    """The key of a call's pokes."""
+    return f"{line}:{call_sequence}"
+
+
+def split_call_key(key: str) -> tuple[str, str]:
+    """(line, call_sequence) of a `call_key`; a line's number holds no colon."""
+    line, _, call_sequence = key.partition(":")
+    return line, call_sequence
+
+
+def line_key(line: str, due: datetime) -> str:
+    """The key of a `LINE` poke. Another moment is another key: a worker that dies while it looks must not keep others
+    from looking."""
+    return f"{line}:{due.isoformat()}"
+
+
+def pause(failures: int) -> float:
+    """Seconds until a handler that raised `failures` times in a row runs again."""
+    return float(min(2 ** min(failures, 10), LONGEST_PAUSE))
+
+
+class Runner(ABC):
+    """Answers pokes until it is stopped."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin, in threads of its own. Never fails: while the database is away it tries again."""
+
+    @abstractmethod
+    def stop(self, timeout: float) -> bool:
+        """Take nothing new, let the running handlers finish, and end; false when some still ran after `timeout`
+        seconds: their pokes are answered anew by whoever runs next."""
+
+    @property
+    @abstractmethod
+    def working(self) -> bool:
+        """Whether it answers pokes now; false while it waits for another runner's end, or for the database."""
+
+
+class Queue(ABC):
+    """Takes pokes, and makes the runner that answers them."""
+
+    def poke(self, connection: Connection, kind: str, key: str, due: datetime | None = None, *, lane: str = "") -> None:
+        """Poke in the caller's transaction: it holds if and only if that commits."""
+        self.poke_all(connection, [Poke(kind, key, due, lane)])
+
+    @abstractmethod
+    def poke_all(self, connection: Connection, pokes: Sequence[Poke]) -> None:
+        """The same for several at once."""
+
+    @abstractmethod
+    def nudge(self, connection: Connection, pokes: Sequence[Poke]) -> int:
+        """Poke only where none of the same (kind, key) is due yet, for the sweeper; how many that were."""
+
+    @abstractmethod
+    def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:
+        """A runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
+        `alone`: called before the first poke is answered whenever it is certain that nobody else answers any."""

@@ -1,0 +1,1 @@
+"""Everything that is kept on disk: all SQL, no decisions."""

@@ -1,0 +1,390 @@
+"""Callbacks: tasks that ask for a call. The flow decides what becomes of them; here they are only kept.
+
+A task is known by its source and the SHA-256 of its id, so it is one callback whichever way it comes, also after its
+personal data was let go (`blank`): what is left then is what keeps the same task from being called again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
+
+from bridge.store.columns import Words, storable
+from bridge.store.database import Database
+from bridge.store.tables import AT_WORK, callbacks
+
+_MANY = 20
+_ADD_MANY = """
+INSERT INTO callbacks ({names}) SELECT {names} FROM json_populate_recordset(NULL::callbacks, CAST(:rows AS json))
+ON CONFLICT DO NOTHING RETURNING task_key, id
+"""  # a value for each column of each row costs PostgreSQL and its driver several times as much
+_ODD = re.compile(r"\\u(?:0000|d[89a-f])")
+
+
+class CallbackState(StrEnum):
+    """Where a callback stands. Which states follow which, and why, is in `bridge.callbacks.states`."""
+
+    WAITING = "waiting"
+    """For its time, for a gate to open, for the line or the source to go on."""
+    QUEUED = "queued"
+    """It is its turn: its task is read again and claimed, then it is sent."""
+    SENDING = "sending"
+    """Committed before the first byte leaves. Found so after a crash, it may have rung."""
+    ACCEPTED = "accepted"
+    """The platform took the request; what becomes of the call is still to be heard."""
+    ANSWERED = "answered"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    FAILED = "failed"
+    NO_OUTCOME = "no_outcome"
+    """Nothing was heard of the call in all the time that it had."""
+    REJECTED = "rejected"
+    """It can't be called: no number, not one that may be called, refused by the platform."""
+    CANCELLED = "cancelled"
+    """It is not to be called any more: a person said so, or its task was closed or changed hands."""
+    EXPIRED = "expired"
+    """It came to be too late."""
+    MAY_HAVE_RUNG = "may_have_rung"
+    """Nobody can tell whether the phone rang; never sent again by itself."""
+
+
+OPEN = frozenset({CallbackState.WAITING, CallbackState.QUEUED, CallbackState.SENDING, CallbackState.ACCEPTED})
+"""What still goes on by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """A stored callback. Times are aware; empty texts and None mean: not known, or not so far.
+
+    `task`: the fields of the task as they were last read (see `bridge.callbacks.plans`); `digest`: of what the source's
+    expressions made of them. `number` is rung, `customer` is whom it is about, both in E.164. `due`: the time that the
+    task asks for; `next_at`: nothing happens before, for an accepted one when its outcome is given up; `expires_at`.
+    `gate` and `reason`: what keeps it waiting, or why it ended. `attempts`: requests in a row that came to nothing;
+    `windows`: calling windows tried; `emissions`: requests that went out. `claimed_at`: when the CRM is told that the
+    bridge has the task. `rung_at`: when a request that may ring went out (for one with a time of its own, that time);
+    None where it is certain that nobody was rung. `request`: the last one, without signature. `result` and `answer`:
+    what the platform said. `withdrawn`: cancelled because the CRM no longer asks for it. `owner`, `lease_until`: who is
+    sending it. `last_report`: key of the newest delivery that tells the CRM.
+    """
+
+    id: int
+    source: str
+    task_key: str
+    task_id: str
+    line: str
+    number: str
+    customer: str
+    state: CallbackState
+    digest: str
+    task: Mapping[str, Any]
+    due: datetime | None
+    next_at: datetime | None
+    expires_at: datetime | None
+    gate: str
+    reason: str
+    attempts: int
+    windows: int
+    emissions: int
+    claimed_at: datetime | None
+    rung_at: datetime | None
+    idcall: str
+    request: Mapping[str, Any] | None
+    result: int | None
+    answer: str
+    seconds: int | None
+    withdrawn: bool
+    owner: str
+    lease_until: datetime | None
+    last_report: str
+    created_at: datetime
+    updated_at: datetime
+    seen_at: datetime
+    settled_at: datetime | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a transition makes of a callback: the new values of columns, and the states in which that may happen."""
+
+    before: frozenset[CallbackState]
+    values: Mapping[str, Any]
+
+    @property
+    def state(self) -> CallbackState | None:
+        """The state after it; None where that stays."""
+        found = self.values.get("state")
+        return None if found is None else CallbackState(found)
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFilter:
+    """Which callbacks are wanted; empty means any. `unsettled`: those that may have rung and wait for a person."""
+
+    states: frozenset[CallbackState] = field(default_factory=frozenset)
+    source: str = ""
+    line: str = ""
+    e164: str = ""
+    task_id: str = ""
+    unsettled: bool = False
+
+
+def key_of(task_id: str) -> str:
+    """What a task is known by."""
+    return hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def add(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Store those whose (source, task_key) is not there yet, numbered in their order; their numbers, by task_key. What
+    was there stays."""
+    if not rows:
+        return {}
+    for source in sorted({row["source"] for row in rows}):  # two that add the same tasks must not wait for one another
+        in_turn(database, connection, f"tasks:{source}")
+    if database.postgresql and len(rows) >= _MANY and (whole := _as_json(rows)):
+        names = ", ".join(rows[0])
+        found = connection.execute(text(_ADD_MANY.format(names=names)), {"rows": whole})
+        return {row.task_key: row.id for row in found}
+    statement = database.insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.task_key, callbacks.c.id)
+    return {row.task_key: row.id for row in connection.execute(statement, [dict(row) for row in rows])}
+
+
+def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows as one value; empty where one of them holds an escape that PostgreSQL does not read there."""
+    plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
+    whole = json.dumps(plain)
+    return "" if _ODD.search(whole) else whole
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return storable(value) if isinstance(value, str) and isinstance(callbacks.c[name].type, Words) else value
+
+
+def by_keys(connection: Connection, source: str, keys: Collection[str]) -> dict[str, Callback]:
+    """Those of the source's tasks that are there already, by task_key."""
+    query = select(callbacks).where(callbacks.c.source == source, callbacks.c.task_key.in_(list(keys)))
+    return {row.task_key: _callback(row) for row in connection.execute(query)}
+
+
+def get(connection: Connection, id_: int, *, lock: bool = False) -> Callback | None:
+    """The callback with this number; with `lock` held until the transaction ends."""
+    query = select(callbacks).where(callbacks.c.id == id_)
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else _callback(row)
+
+
+def change(connection: Connection, id_: int, wanted: Change, now: datetime, *, owner: str | None = None) -> bool:
+    """Make a transition; whether it was made: not if the callback is in another state by now, or another `owner`'s."""
+    where = [callbacks.c.id == id_, callbacks.c.state.in_([state.value for state in wanted.before])]
+    if owner is not None:
+        where.append(callbacks.c.owner == owner)
+    values = {**wanted.values, "updated_at": now, "version": callbacks.c.version + 1}
+    return connection.execute(update(callbacks).where(*where).values(values)).rowcount == 1
+
+
+def due(connection: Connection, sources: Collection[str], now: datetime, limit: int) -> list[Callback]:
+    """Those of these sources that wait and whose time has come, longest due first."""
+    found: list[Callback] = []
+    for source in sources:  # one at a time, so that the index has them in order and no campaign has to be sorted
+        same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, callbacks.c.next_at <= now)
+        query = select(callbacks).where(*same).order_by(callbacks.c.next_at, callbacks.c.id).limit(limit)
+        found += [_callback(row) for row in connection.execute(query)]
+    return sorted(found, key=lambda one: (one.next_at or now, one.id))[:limit]
+
+
+def next_due(connection: Connection, sources: Collection[str], after: datetime) -> datetime | None:
+    """When the next one of these sources has its time, of those whose time is later than `after`."""
+    query = select(func.min(callbacks.c.next_at)).where(
+        callbacks.c.state == CallbackState.WAITING, callbacks.c.source.in_(list(sources)), callbacks.c.next_at > after
+    )
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
+def under_way(connection: Connection, line: str, now: datetime) -> int:
+    """How many of the line's calls may be under way: queued, being sent, or accepted and to be made by now."""
+    query = select(func.count()).where(
+        callbacks.c.line == line,
+        AT_WORK,
+        or_(callbacks.c.state != CallbackState.ACCEPTED, callbacks.c.rung_at <= now),
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def rung(connection: Connection, number: str, since: datetime, but: int) -> list[datetime]:
+    """When this number was, or may have been, rung by any source since; the callback `but` is left out."""
+    query = select(callbacks.c.rung_at).where(
+        callbacks.c.number == number, callbacks.c.rung_at >= since, callbacks.c.id != but
+    )
+    return list(connection.execute(query).scalars())
+
+
+def queued_to(connection: Connection, number: str) -> int:
+    """How many callbacks to this number have their turn just now."""
+    query = select(func.count()).where(callbacks.c.number == number, callbacks.c.state == CallbackState.QUEUED)
+    return int(connection.execute(query).scalar_one())
+
+
+def emitted(connection: Connection, line: str, since: datetime) -> int:
+    """How many emissions of the line may have rung since."""
+    query = select(func.count()).where(callbacks.c.line == line, callbacks.c.rung_at >= since)
+    return int(connection.execute(query).scalar_one())
+
+
+def by_idcall(connection: Connection, line: str, idcall: str) -> Callback | None:
+    """The callback whose emission got this id."""
+    query = select(callbacks).where(callbacks.c.idcall == idcall, callbacks.c.line == line).with_for_update()
+    row = connection.execute(query).first()
+    return None if row is None or not idcall else _callback(row)
+
+
+def unknown(connection: Connection, line: str, number: str, since: datetime, until: datetime) -> list[Callback]:
+    """Those to this number, sent between these times, of which it is not known whether they rang, or that are being
+    sent; the first sent first."""
+    states = [CallbackState.MAY_HAVE_RUNG, CallbackState.SENDING]
+    query = (
+        select(callbacks)
+        .where(
+            callbacks.c.number == number,
+            callbacks.c.line == line,
+            callbacks.c.state.in_(states),
+            callbacks.c.idcall == "",
+            callbacks.c.rung_at.between(since, until),
+        )
+        .order_by(callbacks.c.rung_at, callbacks.c.id)
+    )
+    return [_callback(row) for row in connection.execute(query)]
+
+
+def renew(connection: Connection, ids: Collection[int], owner: str, lease_until: datetime) -> None:
+    """Still sending."""
+    same = (callbacks.c.id.in_(list(ids)), callbacks.c.owner == owner, callbacks.c.state == CallbackState.SENDING)
+    connection.execute(update(callbacks).where(*same).values(lease_until=lease_until))
+
+
+def overdue(connection: Connection, now: datetime, before: datetime, limit: int) -> list[int]:
+    """Those that something has to be done about: queued since `before`, being sent by nobody any more, accepted and
+    never heard of again."""
+    query = (
+        select(callbacks.c.id)
+        .where(
+            or_(
+                and_(callbacks.c.state == CallbackState.QUEUED, callbacks.c.updated_at < before),
+                and_(callbacks.c.state == CallbackState.SENDING, callbacks.c.lease_until < now),
+                and_(callbacks.c.state == CallbackState.ACCEPTED, callbacks.c.next_at < now),
+            )
+        )
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def sending(connection: Connection) -> list[int]:
+    """All that are being sent."""
+    query = select(callbacks.c.id).where(callbacks.c.state == CallbackState.SENDING)
+    return list(connection.execute(query).scalars())
+
+
+def sources_due(connection: Connection, before: datetime) -> list[str]:
+    """The sources of which something waits although its time came before."""
+    query = (
+        select(callbacks.c.source)
+        .where(callbacks.c.state == CallbackState.WAITING, callbacks.c.next_at < before)
+        .distinct()
+    )
+    return list(connection.execute(query).scalars())
+
+
+def find(connection: Connection, wanted: CallbackFilter, limit: int = 100) -> list[Callback]:
+    """Callbacks, newest first."""
+    query = _filtered(wanted).order_by(callbacks.c.id.desc()).limit(limit)
+    return [_callback(row) for row in connection.execute(query)]
+
+
+def each(connection: Connection, wanted: CallbackFilter, after: int = 0, limit: int = 500) -> list[Callback]:
+    """Those with a number above `after`, in order, to go through all of them in pieces."""
+    query = _filtered(wanted).where(callbacks.c.id > after).order_by(callbacks.c.id).limit(limit)
+    return [_callback(row) for row in connection.execute(query)]
+
+
+def counts(connection: Connection) -> Iterator[tuple[str, CallbackState, str, int]]:
+    """(source, state, gate, how many), the gate for those that wait."""
+    columns = (callbacks.c.source, callbacks.c.state, callbacks.c.gate)
+    for source, state, gate, number in connection.execute(select(*columns, func.count()).group_by(*columns)):
+        yield source, CallbackState(state), gate, number
+
+
+def cancel_all(connection: Connection, source: str, wanted: Change, now: datetime) -> int:
+    """Make a transition of all of a source that it fits; how many. `next_at` marks those that nobody was told of."""
+    where = (callbacks.c.source == source, callbacks.c.state.in_([state.value for state in wanted.before]))
+    values = {**wanted.values, "next_at": now, "updated_at": now, "version": callbacks.c.version + 1}
+    return connection.execute(update(callbacks).where(*where).values(values)).rowcount
+
+
+def untold(connection: Connection, sources: Collection[str], now: datetime, limit: int) -> list[int]:
+    """Cancelled together with others, and nobody was told so far."""
+    query = (
+        select(callbacks.c.id)
+        .where(
+            callbacks.c.state == CallbackState.CANCELLED,
+            callbacks.c.source.in_(list(sources)),
+            callbacks.c.next_at <= now,
+        )
+        .limit(limit)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def told(connection: Connection, ids: Collection[int]) -> None:
+    """Whoever had to be told of these has been."""
+    connection.execute(update(callbacks).where(callbacks.c.id.in_(list(ids))).values(next_at=None))
+
+
+def seen(connection: Connection, ids: Collection[int], now: datetime) -> None:
+    """Their tasks are still listed, so what keeps them from being called again must be kept."""
+    if ids:
+        connection.execute(update(callbacks).where(callbacks.c.id.in_(list(ids))).values(seen_at=now))
+
+
+def in_turn(database: Database, connection: Connection, what: str) -> None:
+    """Let nobody else past this line with the same `what` until the transaction ends. On SQLite there is one writer
+    anyway."""
+    if database.postgresql:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 7))"), {"what": what})
+
+
+BLANK: Mapping[str, Any] = {
+    "task_id": "", "number": "", "customer": "", "task": {}, "request": None, "answer": "", "reason": "", "idcall": "",
+    "last_report": "",
+}  # fmt: skip
+"""A callback without anything personal."""
+
+
+def _filtered(wanted: CallbackFilter) -> Select[Any]:
+    query = select(callbacks)
+    if wanted.states:
+        query = query.where(callbacks.c.state.in_([state.value for state in wanted.states]))
+    if wanted.unsettled:
+        query = query.where(callbacks.c.state == CallbackState.MAY_HAVE_RUNG, callbacks.c.settled_at.is_(None))
+    if wanted.e164:
+        query = query.where(or_(callbacks.c.number == wanted.e164, callbacks.c.customer == wanted.e164))
+    if wanted.task_id:
+        query = query.where(callbacks.c.task_key == key_of(wanted.task_id))
+    for column, value in ((callbacks.c.source, wanted.source), (callbacks.c.line, wanted.line)):
+        if value:
+            query = query.where(column == value)
+    return query
+
+
+def _callback(row: Row[Any]) -> Callback:
+    return Callback(**{**row._mapping, "state": CallbackState(row.state)})

@@ -1,0 +1,164 @@
+"""Calls: what their events came to. The flow decides what is in them; here they are only kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from bridge.errors import BridgeError
+from bridge.store.tables import LONGEST_KEY, calls
+
+
+class CallState(StrEnum):
+    """Where a call stands."""
+
+    OPEN = "open"
+    OVER = "over"
+    INCOMPLETE = "incomplete"
+    """Closed without a FIN, because none came in time."""
+
+
+class Changed(BridgeError):
+    """Somebody else saved the call meanwhile; read it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call. `id` None: not stored yet; `version` counts its saves.
+
+    `call` is what the events came to, in the flow's own shape, as JSON knows it. The rest stands beside it to be found
+    by: `e164` and `direction` of the other party (empty: unknown), aware times, seconds and cost (None: unknown),
+    `idcall` of an emitted call. `close_at`: when an open call is closed although no FIN came.
+    """
+
+    line: str
+    call_sequence: str
+    state: CallState
+    call: Mapping[str, Any] = field(default_factory=dict)
+    e164: str = ""
+    direction: str = ""
+    idcall: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    seconds: int | None = None
+    cost: Decimal | None = None
+    close_at: datetime | None = None
+    updated_at: datetime | None = None
+    id: int | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    """Which calls are wanted; None and empty mean any. `since` and `until` are about the start, `until` excluded."""
+
+    line: str = ""
+    e164: str = ""
+    state: CallState | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def get(connection: Connection, line: str, call_sequence: str) -> Call | None:
+    """The call, held until the transaction ends so that nobody else changes it; None when there is none."""
+    query = select(calls).where(calls.c.line == line, calls.c.call_sequence == call_sequence).with_for_update()
+    return _first(connection, query)
+
+
+def by_id(connection: Connection, id_: int) -> Call | None:
+    """The call with this number."""
+    return _first(connection, select(calls).where(calls.c.id == id_))
+
+
+def by_idcall(connection: Connection, idcall: str) -> list[Call]:
+    """The calls that came of an emission; several when a busy number was rung again."""
+    query = select(calls).where(calls.c.idcall == idcall, calls.c.idcall != "").order_by(calls.c.id)
+    return [_call(row) for row in connection.execute(query)]
+
+
+def save(connection: Connection, call: Call, now: datetime) -> int:
+    """Store the call; its number. Raises `Changed` when it is not as it was when it was read."""
+    values = _values(call) | {"updated_at": now}
+    if call.id is None:
+        stored = connection.execute(insert(calls).values(**values, version=1).returning(calls.c.id)).scalar_one()
+        return int(stored)
+    same = (calls.c.id == call.id, calls.c.version == call.version)
+    if connection.execute(update(calls).where(*same).values(**values, version=call.version + 1)).rowcount != 1:
+        raise Changed(f"call {call.line}:{call.call_sequence} was changed meanwhile; it is read again")
+    return call.id
+
+
+def to_close(connection: Connection, now: datetime, limit: int) -> list[tuple[str, str]]:
+    """(line, call_sequence) of open calls whose `close_at` has passed, longest overdue first."""
+    query = (
+        select(calls.c.line, calls.c.call_sequence)
+        .where(calls.c.state == CallState.OPEN, calls.c.close_at <= now)
+        .order_by(calls.c.close_at)
+        .limit(limit)
+    )
+    return [(line, call_sequence) for line, call_sequence in connection.execute(query)]
+
+
+def find(connection: Connection, wanted: CallFilter, limit: int = 100) -> list[Call]:
+    """Calls, newest first."""
+    query = _filtered(wanted).order_by(calls.c.started_at.desc().nulls_last(), calls.c.id.desc()).limit(limit)
+    return [_call(row) for row in connection.execute(query)]
+
+
+def export(connection: Connection, wanted: CallFilter, chunk: int = 500) -> Iterator[Call]:
+    """All calls, in the order in which they were first heard of; reads `chunk` at a time."""
+    last = 0
+    while True:
+        query = _filtered(wanted).where(calls.c.id > last).order_by(calls.c.id).limit(chunk)
+        rows = [_call(row) for row in connection.execute(query)]
+        yield from rows
+        if len(rows) < chunk:
+            return
+        last = rows[-1].id or 0
+
+
+def _filtered(wanted: CallFilter) -> Select[Any]:
+    query = select(calls)
+    if wanted.line:
+        query = query.where(calls.c.line == wanted.line)
+    if wanted.e164:
+        query = query.where(calls.c.e164 == wanted.e164)
+    if wanted.state:
+        query = query.where(calls.c.state == wanted.state)
+    if wanted.since:
+        query = query.where(calls.c.started_at >= wanted.since)
+    if wanted.until:
+        query = query.where(calls.c.started_at < wanted.until)
+    return query
+
+
+def _first(connection: Connection, query: Select[Any]) -> Call | None:
+    row = connection.execute(query).first()
+    return None if row is None else _call(row)
+
+
+def _values(call: Call) -> dict[str, Any]:
+    return {
+        "line": call.line,
+        "call_sequence": call.call_sequence,
+        "state": call.state.value,
+        "call": call.call,
+        "e164": call.e164,
+        "direction": call.direction,
+        "idcall": call.idcall[:LONGEST_KEY],  # whole in `call`; what no platform sends must not lose the call
+        "started_at": call.started_at,
+        "ended_at": call.ended_at,
+        "seconds": call.seconds,
+        "cost": call.cost,
+        "close_at": call.close_at,
+    }
+
+
+def _call(row: Row[Any]) -> Call:
+    return Call(**{**row._mapping, "state": CallState(row.state)})

@@ -1,0 +1,220 @@
+"""The database: opening it, and transactions on it.
+
+SQLite: WAL with `synchronous=FULL`, so a commit is on disk when it returns. Its own way of waiting for another writer
+ruins the slowest answers, so the bridge's processes take turns by a `FileLock` beside the file, and SQLite's waiting is
+left for foreign programs. PostgreSQL: psycopg 3 through a small pool; a connection that hangs ends by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from bridge.errors import StoreUnavailable
+from bridge.store.faults import translated
+from bridge.store.filelock import FileLock
+
+Insert = sqlite.Insert | postgresql.Insert
+
+_OLDEST_SQLITE = (3, 35)  # RETURNING
+
+
+class Database:
+    """A database that is open. Used from many threads; each process opens its own. Use `connect`."""
+
+    def __init__(self, engine: Engine, name: str, path: Path | None, patience: float) -> None:
+        self.engine = engine
+        self.name = name
+        """What messages call it: never with a password."""
+        self.path = path
+        """The file of SQLite, None for PostgreSQL."""
+        self.patience = patience
+        """Seconds to wait for another writer."""
+        self.lock = FileLock(path.with_name(f"{path.name}.lock")) if path else None
+        self._listeners: list[Callable[[], None]] = []
+        self._drivers: weakref.WeakSet[Any] = weakref.WeakSet()
+        if path is None:
+            event.listen(engine, "connect", lambda connection, _record: self._drivers.add(connection))
+
+    @property
+    def postgresql(self) -> bool:
+        """Whether it is PostgreSQL; else SQLite."""
+        return self.path is None
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that may change rows: on disk when the block has ended, undone when it raised.
+
+        Raises `StoreUnavailable` when the database can't be reached or written. Keep it short: on SQLite there is one
+        at a time.
+        """
+        with translated(self.name):
+            if self.lock:
+                with self.lock.held(self.patience), self._begin("IMMEDIATE") as connection:
+                    yield connection
+            else:
+                with self._begin("") as connection:
+                    yield connection
+        for listener in self._listeners:
+            listener()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads, on SQLite beside any writer. Raises `StoreUnavailable`."""
+        with translated(self.name), self._begin("DEFERRED") as connection:
+            yield connection
+
+    def insert(self, table: Table) -> Insert:
+        """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        return postgresql.insert(table) if self.postgresql else sqlite.insert(table)
+
+    def after_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` after each `write` of this process, in its thread; returns what ends that."""
+        self._listeners = [*self._listeners, listener]
+
+        def end() -> None:
+            self._listeners = [each for each in self._listeners if each is not listener]
+
+        return end
+
+    def cut(self) -> None:
+        """Break every connection to PostgreSQL, so that a thread that hangs in one (behind a network that swallows
+        everything) fails instead."""
+        for driver in list(self._drivers):
+            # It may be closed already, or close meanwhile.
+            with suppress(Exception), socket.socket(fileno=os.dup(driver.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+
+    def scrub(self) -> bool:
+        """Have what was deleted gone from SQLite's files: the log is written back and emptied (deleted rows are
+        overwritten in any case). False when a reader that takes long held it up. Nothing to do on PostgreSQL."""
+        if not self.lock:
+            return True
+        with translated(self.name), self.lock.held(self.patience), self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            return bool(driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+        if self.lock:
+            self.lock.close()
+
+    @contextmanager
+    def _begin(self, how: str) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            if how:
+                connection = connection.execution_options(sqlite_begin=how)  # noqa: PLW2901 (the same connection)
+            with connection.begin():
+                yield connection
+
+
+def connect(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
+    """Open the database at `url` (`sqlite:///FILE`, `postgresql://user:password@host/name`) and bring its tables up to
+    date; several processes may do so at once.
+
+    `folder`: where a relative FILE starts from. `pool`: connections at most. `patience`: seconds to wait for a
+    connection, another writer or a statement. Raises `StoreUnavailable` with what to do about it.
+    """
+    from bridge.store import schema  # noqa: PLC0415 (it needs Database)
+
+    database = unprepared(url, folder, pool=pool, patience=patience)
+    try:
+        schema.upgrade(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def unprepared(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
+    """The database at `url`, its tables as they are; touches no network. `StoreUnavailable` for a URL that can't be."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StoreUnavailable("database: write sqlite:///FILE or postgresql://user:password@host/name") from None
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        return _sqlite(parsed, folder or Path(), pool, patience)
+    if kind in {"postgresql", "postgres"}:
+        return _postgresql(parsed, pool, patience)
+    raise StoreUnavailable(f"database: {kind} is not supported; write sqlite:///FILE or postgresql://…")
+
+
+def _sqlite(url: URL, folder: Path, pool: int, patience: float) -> Database:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; install Python with SQLite 3.35 or newer")
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise StoreUnavailable("database: name a file, such as sqlite:///bridge.db; memory forgets everything")
+    path = (folder / url.database).resolve()
+    engine = create_engine(
+        URL.create("sqlite+pysqlite", database=str(path)),
+        pool_size=pool,
+        max_overflow=pool,
+        pool_timeout=patience,
+        hide_parameters=True,
+        connect_args={"timeout": patience, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return Database(engine, str(path), path, patience)
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
+
+
+def _postgresql(url: URL, pool: int, patience: float) -> Database:
+    milliseconds = int(patience * 1000)
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_size=pool,
+            max_overflow=pool,
+            pool_timeout=patience,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            hide_parameters=True,
+            connect_args={
+                "connect_timeout": max(2, int(patience // 2)),
+                "application_name": "infocaller-bridge",
+                "keepalives_idle": 5,
+                "keepalives_interval": 2,
+                "keepalives_count": 3,
+                "tcp_user_timeout": milliseconds,
+            },
+        )
+    except (ImportError, NoSuchModuleError):
+        raise StoreUnavailable("PostgreSQL needs its driver: pip install 'infocaller-bridge[distributed]'") from None
+    except ArgumentError as error:
+        raise StoreUnavailable(f"database: {error}") from None
+
+    def set_up(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET statement_timeout = {milliseconds}")
+        connection.execute(f"SET lock_timeout = {milliseconds}")
+        connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds * 12}")
+        # A server may be set to say "committed" before it is; a promise is made on this word.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.autocommit = False
+
+    event.listen(engine, "connect", set_up)
+    return Database(engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None, patience)

@@ -1,0 +1,138 @@
+"""Events as the platform sent them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, tuple_, update
+
+from bridge.errors import ProtocolError
+from bridge.store.columns import storable
+from bridge.store.database import Database
+from bridge.store.tables import LONGEST_KEY, events
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event that has just come in.
+
+    `line` LineNumber, `call_sequence` CallSequence, `event` one of inicio, desvio_correcto, desvio_fallido, fin;
+    `diverted_to` what `[_NumDesvio]` said, empty where nothing; `digest` tells two events of the same name apart.
+    `received_at` is aware. `raw` is the text as it came, without signature and sensitive variables; `document` the same
+    read, as JSON knows it; `panel` what the URL said (`uuid`, `id`, …). `e164` is the other party's number, empty for
+    none: by it a person's data is found.
+    """
+
+    line: str
+    call_sequence: str
+    event: str
+    digest: str
+    received_at: datetime
+    raw: str
+    document: Mapping[str, Any]
+    diverted_to: str = ""
+    panel: Mapping[str, Any] = field(default_factory=dict)
+    e164: str = ""
+
+    def __post_init__(self) -> None:
+        named = (("LineNumber", self.line), ("CallSequence", self.call_sequence), ("_NumDesvio", self.diverted_to))
+        for name, value in named:
+            if len(value) > LONGEST_KEY:
+                raise ProtocolError(f"{name} has {len(value)} characters; {LONGEST_KEY} at most are accepted")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stored event: an `Arrival` with its number, and whether it has been folded into its call."""
+
+    id: int
+    line: str
+    call_sequence: str
+    event: str
+    diverted_to: str
+    digest: str
+    received_at: datetime
+    raw: str
+    document: Mapping[str, Any]
+    panel: Mapping[str, Any]
+    e164: str
+    folded: bool
+
+
+Identity = tuple[str, str, str, str, str]
+_IDENTITY = (events.c.line, events.c.call_sequence, events.c.event, events.c.diverted_to, events.c.digest)
+
+
+def identity(arrival: Arrival) -> Identity:
+    """What makes an event the same event: line, call, name, diversion, digest, as they are stored."""
+    return (
+        storable(arrival.line),
+        storable(arrival.call_sequence),
+        arrival.event,
+        storable(arrival.diverted_to),
+        arrival.digest,
+    )
+
+
+def add(database: Database, connection: Connection, arrivals: Sequence[Arrival]) -> dict[Identity, int]:
+    """Store those that are not there yet; their numbers, by identity. What was there already is left as it is."""
+    # Calls in one order everywhere: two transactions that add the same events must not wait for one another. Within a
+    # call the order of arrival stays.
+    rows = [_row(arrival) for arrival in sorted(arrivals, key=lambda each: (each.line, each.call_sequence))]
+    statement = database.insert(events).on_conflict_do_nothing().returning(events.c.id, *_IDENTITY)
+    added = connection.execute(statement, rows)
+    return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in added}
+
+
+def ids(connection: Connection, wanted: Iterable[Identity]) -> dict[Identity, int]:
+    """The numbers of events that are stored, by identity."""
+    found = connection.execute(select(events.c.id, *_IDENTITY).where(tuple_(*_IDENTITY).in_(list(wanted))))
+    return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in found}
+
+
+def of_call(connection: Connection, line: str, call_sequence: str, *, unfolded: bool = False) -> list[Event]:
+    """The events of a call in the order of their arrival; `unfolded`: only those that are not in the call yet."""
+    query = select(events).where(events.c.line == line, events.c.call_sequence == call_sequence)
+    if unfolded:
+        query = query.where(~events.c.folded)
+    return [_event(row) for row in connection.execute(query.order_by(events.c.received_at, events.c.id))]
+
+
+def folded(connection: Connection, ids: Iterable[int]) -> None:
+    """These events are in their call now."""
+    connection.execute(update(events).where(events.c.id.in_(list(ids))).values(folded=True))
+
+
+def waiting(connection: Connection, before: datetime, limit: int) -> list[tuple[str, str]]:
+    """(line, call_sequence) of calls with events received before `before` that are in no call yet, oldest first."""
+    oldest = func.min(events.c.received_at)
+    query = (
+        select(events.c.line, events.c.call_sequence)
+        .where(~events.c.folded, events.c.received_at < before)
+        .group_by(events.c.line, events.c.call_sequence)
+        .order_by(oldest)
+        .limit(limit)
+    )
+    return [(line, call_sequence) for line, call_sequence in connection.execute(query)]
+
+
+def _row(arrival: Arrival) -> dict[str, Any]:
+    return {
+        "line": arrival.line,
+        "call_sequence": arrival.call_sequence,
+        "event": arrival.event,
+        "diverted_to": arrival.diverted_to,
+        "digest": arrival.digest,
+        "received_at": arrival.received_at,
+        "raw": arrival.raw,
+        "document": arrival.document,
+        "panel": arrival.panel,
+        "e164": arrival.e164,
+    }
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(**row._mapping)

@@ -1,0 +1,147 @@
+"""Group commit: what many threads want stored at the same time goes to disk in one commit.
+
+A commit waits for the disk, one after the other. While one waits, the next items gather, so a slow disk makes the
+groups larger rather than the throughput smaller. Each thread waits until its own item is on disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from bridge.errors import StoreUnavailable
+
+_log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class _Waiting(Generic[Item, Result]):
+    """An item, and the thread that waits for it."""
+
+    __slots__ = ("error", "gone", "item", "ready", "result")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.result: Result
+        self.error: BaseException | None = None
+        self.gone = False
+        self.ready = threading.Lock()
+        self.ready.acquire()
+
+
+class GroupCommit(Generic[Item, Result]):
+    """One thread that commits for all others.
+
+    `commit` stores a group in one transaction and returns, for each item, its result, or the exception that this item
+    alone met; what it raises is everyone's. `most`: items in one commit. `room`: items that may wait; beyond that, and
+    after `close`, `put` raises at once. The thread starts with the first item.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        *,
+        name: str = "commit",
+        most: int = 500,
+        room: int = 4000,
+    ) -> None:
+        self._commit = commit
+        self._name = name
+        self._most = most
+        self._room = room
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
+        self._changed = threading.Condition()
+        self._idle = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def put(self, item: Item, timeout: float) -> Result:
+        """Return when the item is on disk. Raises `StoreUnavailable` when it could not be stored, or not within
+        `timeout` seconds (then it may still come to be stored); or what `commit` says of this item."""
+        return self.put_all([item], timeout)[0]
+
+    def put_all(self, items: Sequence[Item], timeout: float) -> list[Result]:
+        """The same for several, in as few commits as there can be. When it raises, some may be on disk."""
+        waiting: list[_Waiting[Item, Result]] = [_Waiting(item) for item in items]
+        with self._changed:
+            for each in waiting:
+                self._take_in(each)
+        end = time.monotonic() + timeout
+        return [self._result(each, end - time.monotonic(), timeout) for each in waiting]
+
+    def _result(self, waiting: _Waiting[Item, Result], left: float, timeout: float) -> Result:
+        if not waiting.ready.acquire(timeout=max(0.0, left)):
+            waiting.gone = True
+            raise StoreUnavailable(f"nothing was stored within {timeout:g} s; the disk or the database is slow")
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.result
+
+    def close(self, timeout: float = 30.0) -> bool:
+        """Take nothing new, store what waits, end the thread. False when it was not done within `timeout` seconds."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+            thread = self._thread
+        if thread:
+            thread.join(timeout)
+        return not (thread and thread.is_alive())
+
+    def _take_in(self, waiting: _Waiting[Item, Result]) -> None:
+        if self._closed:
+            raise StoreUnavailable("the bridge is stopping")
+        if len(self._waiting) >= self._room:
+            raise StoreUnavailable(f"{self._room} wait to be stored already; the disk or the database is slow")
+        self._waiting.append(waiting)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+        elif self._idle:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while group := self._next():
+            self._store(group)
+
+    def _next(self) -> list[_Waiting[Item, Result]]:
+        """The next group; empty when there will be none any more."""
+        with self._changed:
+            while not self._waiting and not self._closed:
+                self._idle = True
+                self._changed.wait()
+            self._idle = False
+            group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        # A thread that has given up was told "not stored"; sparing the work is a kindness, not a promise.
+        return [each for each in group if not each.gone] or (self._next() if group else [])
+
+    def _store(self, group: list[_Waiting[Item, Result]]) -> None:
+        try:
+            results = self._commit([each.item for each in group])
+        except StoreUnavailable as error:
+            self._fail(group, error)
+        except Exception as error:  # noqa: BLE001 (a fault of ours must reach those who wait, and not end the thread)
+            _log.exception("could not store a group of %d", len(group))
+            failed = StoreUnavailable(f"could not be stored: {type(error).__name__}; see the log")
+            failed.__cause__ = error
+            self._fail(group, failed)
+        else:
+            for each, result in zip(group, results, strict=True):
+                if isinstance(result, Exception):
+                    each.error = result
+                else:
+                    each.result = result
+                each.ready.release()
+
+    @staticmethod
+    def _fail(group: list[_Waiting[Item, Result]], error: StoreUnavailable) -> None:
+        for each in group:
+            # One exception object for each thread: raising one in several would mix up their tracebacks.
+            each.error = StoreUnavailable(*error.args)
+            each.error.__cause__ = error.__cause__
+            each.ready.release()

@@ -1,0 +1,166 @@
+"""A person's data: what there is, erasing it, and letting everything go after its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, tuple_, update
+
+from bridge.store import campaigns
+from bridge.store.callbacks import BLANK, CallbackState
+from bridge.store.database import Database
+from bridge.store.deliveries import State
+from bridge.store.spool import Spool
+from bridge.store.tables import attempts, callbacks, calls, deliveries, events
+
+_BATCH = 500
+_NOBODY = {**BLANK, "digest": ""}
+"""A callback of whom nobody knows any more whom it was about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How many rows of each kind are gone. Of a callback, what keeps its task from being called again stays: a hash of
+    the task's id, and how it ended."""
+
+    events: int = 0
+    calls: int = 0
+    deliveries: int = 0
+    callbacks: int = 0
+    spooled: int = 0
+    scrubbed: bool = True
+    """False: a reader held the file, so its bytes are overwritten with the next checkpoint only."""
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.events + self.calls + self.deliveries + self.callbacks + self.spooled
+
+
+def person(database: Database, e164: str, spool: Spool | None = None) -> dict[str, Any]:
+    """Everything stored about a number, by table, as JSON knows it (times ISO 8601, amounts as text)."""
+    with database.read() as connection:
+        found = {
+            "calls": _rows(connection, calls, calls.c.e164 == e164),
+            "events": _rows(connection, events, _events_of(e164)),
+            "deliveries": _rows(connection, deliveries, _deliveries_of(e164)),
+            "attempts": _rows(
+                connection, attempts, attempts.c.delivery_id.in_(select(deliveries.c.id).where(_deliveries_of(e164)))
+            ),
+            "callbacks": _rows(connection, callbacks, _callbacks_of(e164)),
+        }
+    return {**found, "spooled": spool.person(e164) if spool else []}
+
+
+def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
+    """Erase a number's data; how much that was. What was to be called is cancelled. On SQLite its bytes are overwritten
+    as well (`Erased.scrubbed`)."""
+    spooled = spool.forget(e164) if spool else 0
+    with database.write() as connection:
+        # Events and deliveries are found by way of the calls, so the calls go last.
+        erased = Erased(
+            events=_delete(connection, events, _events_of(e164)),
+            deliveries=_delete(connection, deliveries, _deliveries_of(e164)),
+            calls=_delete(connection, calls, calls.c.e164 == e164),
+            callbacks=_forget_callbacks(connection, e164),
+            spooled=spooled,
+        )
+    return replace(erased, scrubbed=database.scrub())
+
+
+def purge(database: Database, before: datetime, dead_before: datetime) -> Erased:
+    """Drop what was done before `before`, in small transactions; how much that was.
+
+    A call goes with its events, and not while anything of it has still to reach a CRM. What is pending stays however
+    old it is; what is dead stays for a person to decide until it is older than `dead_before`.
+    """
+    total = Erased()
+    while True:
+        with database.write() as connection:
+            batch = _purge(connection, before, dead_before)
+        total = Erased(
+            total.events + batch.events,
+            total.calls + batch.calls,
+            total.deliveries + batch.deliveries,
+            total.callbacks + batch.callbacks,
+        )
+        if not batch.total:
+            break
+    with database.write() as connection:
+        for campaign in campaigns.every(connection):
+            if datetime.fromisoformat(campaign.started_at) < before and not any(campaigns.counts(connection, campaign)):
+                campaigns.drop(connection, campaign)
+    return total
+
+
+def _purge(connection: Connection, before: datetime, dead_before: datetime) -> Erased:
+    over = or_(
+        and_(deliveries.c.state.in_([State.DONE, State.DISCARDED]), deliveries.c.settled_at < before),
+        and_(deliveries.c.state == State.DEAD, deliveries.c.settled_at < dead_before),
+    )
+    gone = _delete(connection, deliveries, deliveries.c.id.in_(select(deliveries.c.id).where(over).limit(_BATCH)))
+    gone_events, gone_calls = _purge_calls(connection, before)
+    return Erased(gone_events, gone_calls, gone, _purge_callbacks(connection, before))
+
+
+def _purge_calls(connection: Connection, before: datetime) -> tuple[int, int]:
+    """How many events and calls went."""
+    needed = exists().where(deliveries.c.call_id == calls.c.id)
+    old = select(calls.c.id).where(calls.c.state != "open", calls.c.updated_at < before, ~needed).limit(_BATCH)
+    ids = list(connection.execute(old).scalars())
+    named = select(calls.c.line, calls.c.call_sequence).where(calls.c.id.in_(ids))
+    of_these = and_(events.c.folded, tuple_(events.c.line, events.c.call_sequence).in_(named))
+    if not ids:
+        return 0, 0
+    return _delete(connection, events, of_these), _delete(connection, calls, calls.c.id.in_(ids))
+
+
+def _purge_callbacks(connection: Connection, before: datetime) -> int:
+    """Settled ones are deleted, but those whose task is still listed somewhere only lose what is personal: without
+    them, the task would be called again."""
+    old = select(callbacks.c.id).where(callbacks.c.settled_at < before)
+    listed = old.where(callbacks.c.seen_at >= before, callbacks.c.task_id != "")
+    ids = list(connection.execute(listed.limit(_BATCH)).scalars())
+    connection.execute(update(callbacks).where(callbacks.c.id.in_(ids)).values(**_NOBODY))
+    gone = old.where(callbacks.c.seen_at < before).limit(_BATCH)
+    return len(ids) + _delete(connection, callbacks, callbacks.c.id.in_(gone))
+
+
+def _forget_callbacks(connection: Connection, e164: str) -> int:
+    """What waits is cancelled; all lose what is personal, so that their tasks are not called again."""
+    theirs, now = _callbacks_of(e164), datetime.now(UTC)
+    ended = {"state": CallbackState.CANCELLED.value, "settled_at": now, "next_at": None, "withdrawn": True, "gate": ""}
+    asleep = callbacks.c.state.in_([CallbackState.WAITING.value, CallbackState.QUEUED.value])
+    connection.execute(update(callbacks).where(theirs, asleep).values(**ended, version=callbacks.c.version + 1))
+    return connection.execute(update(callbacks).where(theirs).values(**_NOBODY, updated_at=now)).rowcount
+
+
+def _callbacks_of(e164: str) -> ColumnElement[bool]:
+    return or_(callbacks.c.number == e164, callbacks.c.customer == e164)
+
+
+def _events_of(e164: str) -> ColumnElement[bool]:
+    theirs = select(calls.c.line, calls.c.call_sequence).where(calls.c.e164 == e164)
+    return or_(events.c.e164 == e164, tuple_(events.c.line, events.c.call_sequence).in_(theirs))
+
+
+def _deliveries_of(e164: str) -> ColumnElement[bool]:
+    theirs = select(calls.c.id).where(calls.c.e164 == e164)
+    return or_(deliveries.c.e164 == e164, deliveries.c.call_id.in_(theirs))
+
+
+def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) -> int:
+    return connection.execute(delete(table).where(where)).rowcount
+
+
+def _rows(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    rows = connection.execute(select(table).where(where).order_by(table.c.id))
+    return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, str | int | float | bool | dict | list) else str(value)

@@ -1,0 +1,85 @@
+"""Brings the tables up to date when a process starts, under a lock, so that several may start at once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, inspect, text
+
+from bridge.errors import StoreUnavailable
+from bridge.store.database import Database
+from bridge.store.faults import translated
+from bridge.store.tables import REVISION
+
+_LOCK = 0x1F0CA11E
+"""The number of the bridge's advisory lock on PostgreSQL."""
+_PATIENCE = 60.0
+
+
+def upgrade(database: Database) -> None:
+    """Make the tables, or bring those of an older version up to date. Does nothing when they are as they should be.
+
+    Raises `StoreUnavailable`: the database is away, can't be written, or was written by a newer version.
+    """
+    if database.path:
+        prepare_file(database)
+    with database.read() as connection:
+        done = _revision(connection) == REVISION
+    if not done:
+        _upgrade(database)
+    if database.postgresql:
+        from bridge.store.foreign import upgrade_procrastinate  # noqa: PLC0415 (only with PostgreSQL)
+
+        upgrade_procrastinate(database, _LOCK)
+
+
+def prepare_file(database: Database) -> None:
+    """Make the file of an SQLite database, for its owner alone, and switch it to WAL, which stays with the file."""
+    path, lock = database.path, database.lock
+    if path is None or lock is None:
+        raise ValueError(f"{database.name} is no file")
+    with translated(database.name):
+        if not path.parent.is_dir():
+            raise StoreUnavailable(f"{path}: the folder does not exist; make it, or change `database:`")
+        with suppress(FileExistsError):
+            # never an existing file: closing it would let go of every lock that SQLite holds on it in this process
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with database.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            if driver.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                return
+            with lock.held(_PATIENCE):
+                mode = driver.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise StoreUnavailable(f"{path}: SQLite can't keep it in WAL mode; put it on a local disk")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(database: Database) -> None:
+    from alembic import command  # noqa: PLC0415 (half of a process's start, and seldom needed)
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    with database.write() as connection:
+        if database.postgresql:
+            connection.execute(text(f"SET LOCAL lock_timeout = {int(_PATIENCE * 1000)}"))
+            connection.execute(text(f"SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        configuration.attributes["connection"] = connection
+        try:
+            command.upgrade(configuration, "head")
+        except CommandError as error:
+            raise StoreUnavailable(
+                f"{database.name} was written by a newer version of the bridge ({_revision(connection)}); "
+                "install that version, or restore the backup made before it"
+            ) from error

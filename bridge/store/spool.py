@@ -1,0 +1,139 @@
+"""A local file that keeps events and saved records while PostgreSQL is away.
+
+SQLite with fsync, like the database itself where that is SQLite. All web processes of a host share one spool. A row
+leaves it only after the database has committed it; when a crash comes between the two, it is moved twice, and the
+database's own uniqueness makes that harmless.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    Column,
+    Delete,
+    Integer,
+    MetaData,
+    Select,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import URL
+
+from bridge.store.database import Database, unprepared
+from bridge.store.deliveries import NewDelivery
+from bridge.store.events import Arrival
+from bridge.store.filelock import FileLock
+from bridge.store.schema import prepare_file
+
+Item = Arrival | NewDelivery
+
+_metadata = MetaData()
+_spool = Table(
+    "spool",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("item", Text, nullable=False),
+    Column("e164", String, nullable=False, index=True),
+    Column("refused", String, nullable=False, server_default=""),
+    sqlite_autoincrement=True,
+)
+
+
+class Spool:
+    """See this module's docstring. `path`: the file, made when it is not there. Raises `StoreUnavailable` where the
+    disk is full or can't be written."""
+
+    def __init__(self, path: Path, *, patience: float = 5.0) -> None:
+        url = URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False)
+        self._database: Database = unprepared(url, patience=patience)
+        prepare_file(self._database)
+        with self._database.write() as connection:
+            _metadata.create_all(connection)
+        self._moving = FileLock(path.with_name(f"{path.name}.moving"))
+
+    def append(self, items: Sequence[Item]) -> None:
+        """Keep them: on disk when it returns."""
+        with self._database.write() as connection:
+            connection.execute(insert(_spool), [_row(item) for item in items])
+
+    def empty(self) -> bool:
+        """Whether nothing waits here."""
+        with self._database.read() as connection:
+            return connection.execute(_waiting(select(_spool.c.id)).limit(1)).first() is None
+
+    def count(self) -> int:
+        """How many are here, the refused included."""
+        with self._database.read() as connection:
+            return connection.execute(select(func.count()).select_from(_spool)).scalar_one()
+
+    def move(self, take_over: Callable[[Sequence[Item]], Sequence[str]], most: int = 200) -> int:
+        """Hand the oldest to `take_over`, and drop them when it returns; how many there were. 0 also while another
+        process is at it. `take_over` says for each why the database refuses it, empty where it has it now; the refused
+        stay here, and are not handed out again. What it raises passes through, and nothing is dropped."""
+        if not self._moving.acquire(0):
+            return 0
+        try:
+            with self._database.read() as connection:
+                rows = connection.execute(_waiting(select(_spool)).order_by(_spool.c.id).limit(most)).all()
+            if rows:
+                said = take_over([_item(row.kind, row.item) for row in rows])
+                with self._database.write() as connection:
+                    for row, why in zip(rows, said, strict=True):
+                        if why:
+                            connection.execute(update(_spool).where(_spool.c.id == row.id).values(refused=why))
+                    connection.execute(_waiting(delete(_spool)).where(_spool.c.id <= rows[-1].id))
+            return len(rows)
+        finally:
+            self._moving.release()
+
+    def forget(self, e164: str) -> int:
+        """Erase a person's rows; how many there were."""
+        with self._database.write() as connection:
+            gone = connection.execute(delete(_spool).where(_spool.c.e164 == e164)).rowcount
+        self._database.scrub()
+        return gone
+
+    def person(self, e164: str) -> list[dict[str, Any]]:
+        """A person's rows, as JSON knows them."""
+        query = select(_spool.c.item).where(_spool.c.e164 == e164).order_by(_spool.c.id)
+        with self._database.read() as connection:
+            return [json.loads(item) for item in connection.execute(query).scalars()]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+        self._moving.close()
+
+
+Statement = TypeVar("Statement", Select[Any], Delete)
+
+
+def _waiting(statement: Statement) -> Statement:
+    return statement.where(_spool.c.refused == "")
+
+
+def _row(item: Item) -> dict[str, str]:
+    kind = "event" if isinstance(item, Arrival) else "delivery"
+    values = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    if isinstance(item, Arrival):
+        values["received_at"] = item.received_at.isoformat()
+    return {"kind": kind, "item": json.dumps(values), "e164": item.e164}
+
+
+def _item(kind: str, text: str) -> Item:
+    values: dict[str, Any] = json.loads(text)
+    if kind == "event":
+        return Arrival(**{**values, "received_at": datetime.fromisoformat(values["received_at"])})
+    return NewDelivery(**values)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bridge.store import callbacks, emissions
+from bridge.store.callbacks import CallbackFilter, CallbackState, Change, key_of
+from bridge.store.database import Database
+
+NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
+WAITING, QUEUED = CallbackState.WAITING, CallbackState.QUEUED
+
+
+def row(task: str, source: str = "crm", **values: Any) -> dict[str, Any]:
+    return {
+        "source": source, "task_key": key_of(task), "task_id": task, "state": WAITING.value, "task": {},
+        "next_at": NOW, "created_at": NOW, "updated_at": NOW, "seen_at": NOW, **values,
+    }  # fmt: skip
+
+
+def test_a_task_is_there_once_for_each_source_and_in_its_order(database: Database) -> None:
+    with database.write() as connection:
+        first = callbacks.add(database, connection, [row(f"T{n}") for n in range(300)])
+        again = callbacks.add(database, connection, [row("T1"), row("T1", "web"), row("T300")])
+    assert [first[key_of(f"T{n}")] for n in range(300)] == sorted(first.values())
+    assert set(again) == {key_of("T1"), key_of("T300")}
+    with database.read() as connection:
+        assert len(callbacks.find(connection, CallbackFilter(), 1000)) == 302
+        assert [one.task_id for one in callbacks.due(connection, ["crm"], NOW, 3)] == ["T0", "T1", "T2"]
+        assert callbacks.due(connection, ["crm"], NOW - timedelta(seconds=1), 3) == []
+
+
+def test_of_many_who_make_the_same_transition_at_once_one_does(database: Database) -> None:
+    with database.write() as connection:
+        (id_,) = callbacks.add(database, connection, [row("T1")]).values()
+
+    def turn(_number: int) -> bool:
+        with database.write() as connection:
+            change = Change(frozenset({WAITING}), {"state": QUEUED.value})
+            return callbacks.change(connection, id_, change, NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(turn, range(16))) == 1
+    with database.read() as connection:
+        stored = callbacks.get(connection, id_)
+    assert stored is not None
+    assert (stored.state, stored.version) == (QUEUED, 1)
+
+
+def test_a_transition_in_anothers_name_is_not_made(database: Database) -> None:
+    with database.write() as connection:
+        (id_,) = callbacks.add(database, connection, [row("T1", owner="one")]).values()
+        change = Change(frozenset({WAITING}), {"reason": "mine"})
+        assert not callbacks.change(connection, id_, change, NOW, owner="other")
+        assert callbacks.change(connection, id_, change, NOW, owner="one")
+
+
+def test_a_standing_is_kept_and_given_out_to_one_at_a_time(database: Database) -> None:
+    def slot(_number: int) -> None:
+        with database.write() as connection:
+            state = emissions.held(database, connection, "line", "912345678")
+            emissions.save(connection, "line", "912345678", {"delay": state.delay + 1})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(slot, range(24)))
+    with database.read() as connection:
+        assert emissions.get(connection, "line", "912345678").delay == 24
+        assert emissions.all_of(connection, "source") == {}

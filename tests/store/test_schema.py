@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from procrastinate.schema import SchemaManager
+from sqlalchemy import text
+from sqlalchemy.types import TypeDecorator
+
+import bridge.store
+from bridge.errors import StoreUnavailable
+from bridge.store.database import Database, connect
+from bridge.store.schema import upgrade
+from bridge.store.tables import REVISION, meta, metadata
+
+FOREIGN = ("procrastinate", "idx_procrastinate", "infocaller_bridge_jobs")
+
+
+def _ours(_object: object, name: str | None, *_rest: object) -> bool:
+    return not (name or "").startswith(FOREIGN)
+
+
+def _same_type(context: MigrationContext, _in_database: Any, _column: Any, found: Any, wanted: Any) -> bool:
+    """Whether they differ, as the database spells them."""
+    spelt = wanted.load_dialect_impl(context.dialect) if isinstance(wanted, TypeDecorator) else wanted
+    name = str(spelt.compile(context.dialect))
+    # psycopg's own text type calls itself VARCHAR; without a length that is PostgreSQL's TEXT.
+    return str(found.compile(context.dialect)) != ("TEXT" if name == "VARCHAR" else name)
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": _same_type, "include_object": _ours})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(bridge.store.__file__).parent / "migrations"))
+    assert ScriptDirectory.from_config(configuration).get_heads() == [REVISION]
+
+
+def test_several_processes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
+    code = f"from bridge.store.database import connect; connect({database_url!r}).close()"
+    children = [
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=Path.cwd())
+        for _ in range(4)
+    ]
+    said = [child.communicate(timeout=60)[1] for child in children]
+    assert [child.returncode for child in children] == [0] * 4, said
+
+
+def test_starting_again_changes_nothing(database_url: str) -> None:
+    for _ in range(2):
+        connect(database_url).close()
+
+
+def test_a_database_of_a_newer_version_is_left_alone(database_url: str) -> None:
+    database = connect(database_url)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StoreUnavailable, match=r"newer version of the bridge \(9999\)"):
+        connect(database_url)
+
+
+def test_a_failed_start_leaves_no_half_made_tables(tmp_path: Path) -> None:
+    (tmp_path / "bridge.db").write_bytes(b"this is no database, it is a letter to a friend" * 100)
+    with pytest.raises(StoreUnavailable, match="no SQLite database"):
+        connect(f"sqlite:///{tmp_path}/bridge.db")
+
+
+def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
+    connect("sqlite:///bridge.db", tmp_path).close()
+    assert stat.S_IMODE(os.stat(tmp_path / "bridge.db").st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("url", "cure"),
+    [
+        ("sqlite://", "name a file"),
+        ("sqlite:///:memory:", "name a file"),
+        ("mysql://root@host/name", "mysql is not supported"),
+        ("bridge.db", "write sqlite:///FILE"),
+        ("sqlite:///nowhere/at/all/bridge.db", "the folder does not exist"),
+    ],
+)
+def test_a_url_that_cant_be_says_what_to_write(url: str, cure: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match=cure):
+        connect(url, tmp_path)
+
+
+def test_a_server_that_is_away_is_named_without_its_password() -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        connect("postgresql://someone:hunter2@127.0.0.1:1/name")
+    assert "127.0.0.1:1" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_procrastinates_tables_of_someone_else_are_not_touched(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("CREATE TABLE procrastinate_jobs (id int)")
+    with pytest.raises(StoreUnavailable, match="a database of its own"):
+        connect(postgres_url)
+
+
+_DROP_ALL = """
+DROP TABLE procrastinate_events, procrastinate_periodic_defers, procrastinate_jobs, procrastinate_workers CASCADE;
+DROP TYPE procrastinate_job_status, procrastinate_job_event_type, procrastinate_job_to_defer_v1 CASCADE;
+DO $$ DECLARE each regprocedure; BEGIN
+  FOR each IN SELECT oid FROM pg_proc WHERE proname LIKE 'procrastinate%' LOOP
+    EXECUTE 'DROP FUNCTION IF EXISTS ' || each || ' CASCADE';
+  END LOOP;
+END $$
+"""
+
+
+def test_the_tables_of_an_older_procrastinate_are_brought_up_to_date(postgres_url: str) -> None:
+    connect(postgres_url).close()
+    steps = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"), key=lambda step: step.name)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(_DROP_ALL)
+        for step in steps[:-2]:
+            server.execute(step.read_bytes())
+        server.execute("UPDATE meta SET value = %s WHERE name = 'procrastinate'", [steps[-3].name])
+        assert server.execute("SELECT to_regproc('procrastinate_retry_job_v2')").fetchone() == (None,)
+    connect(postgres_url).close()
+    with psycopg.connect(postgres_url) as server:
+        assert server.execute("SELECT to_regproc('procrastinate_retry_job_v2')").fetchone() != (None,)
+        assert server.execute("SELECT value FROM meta").fetchall() == [(steps[-1].name,)]
+
+
+def test_another_process_that_comes_and_goes_does_no_harm_to_who_looked_at_the_tables_twice(tmp_path: Path) -> None:
+    """Closing any descriptor of the file would let go of this process's locks on it; the other would then take itself
+    for the last one, and remove the log of changes under our feet."""
+    database = connect("sqlite:///bridge.db", tmp_path)
+    try:
+        upgrade(database)
+        code = "import sys; from pathlib import Path; from bridge.store.database import connect; "
+        code += "connect('sqlite:///bridge.db', Path(sys.argv[1])).close()"
+        for number in range(3):
+            with database.write() as connection:
+                connection.execute(meta.insert().values(name=f"note {number}", value="x" * 5000))
+            subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, cwd=Path.cwd())
+            assert (tmp_path / "bridge.db-wal").exists()
+    finally:
+        database.close()
+    again = connect("sqlite:///bridge.db", tmp_path)
+    try:
+        with again.read() as connection:
+            assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+            assert len(connection.execute(meta.select().where(meta.c.name.like("note %"))).all()) == 3
+    finally:
+        again.close()

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bridge.errors import StoreUnavailable
+from bridge.queue import queue_for
+from bridge.store import events
+from bridge.store.database import Database, connect, unprepared
+from bridge.store.inbox import Inbox
+from bridge.store.spool import Item, Spool
+from tests.fakes.proxy import Proxy
+from tests.store.children import child
+from tests.store.made import LINE, SOMEONE, arrival, delivery
+from tests.waiting import until
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Iterator[Spool]:
+    spool = Spool(tmp_path / "spool.db")
+    yield spool
+    spool.close()
+
+
+@pytest.fixture
+def proxy() -> Iterator[Proxy]:
+    with Proxy("127.0.0.1", 5432) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def database(postgres_url: str, proxy: Proxy) -> Iterator[Database]:
+    database = connect(postgres_url.replace(":5432", f":{proxy.port}"), patience=4)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def inbox(database: Database, spool: Spool) -> Iterator[Inbox]:
+    inbox = Inbox(database, queue_for(database), spool=spool, patience=20, hanging=0.5)
+    yield inbox
+    inbox.close()
+
+
+def _stored(postgres_url: str) -> list[str]:
+    with psycopg.connect(postgres_url) as server:
+        rows = server.execute("SELECT call_sequence FROM events ORDER BY id").fetchall()
+    return [row[0] for row in rows]
+
+
+def _poked(postgres_url: str) -> set[str]:
+    with psycopg.connect(postgres_url) as server:
+        return {row[0] for row in server.execute("SELECT args->>'key' FROM procrastinate_jobs").fetchall()}
+
+
+def test_while_postgresql_is_away_events_go_to_the_spool_and_come_over_when_it_is_back(
+    postgres_url: str, proxy: Proxy, inbox: Inbox, spool: Spool
+) -> None:
+    inbox.keep(arrival("before"))
+    assert not inbox.spooling
+    proxy.away()
+    away = [f"away-{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(inbox.keep, map(arrival, away)))
+    inbox.save(delivery("saved"))
+    assert inbox.spooling
+    assert {each.id for each in kept} == {None}
+    assert spool.count() == 41
+    proxy.back()
+    until(lambda: not inbox.spooling)
+    kept_after = inbox.keep(arrival("after"))
+    assert kept_after.id is not None
+    assert spool.count() == 0
+    stored = _stored(postgres_url)
+    assert (stored[0], stored[-1]) == ("before", "after")
+    assert sorted(stored[1:-1]) == sorted(away)
+    assert {f"{LINE}:{call}" for call in stored} < _poked(postgres_url)
+
+
+def test_the_order_of_a_calls_events_is_kept(postgres_url: str, proxy: Proxy, inbox: Inbox) -> None:
+    proxy.away()
+    for number in range(10):
+        inbox.keep(arrival("1", text=str(number)))
+    proxy.back()
+    for number in range(10, 20):
+        inbox.keep(arrival("1", text=str(number)))
+    until(lambda: not inbox.spooling)
+    with psycopg.connect(postgres_url) as server:
+        said = [row[0] for row in server.execute("SELECT raw FROM events ORDER BY id").fetchall()]
+    assert said == [str(number) for number in range(20)]
+
+
+def test_a_server_that_swallows_everything_is_broken_off(
+    postgres_url: str, proxy: Proxy, inbox: Inbox, spool: Spool
+) -> None:
+    # Several, so that every connection of the pool is open and none has to be made (which has a timeout of its own).
+    before = [f"before-{number}" for number in range(4)]
+    for call in before:
+        inbox.keep(arrival(call))
+    proxy.swallow()
+    assert inbox.keep(arrival("swallowed")).id is None
+    assert spool.count() == 1
+    proxy.away()
+    proxy.back()
+    until(lambda: not inbox.spooling)
+    assert _stored(postgres_url) == [*before, "swallowed"]
+
+
+def test_one_that_was_committed_although_the_line_broke_comes_over_once(
+    postgres_url: str, database: Database, inbox: Inbox, spool: Spool
+) -> None:
+    inbox.keep(arrival("1"))
+    spool.append([arrival("1"), arrival("1"), arrival("2")])
+    twice = Inbox(database, queue_for(database), spool=spool)
+    until(lambda: not twice.spooling)
+    twice.close()
+    assert _stored(postgres_url) == ["1", "2"]
+
+
+def test_what_a_killed_process_left_in_the_spool_is_moved_by_the_next_one(
+    postgres_url: str, tmp_path: Path, proxy: Proxy
+) -> None:
+    url = postgres_url.replace(":5432", f":{proxy.port}")
+    acknowledged = set()
+    with child("keep", url, "x", str(tmp_path / "spool.db")) as process:
+        assert process.stdout
+        acknowledged |= {process.stdout.readline().strip() for _ in range(50)}
+        proxy.away()
+        acknowledged |= {process.stdout.readline().strip() for _ in range(200)}
+        process.kill()
+        acknowledged |= {line.strip() for line in process.stdout if line.endswith("\n")}
+    spool = Spool(tmp_path / "spool.db")
+    assert spool.count() > 0
+    database = connect(postgres_url)
+    inbox = Inbox(database, queue_for(database), spool=spool)
+    until(lambda: not inbox.spooling)
+    inbox.close()
+    database.close()
+    spool.close()
+    assert acknowledged <= set(_stored(postgres_url))
+
+
+def test_with_the_spool_away_too_nothing_is_acknowledged(proxy: Proxy, inbox: Inbox, spool: Spool) -> None:
+    proxy.away()
+    spool.close()
+    spool._database.path.unlink()  # type: ignore[union-attr]  # it is a file
+    spool._database.path.mkdir()  # type: ignore[union-attr]
+    with pytest.raises(StoreUnavailable):
+        inbox.keep(arrival("1"))
+
+
+def test_a_server_that_was_away_at_the_start_gets_its_tables_when_it_comes(
+    postgres_url: str, proxy: Proxy, spool: Spool
+) -> None:
+    proxy.away()
+    database = unprepared(postgres_url.replace(":5432", f":{proxy.port}"), patience=4)
+    inbox = Inbox(database, queue_for(database), spool=spool)
+    assert inbox.keep(arrival("1")).id is None
+    proxy.back()
+    until(lambda: not inbox.spooling)
+    inbox.close()
+    database.close()
+    assert _stored(postgres_url) == ["1"]
+
+
+def test_what_the_database_refuses_stays_in_the_spool_and_holds_up_nothing(spool: Spool) -> None:
+    spool.append([arrival("1"), arrival("2"), arrival("3")])
+    moved: list[str] = []
+
+    def take_over(items: Sequence[Item]) -> list[str]:
+        calls = [item.call_sequence for item in items if isinstance(item, events.Arrival)]
+        moved.extend(calls)
+        return ["no such thing" if call == "2" else "" for call in calls]
+
+    while spool.move(take_over, most=1):
+        pass
+    assert moved == ["1", "2", "3"]
+    assert spool.empty()
+    assert spool.count() == 1
+
+
+def test_what_is_not_taken_over_stays(spool: Spool) -> None:
+    def away(_: Sequence[Item]) -> list[str]:
+        raise StoreUnavailable("away")
+
+    spool.append([arrival("1", panel={"uuid": "u"}), delivery("2")])
+    with pytest.raises(StoreUnavailable):
+        spool.move(away)
+    came: list[Item] = []
+
+    def take(items: Sequence[Item]) -> list[str]:
+        came.extend(items)
+        return [""] * len(items)
+
+    assert spool.move(take) == 2
+    assert came == [arrival("1", panel={"uuid": "u"}), delivery("2")]
+
+
+def test_one_process_moves_at_a_time(spool: Spool, tmp_path: Path) -> None:
+    other = Spool(tmp_path / "spool.db")
+    spool.append([arrival("1")])
+    inside, go_on = threading.Event(), threading.Event()
+
+    def slow(items: Sequence[Item]) -> list[str]:
+        inside.set()
+        go_on.wait(30)
+        return [""] * len(items)
+
+    with ThreadPoolExecutor(1) as pool:
+        moving = pool.submit(spool.move, slow)
+        assert inside.wait(30)
+        assert other.move(lambda _: pytest.fail("both move")) == 0
+        go_on.set()
+        assert moving.result() == 1
+    other.close()
+
+
+def test_a_persons_rows_can_be_shown_and_erased(spool: Spool) -> None:
+    spool.append([arrival("1"), arrival("2", e164="+34600999888")])
+    assert [each["call_sequence"] for each in spool.person(SOMEONE)] == ["1"]
+    assert spool.forget(SOMEONE) == 1
+    assert spool.person(SOMEONE) == []
+    assert spool.count() == 1
