@@ -1,0 +1,16 @@
+"""FLOW 3: tasks become calls. A customer's phone never rings twice for one task, nothing is forgotten, and what can't
+be known is shown to a person.
+
+`Callbacks` is what others ask: take tasks, show, confirm, cancel, pause. `Calling` does the work, in the background.
+"""
+
+from __future__ import annotations
+
+from bridge.callbacks.brakes import Standing
+from bridge.callbacks.desk import Accepted, Callbacks, Counts, NoSuchSource, NoSuchTask, Shown, Taken
+from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
+
+__all__ = [
+    "Accepted", "Callback", "CallbackFilter", "CallbackState", "Callbacks", "Counts", "NoSuchSource", "NoSuchTask",
+    "Shown", "Standing", "Taken",
+]  # fmt: skip

@@ -1,0 +1,130 @@
+"""What holds a line or a source back: a person, or what the platform said of the account or of the configuration.
+
+Paused by the platform, it is tried again by itself: one emission at a time, after 30 s, then twice as long each time,
+up to 15 minutes. Stopped, it goes on when a person resumes it or the configuration changes. Pure decisions on
+`store.emissions.EmissionState`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from bridge.store import callbacks
+from bridge.store.emissions import EmissionState, Kind, Mode
+from bridge.zones import start_of
+
+FIRST, LONGEST = 30, 900
+"""Seconds of a pause."""
+_PROBE = 180
+"""Seconds after which an emission that was to try a paused line counts as lost."""
+_UNREACHED = 60
+"""Seconds at most that a line waits where the platform can't be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a line or a source stands, for people. `today`: emissions of the line since midnight (0 for a source)."""
+
+    kind: Kind
+    name: str
+    mode: Mode
+    reason: str
+    since: datetime | None
+    until: datetime | None
+    today: int
+    polled_at: datetime | None
+    error: str
+
+
+def standing(
+    connection: Connection, kind: Kind, name: str, state: EmissionState | None, now: datetime, zone: str | None
+) -> Standing:
+    """How it stands. `zone` is the line's."""
+    known = state or EmissionState(kind, name)
+    today = 0
+    if zone is not None:
+        today = callbacks.emitted(connection, name, start_of(now.astimezone(ZoneInfo(zone)).date(), zone))
+    return Standing(
+        kind, name, known.mode, known.reason, known.since, known.until, today, known.polled_at, known.error
+    )  # fmt: skip
+
+
+def closed(state: EmissionState, now: datetime) -> bool:
+    """Whether nothing may be emitted now; `until` says how long, None: until somebody resumes it."""
+    return state.mode in (Mode.STOPPED, Mode.HELD) or (state.until is not None and state.until > now)
+
+
+def may_send(state: EmissionState, id_: int) -> bool:
+    """Whether a callback that has its turn may still go out: unless it was stopped meanwhile."""
+    return state.mode is Mode.RUNNING or (state.mode is Mode.PAUSED and state.probe == id_)
+
+
+def probe(id_: int, now: datetime) -> Mapping[str, Any]:
+    """One goes out; no other does until something is known of it."""
+    return {"probe": id_, "until": now + timedelta(seconds=_PROBE)}
+
+
+def not_tried(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
+    """This one did not go out: if it was to try, another may."""
+    return {"probe": None, "until": now} if state.mode is Mode.PAUSED and state.probe == id_ else {}
+
+
+def well(state: EmissionState, id_: int) -> Mapping[str, Any]:
+    """The platform takes emissions."""
+    if state.mode is Mode.PAUSED and state.probe == id_:
+        return resume()
+    return {"failures": 0, "until": None} if state.mode is Mode.RUNNING and state.failures else {}
+
+
+def pause(state: EmissionState, id_: int, reason: str, now: datetime) -> Mapping[str, Any]:
+    """The platform refuses for what is not this callback's fault: pause, longer each time that it was tried."""
+    if state.mode is Mode.RUNNING:
+        delay, since = FIRST, now
+    elif state.mode is Mode.PAUSED and state.probe == id_:
+        delay, since = min(LONGEST, state.delay * 2), state.since or now
+    else:  # stopped or held, or one that was under way when it was paused
+        return {}
+    until = now + timedelta(seconds=delay)
+    return {
+        "mode": Mode.PAUSED.value, "until": until, "delay": delay, "reason": reason, "since": since, "probe": None,
+        "failures": 0,
+    }  # fmt: skip
+
+
+def stop(state: EmissionState, reason: str, now: datetime) -> Mapping[str, Any]:
+    """Stop it until somebody or a changed configuration resumes it."""
+    if state.mode in (Mode.HELD, Mode.STOPPED):
+        return {}
+    return {"mode": Mode.STOPPED.value, "until": None, "delay": 0, "reason": reason, "since": now, "probe": None}
+
+
+def hold(reason: str, now: datetime) -> Mapping[str, Any]:
+    """A person pauses it."""
+    return {"mode": Mode.HELD.value, "until": None, "delay": 0, "reason": reason, "since": now, "probe": None}
+
+
+def resume() -> Mapping[str, Any]:
+    """On it goes."""
+    return {
+        "mode": Mode.RUNNING.value, "until": None, "delay": 0, "reason": "", "since": None, "wake_at": None,
+        "probe": None, "failures": 0,
+    }  # fmt: skip
+
+
+def try_again(now: datetime) -> Mapping[str, Any]:
+    """What stopped it may be mended: one emission tries."""
+    return {"mode": Mode.PAUSED.value, "until": now, "delay": FIRST // 2, "probe": None, "wake_at": None}
+
+
+def unreached(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
+    """The platform could not be reached at all: a running line takes a breath, longer each time."""
+    if state.mode is not Mode.RUNNING:
+        return not_tried(state, id_, now + timedelta(seconds=FIRST))
+    failures = state.failures + 1
+    return {"failures": failures, "until": now + timedelta(seconds=min(_UNREACHED, 2 ** min(failures, 10)))}

@@ -1,0 +1,384 @@
+"""What others ask of callbacks: take a task, show how it goes, settle, cancel, pause and resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bridge import gates
+from bridge.callbacks import brakes, states
+from bridge.callbacks.brakes import Standing
+from bridge.callbacks.reports import Reports, history
+from bridge.callbacks.rulebook import Book, Rulebook
+from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish, stored
+from bridge.config.model import Configuration
+from bridge.errors import BridgeError
+from bridge.queue.base import LINE, Queue, line_key
+from bridge.store import callbacks, emissions
+from bridge.store.callbacks import Callback, CallbackFilter, CallbackState, Change
+from bridge.store.database import Database
+from bridge.store.deliveries import Delivery
+from bridge.store.emissions import Kind
+from connectors.base import Task
+from connectors.phone import Phone
+
+_PIECE = 500
+_SEEN_EVERY = timedelta(days=1)
+_REOPENED = (CallbackState.REJECTED, CallbackState.CANCELLED, CallbackState.EXPIRED)
+
+
+class NoSuchSource(BridgeError):
+    """The configuration has no source of callbacks with this name."""
+
+
+class NoSuchTask(BridgeError):
+    """What came is no task that can be kept: it has no id, or one that is far too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A task that is on disk. `new`: it was not there before; `state` and `reason` as it stands now (`rejected` where
+    it can't be called as it is)."""
+
+    id: int
+    new: bool
+    state: CallbackState
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Taken:
+    """What came of many tasks: how many were new (those rejected among them), how many of those were rejected at once,
+    how many were known and had changed, how many were known."""
+
+    new: int = 0
+    rejected: int = 0
+    changed: int = 0
+    known: int = 0
+
+    def add(self, other: Taken) -> None:
+        """Count those of another lot in."""
+        self.new += other.new
+        self.rejected += other.rejected
+        self.changed += other.changed
+        self.known += other.known
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A callback with what its CRM was told of it, first things first."""
+
+    callback: Callback
+    reports: Sequence[Delivery]
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many callbacks of a source are in each state, and how many of the waiting ones each gate holds back (the key
+    is empty for those whose time has not come, or that have their turn soon)."""
+
+    states: dict[CallbackState, int] = field(default_factory=dict)
+    gates: dict[str, int] = field(default_factory=dict)
+
+
+class Callbacks:
+    """Callbacks on one database. `current` gives the newest configuration, `clock` the time, aware.
+
+    Any process may use it: what there is to do is done by the working process. Everything raises `StoreUnavailable`.
+    """
+
+    def __init__(
+        self, database: Database, queue: Queue, current: Callable[[], Configuration], clock: Callable[[], datetime]
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._clock = clock
+        self.book = Rulebook(current)
+        self._reports = Reports(database, queue, clock)
+
+    # taking tasks
+
+    def accept(self, source: str, task: Task) -> Accepted:
+        """Take a task; it is on disk when this returns. The same task again, from whichever way, is the same callback;
+        what changed of it counts as long as nobody was rung.
+
+        Raises `NoSuchSource`, `NoSuchTask`.
+        """
+        if not task.id.strip() or len(task.id) > LONGEST_ID:
+            raise NoSuchTask(f"a task needs an id of 1 to {LONGEST_ID} characters")
+        taken = self._take(source, [task])
+        key = callbacks.key_of(task.id)
+        with self._database.read() as connection:
+            callback = callbacks.by_keys(connection, source, [key])[key]
+        return Accepted(callback.id, bool(taken.new), callback.state, callback.reason)
+
+    def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
+        """Who this task would have rung, and why that can't be, in English; None where it can. Nothing is kept. Raises
+        `NoSuchSource`."""
+        rules = self._rules(source)
+        wish = rules.wish(task)
+        refusal = unfit(rules, wish, "en")
+        return wish.number, None if refusal is None else refusal[1]
+
+    def accept_all(
+        self, source: str, tasks: Iterable[Task], told: Callable[[Taken], None] = lambda _taken: None
+    ) -> Taken:
+        """Take many tasks, a few hundred at a time, each lot on disk before the next is asked for; `told` after each.
+        Tasks without a usable id are left out."""
+        total = Taken()
+        rest = iter(tasks)
+        while lot := list(islice(rest, _PIECE)):
+            total.add(self._take(source, [task for task in lot if task.id.strip() and len(task.id) <= LONGEST_ID]))
+            told(total)
+        return total
+
+    def accept_wishes(
+        self, source: str, pairs: Iterable[tuple[Task, Wish]], told: Callable[[Taken], None] = lambda _taken: None
+    ) -> Taken:
+        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already."""
+        total = Taken()
+        rest = iter(pairs)
+        while lot := list(islice(rest, _PIECE)):
+            total.add(self._take_wishes(source, lot))
+            told(total)
+        return total
+
+    def _take(self, source: str, tasks: Sequence[Task]) -> Taken:
+        rules = self._rules(source)
+        return self._take_wishes(source, [(task, rules.wish(task)) for task in tasks])
+
+    def _take_wishes(self, source: str, pairs: Sequence[tuple[Task, Wish]]) -> Taken:
+        book, rules, now = self.book(), self._rules(source), self._clock()
+        wishes = {callbacks.key_of(task.id): (task, wish) for task, wish in pairs}
+        with self._database.read() as connection:
+            known = callbacks.by_keys(connection, source, wishes)
+        fresh = {key: pair for key, pair in wishes.items() if key not in known}
+        changed = [one for one in known.values() if _differs(one, wishes[one.task_key][1])]
+        stale = [one.id for one in known.values() if now - one.seen_at > _SEEN_EVERY]
+        taken = Taken(known=len(known))
+        if fresh or changed or stale:
+            with self._database.write() as connection:
+                self._add(connection, book, rules, fresh, taken)
+                for one in changed:
+                    taken.changed += self._update(connection, book, rules, one, *wishes[one.task_key])
+                callbacks.seen(connection, stale, now)
+                if fresh or changed:
+                    self._look(connection, rules.line.number)
+        return taken
+
+    def _rules(self, source: str) -> Rules:
+        rules = self.book().rules.get(source)
+        if rules is None:
+            raise NoSuchSource(f"the configuration has no callbacks from {source}")
+        return rules
+
+    def _add(
+        self,
+        connection: Connection,
+        book: Book,
+        rules: Rules,
+        fresh: Mapping[str, tuple[Task, Wish]],
+        taken: Taken,
+    ) -> None:
+        now, language = self._clock(), book.configuration.language
+        rows = [_row(rules, key, task, wish, now, language) for key, (task, wish) in fresh.items()]
+        added = callbacks.add(self._database, connection, rows)
+        taken.new += len(added)
+        taken.known += len(rows) - len(added)
+        for row in rows:
+            if row["state"] == CallbackState.REJECTED and row["task_key"] in added:
+                taken.rejected += 1
+                self._reports.tell(connection, book.configuration, added[row["task_key"]])
+
+    def _update(
+        self, connection: Connection, book: Book, rules: Rules, callback: Callback, task: Task, wish: Wish
+    ) -> bool:
+        """A task that is known came differently."""
+        values = _row(rules, callback.task_key, task, wish, self._clock(), book.configuration.language)
+        state, reason = CallbackState(values["state"]), values["reason"]
+        kept = {name: values[name] for name in ("number", "customer", "digest", "task", "due", "expires_at", "line")}
+        change: Change
+        if state is CallbackState.WAITING and callback.state is CallbackState.WAITING:
+            held = callback.gate and callback.due == wish.due
+            change = states.renew(**kept, **({} if held else {"next_at": values["next_at"], "gate": "", "reason": ""}))
+        elif state is CallbackState.WAITING:
+            change = states.reopen(values["next_at"], "", **kept)
+        elif callback.state is CallbackState.WAITING:
+            change = states.reject(self._clock(), values["gate"], reason)
+            change = Change(change.before, {**change.values, **kept})
+        else:  # it could not be called before, and can't now
+            change = Change(frozenset({callback.state}), {"digest": wish.digest})
+        if not callbacks.change(connection, callback.id, change, self._clock()):
+            return False
+        if change.state is CallbackState.REJECTED:
+            self._reports.tell(connection, book.configuration, callback.id)
+        return True
+
+    # showing
+
+    def find(self, wanted: CallbackFilter | None = None, limit: int = 100) -> list[Callback]:
+        """Callbacks, newest first."""
+        with self._database.read() as connection:
+            return callbacks.find(connection, wanted or CallbackFilter(), limit)
+
+    def show(self, id_: int) -> Shown | None:
+        """One with all that its CRM was told; None where there is none."""
+        with self._database.read() as connection:
+            callback = callbacks.get(connection, id_)
+            if callback is None:
+                return None
+            return Shown(callback, history(connection, callback))
+
+    def counts(self) -> dict[str, Counts]:
+        """How many there are, by source."""
+        found: dict[str, Counts] = {}
+        with self._database.read() as connection:
+            for source, state, gate, number in callbacks.counts(connection):
+                one = found.setdefault(source, Counts())
+                one.states[state] = one.states.get(state, 0) + number
+                if state is CallbackState.WAITING:
+                    one.gates[gate] = one.gates.get(gate, 0) + number
+        return found
+
+    def lines(self) -> list[Standing]:
+        """How each line of the configuration stands."""
+        return self._standings("line", [line.number for line in self.book().configuration.lines])
+
+    def sources(self) -> list[Standing]:
+        """How each source of the configuration stands."""
+        return self._standings("source", [source.title for source in self.book().configuration.callbacks])
+
+    def _standings(self, kind: Kind, names: Sequence[str]) -> list[Standing]:
+        with self._database.read() as connection:
+            known = emissions.all_of(connection, kind)
+            now = self._clock()
+            zones = {line.number: line.timezone for line in self.book().configuration.lines}
+            return [brakes.standing(connection, kind, name, known.get(name), now, zones.get(name)) for name in names]
+
+    # a person's say
+
+    def confirm(self, id_: int, *, rang: bool) -> Callback | None:
+        """A person says whether a phone rang that may have rung: yes, and it counts as called; no, and it is called.
+        The callback after that; None where there is none that may have rung with this number."""
+        book, now = self.book(), self._clock()
+        spanish = book.configuration.language == "es"
+        if rang:
+            change = states.confirm(now, "una persona confirma que sonó" if spanish else "a person says that it rang")
+        else:
+            said = "una persona confirma que no sonó" if spanish else "a person says that it did not ring"
+            change = states.release(now, said)
+        with self._database.write() as connection:
+            if not callbacks.change(connection, id_, change, now):
+                return None
+            callback = callbacks.get(connection, id_)
+            if rang:
+                self._reports.tell(connection, book.configuration, id_)
+            elif callback is not None:
+                self._look(connection, callback.line)
+        return callback
+
+    def cancel(self, id_: int, reason: str = "") -> bool:
+        """Not to be called any more; false where it is too late for that, or there is no such callback."""
+        book, now = self.book(), self._clock()
+        with self._database.write() as connection:
+            if not callbacks.change(connection, id_, states.cancel(now, reason), now):
+                return False
+            self._reports.tell(connection, book.configuration, id_)
+        return True
+
+    def cancel_all(self, source: str, reason: str = "") -> int:
+        """Cancel all of a source that wait; how many that were. Their CRM is told in the background."""
+        now = self._clock()
+        with self._database.write() as connection:
+            return callbacks.cancel_all(connection, source, states.cancel(now, reason), now)
+
+    def pause_line(self, number: str, reason: str = "") -> None:
+        """The switch for emergencies: this line emits nothing from now on."""
+        self._hold("line", number, reason)
+
+    def resume_line(self, number: str) -> None:
+        """This line emits again, whoever or whatever stopped it."""
+        self._release("line", number)
+
+    def pause_source(self, name: str, reason: str = "") -> None:
+        """Nothing of this source is called from now on; its tasks are kept."""
+        self._hold("source", name, reason)
+
+    def resume_source(self, name: str) -> None:
+        """The tasks of this source are called again, whoever or whatever paused it."""
+        self._release("source", name)
+
+    def _hold(self, kind: Kind, name: str, reason: str) -> None:
+        with self._database.write() as connection:
+            emissions.held(self._database, connection, kind, name)
+            emissions.save(connection, kind, name, brakes.hold(reason, self._clock()))
+
+    def _release(self, kind: Kind, name: str) -> None:
+        rules = self.book().rules.get(name) if kind == "source" else None
+        line = rules.line.number if rules else name
+        with self._database.write() as connection:
+            emissions.held(self._database, connection, kind, name)
+            emissions.save(connection, kind, name, brakes.resume())
+            self._look(connection, line)
+
+    def _look(self, connection: Connection, line: str) -> None:
+        """Have somebody see whose turn it is."""
+        self._queue.poke(connection, LINE, line_key(line, self._clock()))
+
+
+def _differs(callback: Callback, wish: Wish) -> bool:
+    """Whether a task that is listed again means something that is not known. What has rung stays as it is."""
+    if callback.rung_at is not None or not callback.task_id:
+        return False
+    if callback.state in _REOPENED and callback.withdrawn:
+        return True
+    return callback.digest != wish.digest and callback.state in (CallbackState.WAITING, *_REOPENED)
+
+
+def _row(rules: Rules, key: str, task: Task, wish: Wish, now: datetime, language: str) -> dict[str, Any]:
+    """A new callback for a task; rejected where it can be seen at once that it can't be called."""
+    late = timedelta(seconds=rules.source.expires)
+    due = wish.due
+    waits = due if due is not None and rules.source.schedule == "bridge" else now
+    row: dict[str, Any] = {
+        "source": rules.title,
+        "task_key": key,
+        "task_id": task.id,
+        "line": rules.line.number,
+        "number": wish.number.e164,
+        "customer": wish.customer.e164,
+        "state": CallbackState.WAITING.value,
+        "digest": wish.digest,
+        "task": stored(task.fields),
+        "due": due,
+        "next_at": max(waits, now),
+        "expires_at": max(due or now, now) + late,
+        "gate": "",
+        "reason": "",
+        "created_at": now,
+        "updated_at": now,
+        "seen_at": now,
+        "settled_at": None,
+    }
+    refusal = unfit(rules, wish, language)
+    if refusal is not None:
+        gate, reason = refusal
+        ended = {"state": CallbackState.REJECTED.value, "settled_at": now, "next_at": None}
+        row |= {**ended, "gate": gate, "reason": reason}
+    return row
+
+
+def unfit(rules: Rules, wish: Wish, language: str) -> tuple[str, str] | None:
+    """Why a task can never be called as it is (gate and reason), None where it can."""
+    if wish.fault is not None:
+        return "task", wish.fault.text(language)
+    for phone in {wish.number, wish.customer}:
+        refusal = gates.number(phone, rules.line)
+        if refusal is not None:
+            return refusal.gate.value, refusal.text("es" if language == "es" else "en")
+    return None

@@ -1,0 +1,111 @@
+"""Looks at the tasks of each source that has a connector, again and again; one process at a time for each source."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge import retry
+from bridge.callbacks.desk import Callbacks, Taken
+from bridge.callbacks.parts import Parts
+from bridge.callbacks.tasks import Rules
+from bridge.queue.base import POLL, Poke
+from bridge.store import emissions
+from bridge.store.emissions import EmissionState
+from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
+
+_log = logging.getLogger("bridge.callbacks")
+
+_PATIENCE = 300.0
+"""Seconds for all tasks of a source."""
+_GRACE = timedelta(seconds=3)
+
+
+class Polling:
+    """The handler of `POLL`; what it finds goes to the `desk`, a few hundred at a time."""
+
+    def __init__(self, parts: Parts, desk: Callbacks) -> None:
+        self._database = parts.database
+        self._queue = parts.queue
+        self._use = parts.use
+        self._book = parts.book
+        self._clock = parts.clock
+        self._random = parts.random
+        self._desk = desk
+
+    def __call__(self, key: str) -> None:
+        """Look at the tasks of this source, if it is time to. Raises `StoreUnavailable`."""
+        rules = self._book().rules.get(key)
+        if rules is None or rules.source.from_ is None:
+            return
+        now = self._clock()
+        with self._database.read() as connection:
+            state = emissions.get(connection, "source", key)
+        if _next(rules, state) <= now:
+            state = self._poll(rules, state)
+        self._come_back(rules, state)
+
+    def missed(self) -> list[Poke]:
+        """Pokes for the sources that nobody looks at although it is time."""
+        now = self._clock()
+        with self._database.read() as connection:
+            states = emissions.all_of(connection, "source")
+        polled = [rules for rules in self._book().rules.values() if rules.source.from_ is not None]
+        due = [one for one in polled if _next(one, states.get(one.title)) + _GRACE < now]
+        return [Poke(POLL, one.title, None, one.source.from_ or "") for one in due]
+
+    def _poll(self, rules: Rules, state: EmissionState) -> EmissionState:
+        """Look, and note when and how that went."""
+        began = self._clock()
+        values: Mapping[str, Any] = {"polled_at": began, "failures": 0, "error": ""}
+        try:
+            taken = self._take(rules)
+        except ConnectorError as error:
+            values = self._failed(rules, state, error, began)
+        else:
+            if state.failures:
+                _log.info("callbacks %s: its tasks can be listed again", rules.title)
+            if taken.new or taken.changed:
+                fields = {"new": taken.new, "changed": taken.changed, "rejected": taken.rejected}
+                _log.info("callbacks %s: tasks taken", rules.title, extra={"fields": fields})
+        with self._database.write() as connection:
+            emissions.held(self._database, connection, "source", rules.title)
+            emissions.save(connection, "source", rules.title, values)
+            return emissions.get(connection, "source", rules.title)
+
+    def _take(self, rules: Rules) -> Taken:
+        with self._use() as serving:
+            source = serving.sources.get(rules.source.from_ or "")
+            if source is None:
+                raise Misconfigured(f"there is no connector {rules.source.from_}")
+            return self._desk.accept_all(rules.title, source.connector.tasks(Deadline.after(_PATIENCE)))
+
+    def _failed(self, rules: Rules, state: EmissionState, error: ConnectorError, now: datetime) -> dict[str, Any]:
+        """Again later, longer each time; said once, until it is another error or goes well."""
+        failures = state.failures + 1
+        if state.error != str(error):
+            level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
+            _log.log(level, "callbacks %s: its tasks can't be listed, tried again and again: %s", rules.title, error)
+        passing = error if isinstance(error, Unavailable | Misconfigured) else Unavailable(str(error))
+        verdict = retry.decide(0.0, failures, passing, self._random)
+        seconds = verdict.seconds if isinstance(verdict, retry.Later) else retry.LONGEST
+        later = timedelta(seconds=max(seconds - rules.source.every, 0.0))
+        return {"polled_at": now + later, "failures": failures, "error": str(error)}
+
+    def _come_back(self, rules: Rules, state: EmissionState) -> None:
+        due = _next(rules, state)
+        with self._database.write() as connection:
+            held = emissions.held(self._database, connection, "source", rules.title)
+            if held.wake_at is not None and self._clock() < held.wake_at <= due:
+                return  # somebody will be there
+            emissions.save(connection, "source", rules.title, {"wake_at": due})
+            self._queue.poke(connection, POLL, rules.title, due, lane=rules.source.from_ or "")
+
+
+def _next(rules: Rules, state: EmissionState | None) -> datetime:
+    """When its tasks are to be looked at again. (After a failure, `polled_at` is later than it really was.)"""
+    if state is None or state.polled_at is None:
+        return datetime.fromtimestamp(0).astimezone()
+    return state.polled_at + timedelta(seconds=rules.source.every)

@@ -1,0 +1,154 @@
+"""Just before ringing: the task is read again, the do-not-call lists are asked, the CRM is told that it is its turn.
+
+Everything here may fail and be done again; nothing here rings anybody.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridge import gates, retry
+from bridge.callbacks import states, timing
+from bridge.callbacks.desk import unfit
+from bridge.callbacks.parts import Random
+from bridge.callbacks.reports import Serving, claim
+from bridge.callbacks.tasks import CallData, Rules, Unusable, restored, stored
+from bridge.callbacks.turns import refused
+from bridge.lookup import Source
+from bridge.store.callbacks import Callback, CallbackState, Change
+from connectors.base import ConnectorError, Deadline, Misconfigured, Rejected, Task, Unavailable, Wanted
+from connectors.phone import Phone
+
+_log = logging.getLogger("bridge.callbacks")
+
+CRM_AWAY = "crm_away"
+"""The gate of a callback whose CRM can't be asked or told."""
+_READ, _LOOK_UP, _CLAIM = 20.0, 10.0, 30.0
+"""Seconds that a CRM has."""
+
+
+class Held(Exception):
+    """It is not sent now; `change` is what becomes of it instead, and `tell` whether its CRM hears of it."""
+
+    def __init__(self, change: Change, *, tell: bool = True) -> None:
+        super().__init__(str(change.values.get("reason", "")))
+        self.change = change
+        self.tell = tell
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A callback that may be sent. `fresh`: what its task says by now, as columns."""
+
+    callback: Callback
+    data: CallData
+    fresh: Mapping[str, Any] = field(default_factory=dict)
+
+
+def prepare(serving: Serving, rules: Rules, callback: Callback, now: datetime, random: Random) -> Ready:
+    """Make sure that it is still to be called, and claim it. Raises `Held`."""
+    task = restored(callback.task_id, callback.task)
+    source = serving.sources.get(rules.source.from_ or "")
+    fresh: dict[str, Any] = {}
+    if source is not None:
+        task = _read_again(serving, rules, callback, source, task, now, random, fresh)
+    customer = timing.customer_of(rules, callback)
+    _listed(serving, rules, customer, now)
+    try:
+        data = rules.data(task)
+    except Unusable as fault:
+        raise Held(states.reject(now, "task", fault.text(serving.configuration.language))) from fault
+    if isinstance(slot := timing.slot(rules, callback, data, now), gates.Refusal):
+        raise Held(refused(slot, now, serving.configuration.language))
+    if source is not None and not _told_unknown(callback):
+        _claim(serving, callback, source, task, now, random)
+    return Ready(callback, data, fresh)
+
+
+def _read_again(
+    serving: Serving,
+    rules: Rules,
+    callback: Callback,
+    source: Source,
+    task: Task,
+    now: datetime,
+    random: Random,
+    fresh: dict[str, Any],
+) -> Task:
+    """The task as its CRM has it now. The bridge's own write-backs are no change, because only what the expressions of
+    the source read counts."""
+    spanish = serving.configuration.language == "es"
+    try:
+        read = source.connector.read_task(task, Deadline.after(_READ))
+    except Rejected as error:
+        raise Held(states.reject(now, "task", str(error))) from error
+    except ConnectorError as error:
+        raise Held(_away(serving, callback, error, now, random)) from error
+    if read is None and _told_unknown(callback):
+        return task
+    if read is None:
+        said = "el CRM ya no pide esta llamada" if spanish else "the CRM no longer asks for this call"
+        raise Held(states.cancel(now, said, withdrawn=True), tell=False)
+    wish = rules.wish(read)
+    if wish.digest == callback.digest:
+        return read
+    fresh |= {"task": stored(read.fields), "digest": wish.digest}
+    refusal = unfit(rules, wish, serving.configuration.language)
+    if refusal is not None:
+        change = states.reject(now, *refusal)
+        raise Held(Change(change.before, {**change.values, **fresh}))
+    if (wish.number.e164, wish.customer.e164, wish.due) != (callback.number, callback.customer, callback.due):
+        said = "su tarea ha cambiado" if spanish else "its task was changed"
+        due = wish.due if wish.due is not None and rules.source.schedule == "bridge" else now
+        late = max(wish.due or now, now) + timedelta(seconds=rules.source.expires)
+        whom = {"number": wish.number.e164, "customer": wish.customer.e164, "due": wish.due, "expires_at": late}
+        raise Held(states.wait(max(due, now), "", said, **fresh, **whom))
+    return read
+
+
+def _listed(serving: Serving, rules: Rules, customer: Phone, now: datetime) -> None:
+    """Whether the customer is in a do-not-call list; a list that can't be read keeps everybody back."""
+    for listed in rules.source.do_not_call:
+        found: bool | None = None
+        try:
+            source = serving.sources[listed.in_]
+            records, _ = source.find(Wanted(listed.table, phone=customer, limit=20), Deadline.after(_LOOK_UP), None)
+            found = any(customer.same(phone) for record in records for phone in record.phones)
+        except (ConnectorError, KeyError) as error:
+            _log.warning("the do-not-call list %s in %s can't be read: %s", listed.table, listed.in_, error)
+        refusal = gates.listed(found, now)
+        if refusal is not None:
+            raise Held(refused(refusal, now, serving.configuration.language))
+
+
+def _claim(serving: Serving, callback: Callback, source: Source, task: Task, now: datetime, random: Random) -> None:
+    """Tell the CRM before the call. What is told again after a crash is the same to the second."""
+    outcome = claim(callback.claimed_at or now, serving.configuration.language)
+    try:
+        source.connector.update_task(task, outcome, Deadline.after(_CLAIM))
+    except Rejected as error:
+        raise Held(states.cancel(now, str(error), withdrawn=True), tell=False) from error
+    except ConnectorError as error:
+        raise Held(_away(serving, callback, error, now, random)) from error
+
+
+def _told_unknown(callback: Callback) -> bool:
+    """Whether it is called because a person said that it did not ring. Its CRM was told that it may have, which may
+    have closed the task: our own write-back, no change."""
+    return callback.last_report.endswith(f":{CallbackState.MAY_HAVE_RUNG}")
+
+
+def _away(serving: Serving, callback: Callback, error: ConnectorError, now: datetime, random: Random) -> Change:
+    """A CRM that can't be asked or told: not called now."""
+    passing = error if isinstance(error, Unavailable | Misconfigured) else Unavailable(str(error))
+    verdict = retry.decide(0.0, callback.attempts + 1, passing, random)
+    seconds = verdict.seconds if isinstance(verdict, retry.Later) else retry.LONGEST
+    level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
+    _log.log(level, "callback %d is not called now, its CRM can't be asked: %s", callback.id, error)
+    spanish = serving.configuration.language == "es"
+    said = f"el CRM no responde: {error}" if spanish else f"the CRM does not answer: {error}"
+    return states.wait(now + timedelta(seconds=seconds), CRM_AWAY, said, attempts=callback.attempts + 1)

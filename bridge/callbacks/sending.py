@@ -1,0 +1,239 @@
+"""Sends a callback whose turn it is, once, and settles what follows from the platform's answer.
+
+The gate before ringing: `sending` is committed before the first byte leaves, and only if that changed the row does the
+request go out. Whoever sends renews a lease; one that ran out means that the sender is gone, and it may have rung.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from bridge import gates
+from bridge.callbacks import brakes, states, timing
+from bridge.callbacks.outcomes import Outcomes
+from bridge.callbacks.parts import Parts
+from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, prepare
+from bridge.callbacks.settling import Settling
+from bridge.callbacks.tasks import Rules
+from bridge.callbacks.turns import Turns, refused
+from bridge.config.model import Line
+from bridge.emitter import Emitter, Sent
+from bridge.errors import StoreUnavailable
+from bridge.infocaller.emission import EmissionRequest, problems
+from bridge.queue.base import CALLBACK, EMISSIONS
+from bridge.store import callbacks, emissions
+from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.zones import start_of
+from connectors.base import Misconfigured
+
+_log = logging.getLogger("bridge.callbacks")
+
+LEASE = timedelta(seconds=20)
+_AT_ONCE = 5.0
+"""Seconds between the commit and the first byte at most; a process that was held up for longer does not send."""
+_PATIENCE = 60.0
+"""Seconds for which a result is kept in mind while the database is away."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What goes out, and when it rings at the earliest."""
+
+    request: EmissionRequest
+    rings_at: datetime
+
+
+class Sending:
+    """The handler of `CALLBACK`. `folder`: the configuration's, from which relative paths start."""
+
+    def __init__(self, parts: Parts, turns: Turns, outcomes: Outcomes, folder: Path) -> None:
+        self._database = parts.database
+        self._queue = parts.queue
+        self._use = parts.use
+        self._book = parts.book
+        self._reports = parts.reports
+        self._clock = parts.clock
+        self._random = parts.random
+        self._turns = turns
+        self._outcomes = outcomes
+        self._folder = folder
+        self._owner = uuid4().hex
+        self._in_hand: set[int] = set()
+        self._begun: set[int] = set()
+        self._emitters: dict[str, tuple[Line, Emitter]] = {}
+        self._lock = threading.Lock()
+        self._settling = Settling(parts, outcomes, self._owner)
+
+    def __call__(self, key: str) -> None:
+        """Do what there is to do about the callback with this number. Raises `StoreUnavailable`."""
+        with self._database.read() as connection:
+            callback = callbacks.get(connection, int(key))
+        if callback is None:
+            return
+        now = self._clock()
+        if callback.state is CallbackState.QUEUED:
+            self._turn(callback)
+        elif callback.state is CallbackState.SENDING and callback.id not in self._in_hand:
+            self._left(callback, now)
+        elif callback.state is CallbackState.ACCEPTED and callback.next_at is not None and callback.next_at <= now:
+            self._outcomes.silence(callback.id)
+            self._turns.look(callback.line)
+
+    def renew(self) -> None:
+        """Keep what is being sent; to be called several times within a lease."""
+        if in_hand := list(self._in_hand):
+            with self._database.write() as connection:
+                callbacks.renew(connection, in_hand, self._owner, self._clock() + LEASE)
+
+    # sending
+
+    def _turn(self, callback: Callback) -> None:
+        rules = self._book().rules.get(callback.source)
+        committed: _Request | None = None
+        try:
+            if rules is None:
+                raise Held(states.wait(self._clock() + timedelta(minutes=1), "", "its source is not configured"))
+            with self._use() as serving:
+                ready = prepare(serving, rules, callback, self._clock(), self._random)
+            emitter = self._emitter(rules.line)
+            began = time.monotonic()
+            self._in_hand.add(callback.id)
+            committed = self._commit(rules, ready)
+            if committed is not None:
+                self._send(rules, ready, emitter, committed, began)
+        except Held as held:
+            self._hold(callback, held)
+        finally:
+            self._in_hand.discard(callback.id)
+        self._turns.look(callback.line)
+
+    def _hold(self, callback: Callback, held: Held) -> None:
+        """Not sent: another one may have its slot."""
+        now, configuration = self._clock(), self._book().configuration
+        with self._database.write() as connection:
+            state = emissions.held(self._database, connection, "line", callback.line)
+            if not callbacks.change(connection, callback.id, held.change, now):
+                return
+            emissions.save(connection, "line", callback.line, brakes.not_tried(state, callback.id, now))
+            source = emissions.held(self._database, connection, "source", callback.source)
+            emissions.save(connection, "source", callback.source, brakes.not_tried(source, callback.id, now))
+            line = configuration.line(callback.line)
+            if (
+                line is not None and held.change.values.get("gate") != CRM_AWAY
+            ):  # a CRM that is away is asked at the pace
+                self._turns.give_back(connection, state, line)
+            if held.tell and held.change.state is not CallbackState.WAITING:
+                self._reports.tell(connection, configuration, callback.id)
+
+    def _emitter(self, line: Line) -> Emitter:
+        with self._lock:
+            known = self._emitters.get(line.number)
+            if known is not None and known[0] == line:
+                return known[1]
+            section = line.emission
+            if section.ca_file is not None:
+                section = section.model_copy(update={"ca_file": self._folder / section.ca_file})
+            try:
+                emitter = Emitter(section)
+            except Misconfigured as error:
+                _log.error("line %s can't emit: %s", line.number, error)
+                until = self._clock() + timedelta(minutes=15)
+                raise Held(states.wait(until, "line", str(error))) from error
+            self._emitters[line.number] = line, emitter
+            return emitter
+
+    def _commit(self, rules: Rules, ready: Ready) -> _Request | None:
+        """The gate before ringing. None: somebody else was quicker, or it was cancelled meanwhile. Raises `Held`."""
+        callback = ready.callback
+        with self._database.write() as connection:
+            now = self._clock()
+            state = emissions.held(self._database, connection, "line", rules.line.number)
+            source = emissions.get(connection, "source", rules.title)
+            if not (brakes.may_send(state, callback.id) and brakes.may_send(source, callback.id)):
+                raise Held(states.wait(now, "", state.reason or source.reason, **ready.fresh))
+            request = self._checked(connection, rules, ready, now)
+            change = states.send(
+                now, request.rings_at, request.request.redacted(self._book().configuration.sensitive),
+                self._owner, now + LEASE, callback.emissions + 1,
+            )  # fmt: skip
+            change = Change(change.before, {**change.values, **ready.fresh})
+            return request if callbacks.change(connection, callback.id, change, now) else None
+
+    def _checked(self, connection: Connection, rules: Rules, ready: Ready, now: datetime) -> _Request:
+        """The gates that others could have passed meanwhile, and the request as it goes out. Raises `Held`."""
+        callback, language = ready.callback, self._book().configuration.language
+        slot = timing.slot(rules, callback, ready.data, now)
+        if isinstance(slot, gates.Refusal):
+            raise Held(refused(slot, now, language))
+        callbacks.in_turn(self._database, connection, f"number:{callback.number}")
+        rung = callbacks.rung(connection, callback.number, timing.often_since(rules, slot.at), callback.id)
+        midnight = start_of(now.astimezone(ZoneInfo(rules.line.timezone)).date(), rules.line.timezone)
+        emitted = callbacks.emitted(connection, rules.line.number, midnight)
+        refusal = timing.often(rules, callback, rung, slot.at) or gates.per_day(emitted, rules.line, now)
+        if refusal is not None:
+            raise Held(refused(refusal, now, language))
+        request = _request(rules, ready, slot, now)
+        found = problems(request, language)
+        if found:
+            raise Held(states.reject(now, "request", "; ".join(problem.text for problem in found)))
+        return _Request(request, slot.at)
+
+    def _send(self, rules: Rules, ready: Ready, emitter: Emitter, committed: _Request, began: float) -> None:
+        if time.monotonic() - began > _AT_ONCE:
+            self._settle(rules, ready, Sent(failure="connect", detail="held up before it was sent"))
+            return
+        self._begun.add(ready.callback.id)
+        sent = emitter.send(committed.request, rules.line.password.get_secret_value())
+        self._settle(rules, ready, sent)
+        self._begun.discard(ready.callback.id)
+
+    def _settle(self, rules: Rules, ready: Ready, sent: Sent) -> None:
+        """Keep the result, also where the database is away for a while: losing it would leave the call to a person."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._settling.settle(self._book().configuration, rules, ready, sent, self._clock())
+                return
+            except StoreUnavailable as error:
+                if time.monotonic() > end:
+                    raise
+                _log.error("what came of callback %d waits for the database: %s", ready.callback.id, error)
+                time.sleep(0.5)
+
+    # what was left
+
+    def _left(self, callback: Callback, now: datetime) -> None:
+        """Somebody else is sending it, or was; or this process was, and could not keep what came of it."""
+        if callback.owner == self._owner and callback.id not in self._begun:
+            self._settling.never_sent(callback, now)
+        elif callback.owner == self._owner:
+            self._settling.crashed(self._book(), callback, now)
+        elif callback.lease_until is not None and callback.lease_until > now:
+            with self._database.write() as connection:
+                due = callback.lease_until + timedelta(milliseconds=100)
+                self._queue.poke(connection, CALLBACK, str(callback.id), due, lane=EMISSIONS)
+        else:
+            self._settling.crashed(self._book(), callback, now)
+            self._turns.look(callback.line)
+
+
+def _request(rules: Rules, ready: Ready, slot: timing.Slot, now: datetime) -> EmissionRequest:
+    zone = ZoneInfo(rules.line.timezone)
+    return EmissionRequest(
+        line_number=rules.line.number,
+        number=ready.callback.number,
+        rule_group=rules.source.rule_group,
+        at=slot.at.astimezone(zone).replace(tzinfo=None) if slot.at > now else None,
+        max_wait=slot.max_wait,
+        retries=ready.data.retries,
+        variables=ready.data.variables,
+    )

@@ -1,0 +1,214 @@
+"""What follows from the platform's answer: one function for each `Consequence`, and what is told in the same
+transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from bridge import retry
+from bridge.callbacks import brakes, states, timing
+from bridge.callbacks.outcomes import Outcomes
+from bridge.callbacks.parts import Parts
+from bridge.callbacks.preparing import Ready
+from bridge.callbacks.rulebook import Book
+from bridge.callbacks.tasks import Rules
+from bridge.config.model import Configuration
+from bridge.emitter import Sent
+from bridge.infocaller.results import Consequence
+from bridge.store import callbacks, emissions
+from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.store.emissions import EmissionState, Mode
+from connectors.base import Unavailable
+
+_log = logging.getLogger("bridge.callbacks")
+
+_WINDOWS = 3
+"""Calling windows in which the platform's rules may refuse a callback."""
+_CRASHED = ("the bridge stopped while it was being sent", "el puente se detuvo mientras se enviaba")
+
+
+@dataclass(slots=True)
+class _Case:
+    """A request that came back. `callback` as it stands in the transaction; `line`, `source`: as held there."""
+
+    configuration: Configuration
+    rules: Rules
+    callback: Callback
+    ready: Ready
+    sent: Sent
+    now: datetime
+    line: EmissionState
+    source: EmissionState
+
+    @property
+    def reason(self) -> str:
+        """What the platform said, in the configuration's language."""
+        return self.sent.reason(self.configuration.language)
+
+    @property
+    def result(self) -> int | None:
+        """Resultado, None where none could be read."""
+        return self.sent.reply.result if self.sent.reply is not None else None
+
+
+class Settling:
+    """Settles what was sent. `owner`: in whose name it was."""
+
+    def __init__(self, parts: Parts, outcomes: Outcomes, owner: str) -> None:
+        self._database = parts.database
+        self._reports = parts.reports
+        self._outcomes = outcomes
+        self._owner = owner
+        self._random = parts.random
+
+    def settle(self, configuration: Configuration, rules: Rules, ready: Ready, sent: Sent, now: datetime) -> None:
+        """Keep what came of it, all at once. Raises `StoreUnavailable`, and can then be asked again."""
+        consequence = sent.consequence(ready.data.from_task)
+        id_ = ready.callback.id
+        with self._database.write() as connection:
+            line = emissions.held(self._database, connection, "line", rules.line.number)
+            source = emissions.held(self._database, connection, "source", rules.title)
+            if consequence is Consequence.ACCEPTED and sent.reply is not None:
+                callbacks.in_turn(self._database, connection, f"idcall:{sent.reply.idcall}")
+            callback = callbacks.get(connection, id_, lock=True)
+            if callback is None:  # erased meanwhile
+                return
+            case = _Case(configuration, rules, callback, ready, sent, now, line, source)
+            if not callbacks.change(connection, id_, self._change(consequence, case), now, owner=self._owner):
+                _log.warning("callback %d was settled otherwise meanwhile: %s", id_, sent.reason())
+                return
+            self._brake(connection, consequence, case)
+            stored = callbacks.get(connection, id_)
+            if stored is not None and stored.state is not CallbackState.WAITING:
+                self._reports.tell(connection, configuration, id_)
+            if consequence is Consequence.ACCEPTED:
+                self._outcomes.judge(connection, configuration, id_, now)
+            elif consequence is Consequence.MAY_HAVE_RUNG:
+                self._outcomes.search(connection, configuration, id_, now)
+
+    def crashed(self, book: Book, callback: Callback, now: datetime) -> None:
+        """Whoever was sending it is gone."""
+        spanish = book.configuration.language == "es"
+        rules = book.rules.get(callback.source)
+        given_up = rules is not None and rules.source.may_have_rung == "given_up"
+        change = states.unknown(_CRASHED[spanish], settled_at=now if given_up else None)
+        with self._database.write() as connection:
+            line = emissions.held(self._database, connection, "line", callback.line)
+            source = emissions.held(self._database, connection, "source", callback.source)
+            if not callbacks.change(connection, callback.id, change, now, owner=callback.owner):
+                return
+            for state in (line, source):
+                later = now + timedelta(seconds=brakes.FIRST)
+                emissions.save(connection, state.kind, state.name, brakes.not_tried(state, callback.id, later))
+            _log.error("callback %d may have rung: %s", callback.id, _CRASHED[0])
+            self._reports.tell(connection, book.configuration, callback.id)
+            self._outcomes.search(connection, book.configuration, callback.id, now)
+
+    def never_sent(self, callback: Callback, now: datetime) -> None:
+        """This process marked it, and knows that it did not send it."""
+        change = states.not_rung(
+            now, callback.reason, result=None, attempts=callback.attempts, windows=callback.windows
+        )  # fmt: skip
+        with self._database.write() as connection:
+            callbacks.change(connection, callback.id, change, now, owner=self._owner)
+
+    # the callback
+
+    def _change(self, consequence: Consequence, case: _Case) -> Change:
+        return _CHANGES[consequence](self, case)
+
+    def _accepted(self, case: _Case) -> Change:
+        idcall = case.sent.reply.idcall if case.sent.reply is not None else ""
+        return states.accepted(idcall, case.reason, timing.silent_at(case.callback))
+
+    def _try_again(self, case: _Case) -> Change:
+        attempts = case.callback.attempts + 1
+        verdict = retry.decide(0.0, attempts, Unavailable(case.reason), self._random)
+        seconds = verdict.seconds if isinstance(verdict, retry.Later) else retry.LONGEST
+        return self._again(case, case.now + timedelta(seconds=seconds), attempts=attempts)
+
+    def _next_window(self, case: _Case) -> Change:
+        windows = case.callback.windows + 1
+        zones = case.rules.zones(timing.customer_of(case.rules, case.callback))
+        after = case.rules.calendar.following(case.now, zones)
+        if windows >= _WINDOWS or after is None:
+            return states.refused(case.now, case.reason, case.result)
+        return self._again(case, after, windows=windows)
+
+    def _at_once_when_it_goes_on(self, case: _Case) -> Change:
+        return self._again(case, case.now)
+
+    def _again(
+        self, case: _Case, until: datetime, *, attempts: int | None = None, windows: int | None = None
+    ) -> Change:
+        callback = case.callback
+        return states.not_rung(
+            until, case.reason, result=case.result,
+            attempts=callback.attempts if attempts is None else attempts,
+            windows=callback.windows if windows is None else windows,
+        )  # fmt: skip
+
+    def _reject(self, case: _Case) -> Change:
+        return states.refused(case.now, case.reason, case.result)
+
+    def _unknown(self, case: _Case) -> Change:
+        _log.error("callback %d may have rung: %s", case.callback.id, case.sent.reason())
+        given_up = case.rules.source.may_have_rung == "given_up"
+        change = states.unknown(case.reason, result=case.result, settled_at=case.now if given_up else None)
+        idcall = case.sent.reply.idcall if case.sent.reply is not None else ""
+        return Change(change.before, {**change.values, "idcall": idcall})
+
+    # the line and the source
+
+    def _brake(self, connection: Connection, consequence: Consequence, case: _Case) -> None:
+        id_, now = case.callback.id, case.now
+        line: Mapping[str, Any] = brakes.well(case.line, id_)
+        source: Mapping[str, Any] = brakes.well(case.source, id_)
+        if consequence is Consequence.PAUSE_LINE:
+            line, source = brakes.pause(case.line, id_, case.reason, now), brakes.not_tried(case.source, id_, now)
+        elif consequence is Consequence.STOP_LINE:
+            line, source = brakes.stop(case.line, case.reason, now), brakes.not_tried(case.source, id_, now)
+        elif consequence is Consequence.PAUSE_SOURCE:
+            source = brakes.pause(case.source, id_, case.reason, now)
+        elif consequence is Consequence.NOT_SENT:
+            line, source = brakes.unreached(case.line, id_, now), brakes.not_tried(case.source, id_, now)
+        elif consequence is Consequence.MAY_HAVE_RUNG:
+            later = now + timedelta(seconds=brakes.FIRST)
+            line, source = brakes.not_tried(case.line, id_, later), brakes.not_tried(case.source, id_, later)
+        for state, values in ((case.line, line), (case.source, source)):
+            emissions.save(connection, state.kind, state.name, values)
+            _alert(state, values, case.sent.reason())
+
+
+_CHANGES: Mapping[Consequence, Callable[[Settling, _Case], Change]] = {
+    Consequence.ACCEPTED: Settling._accepted,
+    Consequence.TRY_AGAIN: Settling._try_again,
+    Consequence.NOT_SENT: Settling._try_again,
+    Consequence.NEXT_WINDOW: Settling._next_window,
+    Consequence.PAUSE_LINE: Settling._at_once_when_it_goes_on,
+    Consequence.STOP_LINE: Settling._at_once_when_it_goes_on,
+    Consequence.PAUSE_SOURCE: Settling._at_once_when_it_goes_on,
+    Consequence.REJECT: Settling._reject,
+    Consequence.MAY_HAVE_RUNG: Settling._unknown,
+}
+
+
+def _alert(state: EmissionState, values: Mapping[str, Any], reason: str) -> None:
+    """What a person should know: the log line that alerts are made of."""
+    mode = values.get("mode")
+    if mode == Mode.PAUSED:
+        delay = values["delay"]
+        _log.error("%s %s: emissions paused, tried again in %d s: %s", state.kind, state.name, delay, reason)
+    elif mode == Mode.STOPPED:
+        _log.error(
+            "%s %s: emissions stopped until `lines resume` or a changed configuration: %s",
+            state.kind, state.name, reason,
+        )  # fmt: skip
+    elif mode == Mode.RUNNING:
+        _log.warning("%s %s: emissions go on", state.kind, state.name)

@@ -1,0 +1,159 @@
+"""The life of a callback: one function for each transition. Pure; `store.callbacks.change` makes it, guarded by the
+state.
+
+    waiting ──queue──> queued ──send──> sending ──accepted──> accepted ──heard──> answered, busy, no_answer, failed
+       ^                  │                │                      └──silent──> no_outcome ──heard──> (as above)
+       ├──────wait────────┘                │
+       ├──────wait─────────────────────────┤  nobody was rung, the same again later
+       │                                   ├──reject──> rejected
+       │                                   └──unknown──> may_have_rung ──found──> accepted
+       └─────────release (a person: it did not ring)───────────┤
+                                                               ├──confirm (it did)──> no_outcome
+    waiting, queued ──reject, cancel, expire──> rejected, cancelled, expired
+                                                               └──give_up──> stays, settled
+    rejected, cancelled, expired ──reopen──> waiting, if nobody was rung and the CRM asks anew
+
+Nothing leads from `sending` or `may_have_rung` back to `waiting` but the certainty that nobody was rung, or a person's
+say. `settled_at` is set where nothing more happens by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from bridge.store.callbacks import CallbackState as State
+from bridge.store.callbacks import Change
+
+ENDED = frozenset({State.ANSWERED, State.BUSY, State.NO_ANSWER, State.FAILED})
+"""What a call can come to."""
+_ASIDE = frozenset({State.WAITING, State.QUEUED})
+_AT_WORK = frozenset({State.SENDING, State.MAY_HAVE_RUNG})
+_IDLE = {"owner": "", "lease_until": None}
+
+
+def _change(before: frozenset[State], after: State | None, **values: Any) -> Change:
+    return Change(before, values if after is None else {"state": after.value, **values})
+
+
+def queue(slot: datetime, line: str, claimed_at: datetime) -> Change:
+    """It is its turn; `claimed_at` is what the CRM will be told, the same however often it is told."""
+    return _change(
+        frozenset({State.WAITING}), State.QUEUED,
+        next_at=slot, line=line, claimed_at=claimed_at, gate="", reason="", **_IDLE,
+    )  # fmt: skip
+
+
+def wait(until: datetime, gate: str, reason: str, **values: Any) -> Change:
+    """Not now, and nothing was sent. `values`: what is known better by now."""
+    return _change(_ASIDE, State.WAITING, next_at=until, gate=gate, reason=reason, **values, **_IDLE)
+
+
+def send(now: datetime, rings_at: datetime, request: Any, owner: str, lease_until: datetime, emissions: int) -> Change:
+    """To be committed before the first byte leaves, and only if it changed the row may the request go out."""
+    return _change(
+        frozenset({State.QUEUED}), State.SENDING,
+        next_at=now, rung_at=rings_at, request=request, owner=owner, lease_until=lease_until, emissions=emissions,
+        result=None, answer="", gate="", reason="",
+    )  # fmt: skip
+
+
+def accepted(idcall: str, answer: str, silent_at: datetime) -> Change:
+    """The platform calls. `silent_at`: when its outcome is given up. Whoever sent it may also say so late, when the row
+    was taken for one that crashed."""
+    return _change(
+        _AT_WORK, State.ACCEPTED, idcall=idcall, result=0, answer=answer, next_at=silent_at, attempts=0, windows=0,
+        settled_at=None, **_IDLE,
+    )  # fmt: skip
+
+
+def not_rung(until: datetime, reason: str, *, result: int | None, attempts: int, windows: int) -> Change:
+    """It is certain that nobody was rung, and the same request may work later."""
+    return _change(
+        _AT_WORK, State.WAITING, next_at=until, gate="platform", reason=reason, answer=reason, result=result,
+        attempts=attempts, windows=windows, rung_at=None, settled_at=None, **_IDLE,
+    )  # fmt: skip
+
+
+def refused(now: datetime, reason: str, result: int | None) -> Change:
+    """The platform says that this request never works."""
+    return _change(
+        _AT_WORK, State.REJECTED, reason=reason, answer=reason, result=result, rung_at=None, settled_at=now,
+        next_at=None, **_IDLE,
+    )  # fmt: skip
+
+
+def unknown(reason: str, *, result: int | None = None, settled_at: datetime | None = None) -> Change:
+    """Nobody can know whether it rang. `settled_at` where the configuration says to leave it at that."""
+    return _change(
+        frozenset({State.SENDING}), State.MAY_HAVE_RUNG, reason=reason, answer=reason, result=result,
+        settled_at=settled_at, next_at=None, lease_until=None,
+    )  # fmt: skip
+
+
+def found(idcall: str, silent_at: datetime) -> Change:
+    """A call was heard of that is this one's: it did ring."""
+    return _change(
+        frozenset({State.MAY_HAVE_RUNG}), State.ACCEPTED, idcall=idcall, next_at=silent_at, settled_at=None, **_IDLE
+    )
+
+
+def heard(outcome: State, now: datetime, seconds: int | None, reason: str) -> Change:
+    """What the call came to; a later event may say it better."""
+    return _change(
+        frozenset({State.ACCEPTED, State.NO_OUTCOME, *ENDED}), outcome,
+        seconds=seconds, reason=reason, settled_at=now, next_at=None,
+    )  # fmt: skip
+
+
+def silent(now: datetime, reason: str) -> Change:
+    """Nothing was heard of it in all the time that it had."""
+    return _change(frozenset({State.ACCEPTED}), State.NO_OUTCOME, reason=reason, settled_at=now, next_at=None)
+
+
+def confirm(now: datetime, reason: str) -> Change:
+    """A person says that it rang."""
+    return _change(frozenset({State.MAY_HAVE_RUNG}), State.NO_OUTCOME, reason=reason, settled_at=now, **_IDLE)
+
+
+def release(now: datetime, reason: str) -> Change:
+    """A person says that it did not ring: it may be called."""
+    return _change(
+        frozenset({State.MAY_HAVE_RUNG}), State.WAITING, next_at=now, gate="", reason=reason, rung_at=None,
+        settled_at=None, **_IDLE,
+    )  # fmt: skip
+
+
+def give_up(now: datetime, reason: str) -> Change:
+    """It stays unknown, and nobody is asked any more."""
+    return _change(frozenset({State.MAY_HAVE_RUNG}), None, settled_at=now, reason=reason)
+
+
+def reject(now: datetime, gate: str, reason: str) -> Change:
+    """It can't be called; nothing was sent."""
+    return _change(_ASIDE, State.REJECTED, gate=gate, reason=reason, settled_at=now, next_at=None, **_IDLE)
+
+
+def expire(now: datetime, reason: str) -> Change:
+    """It is too late for it."""
+    return _change(_ASIDE, State.EXPIRED, gate="expired", reason=reason, settled_at=now, next_at=None, **_IDLE)
+
+
+def cancel(now: datetime, reason: str, *, withdrawn: bool = False) -> Change:
+    """It is not to be called any more. `withdrawn`: the CRM no longer asks for it, so it needn't be told."""
+    return _change(
+        _ASIDE, State.CANCELLED, gate="", reason=reason, settled_at=now, next_at=None, withdrawn=withdrawn, **_IDLE
+    )
+
+
+def reopen(next_at: datetime, reason: str, **values: Any) -> Change:
+    """The CRM asks again for what ended without anybody having been rung. `values`: the task as it is now."""
+    return _change(
+        frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED}), State.WAITING,
+        next_at=next_at, gate="", reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0, **values,
+    )  # fmt: skip
+
+
+def renew(**values: Any) -> Change:
+    """The task changed while it waits."""
+    return _change(frozenset({State.WAITING}), None, **values)

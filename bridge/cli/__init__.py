@@ -1,0 +1,78 @@
+"""The commands: arguments, one call, print. Exit codes: 0 done, 1 the thing asked about is wrong, 2 wrong usage.
+
+Modules are imported when their command is called, so that each starts fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from bridge.errors import BridgeError, ConfigurationFaults
+from connectors.base import ConnectorError
+
+_COMMANDS = {
+    "serve": "bridge.cli.serve:serve",
+    "demo": "bridge.cli.serve:demo",
+    "check": "bridge.cli.check:check",
+    "schema": "bridge.cli.check:schema",
+    "urls": "bridge.cli.check:urls",
+    "ask": "bridge.cli.ask:ask",
+    "record": "bridge.cli.ask:record",
+    "test": "bridge.cli.cases:test",
+    "simulate": "bridge.cli.simulate:simulate",
+    "callbacks": "bridge.cli.callbacks:callbacks",
+    "campaign": "bridge.cli.campaign:campaign",
+    "lines": "bridge.cli.lines:lines",
+    "jobs": "bridge.cli.jobs:jobs",
+    "calls": "bridge.cli.calls:calls",
+    "person": "bridge.cli.person:person",
+    "forget": "bridge.cli.person:forget",
+}
+
+
+class _Commands(click.Group):
+    """The commands by name, each imported when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click hands it in
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        place = _COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, attribute = place.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="infocaller-bridge")
+def cli() -> None:
+    """Connects Infocaller phone lines with your CRM: looks callers up, logs calls, calls back."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command; errors are one or a few lines on stderr, never a traceback."""
+    try:
+        code: Any = cli.main(args=arguments, standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except ConfigurationFaults as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    except (BridgeError, ConnectorError) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone (`| head`)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

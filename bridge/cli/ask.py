@@ -1,0 +1,183 @@
+"""`ask` and `record`: what a Query is answered, and why, by the same code as the server's; the CRMs' answers kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from functools import partial
+from os.path import relpath
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+from bridge.cli.options import chosen_line, config_option, variables_option
+from bridge.cli.trace import Trace
+from bridge.config.load import Loaded, load
+from bridge.config.model import Line
+from bridge.keeping import Keeper
+from bridge.queries import Answered, Question
+from bridge.service import Service
+from connectors.phone import parse
+from connectors.tapefile import Answers, Recorder, yaml_of
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _about_a_call(command: _Command) -> _Command:
+    """The options that say what is asked."""
+    for option in (
+        click.option("--trace", is_flag=True, help="Show each request to the CRMs and its answer, secrets masked."),
+        variables_option,
+        click.option("--line", "line_number", help="The line, by its number; default: the first."),
+        click.option("--caller", default="X", show_default=True, help="The other party's number; X: hidden."),
+        config_option,
+        click.argument("query"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_about_a_call
+@click.option("--write", is_flag=True, help="Do the `save:` steps too; else they are only shown.")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option(
+    "--replay", type=click.Path(path_type=Path, dir_okay=False), help="Ask no CRM: play the answers kept in this file."
+)
+def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
+    query: str,
+    config: Path,
+    caller: str,
+    line_number: str | None,
+    variables: dict[str, str],
+    trace: bool,
+    write: bool,
+    as_json: bool,
+    replay: Path | None,
+) -> int:
+    """Answer a Query as the server would, and show the way: who was asked, what matched, how long, what goes out."""
+    loaded = load(config)
+    tapes = Answers.read(replay).tape if replay is not None else None
+    see = Trace(partial(click.echo, err=as_json)).see if trace else None
+    with _keeper(loaded, write=write) as keeper:
+        service = Service.open(loaded, see=see, tapes=tapes, save=keeper.save if keeper else None)
+        answered = _answered(service, query, caller, chosen_line(loaded.configuration, line_number), variables)
+    click.echo(_as_json(answered) if as_json else "\n".join(as_text(answered)))
+    return 0 if answered.result == 0 else 1
+
+
+@click.command()
+@_about_a_call
+@click.option(
+    "--to",
+    "file",
+    required=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to keep the answers, such as answers/ana.yaml.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+def record(
+    query: str,
+    config: Path,
+    caller: str,
+    line_number: str | None,
+    variables: dict[str, str],
+    trace: bool,
+    file: Path,
+    force: bool,
+) -> int:
+    """Ask a Query, and keep what the CRMs answered: for the configuration's `tests:`, where it is played instead of
+    asking them. The file holds personal data."""
+    loaded = load(config)
+    if file.exists() and not force:
+        raise click.UsageError(f"{file} is there already: --force replaces it")
+    line, recorder = chosen_line(loaded.configuration, line_number), Recorder()
+    service = Service.open(loaded, see=Trace(click.echo).see if trace else None, tapes=recorder.tape)
+    answered = _answered(service, query, caller, line, variables)
+    click.echo("\n".join(as_text(answered)))
+    counts = recorder.counts()
+    if not counts:
+        click.echo("nothing was kept: no CRM was asked by HTTP for this Query", err=True)
+        return 1
+    recorder.write(file, date.today())
+    click.echo(f"\nkept in {file}: " + ", ".join(f"{count} of {name}" for name, count in counts.items()))
+    click.echo(f"warning: {file} holds personal data as the CRM gave it: keep it from others (secrets are not in it)",
+               err=True)  # fmt: skip
+    click.echo("A test that plays it:\n" + _case(loaded, answered, caller, line_number, variables, file))
+    return 0 if answered.result == 0 else 1
+
+
+def _case(
+    loaded: Loaded, answered: Answered, caller: str, line: str | None, variables: dict[str, str], file: Path
+) -> str:
+    """An entry for `tests:`, as it passes now."""
+
+    def quoted(values: dict[str, str]) -> dict[str, str]:
+        return {name: DoubleQuotedScalarString(value) for name, value in values.items()}
+
+    case: dict[str, object] = {"ask": answered.query, "caller": DoubleQuotedScalarString(caller)}
+    case |= {"line": DoubleQuotedScalarString(line)} if line is not None else {}
+    case |= {"vars": quoted(variables)} if variables else {}
+    case |= {"replay": relpath(file, loaded.folder), "answer": quoted(dict(answered.variables))}
+    case |= {"result": answered.result} if answered.result else {}
+    return yaml_of({"tests": [case]}).rstrip()
+
+
+@contextmanager
+def _keeper(loaded: Loaded, *, write: bool) -> Iterator[Keeper | None]:
+    """Who keeps what a `save:` step says; None: nobody, it is only shown."""
+    keeper = Keeper(loaded, lambda: loaded.configuration) if write else None
+    try:
+        yield keeper
+    finally:
+        if keeper is not None:
+            keeper.close()
+
+
+def _answered(service: Service, query: str, caller: str, line: Line, variables: dict[str, str]) -> Answered:
+    """What the service answers; it is closed then."""
+    try:
+        phone = parse(caller, line.country)
+        if not phone and not phone.hidden:
+            click.echo(f"warning: {caller} is no phone number of {line.country}: nobody can be found by it", err=True)
+        return service.queries.answer(Question(query, line, phone, line.number, {"direction": "received"}, variables))
+    finally:
+        service.close()
+
+
+def _as_json(answered: Answered) -> str:
+    trail = [
+        {"step": entry.step, "connector": entry.connector, "outcome": entry.outcome, "ms": entry.ms, "note": entry.note}
+        for entry in answered.trail
+    ]
+    return json.dumps(
+        {
+            "query": answered.query,
+            "result": answered.result,
+            "text": answered.text,
+            "variables": dict(answered.variables),
+            "outcome": answered.outcome,
+            "ms": answered.ms,
+            "trail": trail,
+        },
+        ensure_ascii=False,
+        indent=2,
+    )
+
+
+def as_text(answered: Answered) -> list[str]:
+    """The way, then the answer, a line each."""
+    lines = [f"Query {answered.query}"]
+    for entry in answered.trail:
+        where = f" in {entry.connector}" if entry.connector else ""
+        note = f" ({entry.note})" if entry.note else ""
+        lines.append(f"  {entry.step}{where}: {entry.outcome.replace('_', ' ')}, {entry.ms:g} ms{note}")
+    lines.append(f"  answer: {answered.outcome.replace('_', ' ')}, after {answered.ms:g} ms")
+    lines.append(f"Result {answered.result}" + (f": {answered.text}" if answered.text else ""))
+    lines += [f"  {name} = {value}" for name, value in answered.variables.items()] or ["  no variables"]
+    return lines

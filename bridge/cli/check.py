@@ -1,0 +1,114 @@
+"""`check`, `schema` and `urls`: what the configuration says, before anything runs by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from bridge.cli.options import config_option
+from bridge.config.load import Loaded, load
+from bridge.config.model import Configuration
+from bridge.infocaller.events import EVENTS, placeholders
+from connectors.base import Connector, Deadline, Finding
+from connectors.tapefile import Answers, TapeFault
+
+_PATIENCE = 30.0  # seconds that `--connect` gives each CRM
+
+
+@click.command()
+@config_option
+@click.option("--connect", is_flag=True, help="Also sign in to every connector and try one lookup.")
+@click.option("--trace", is_flag=True, help="With --connect: show each request and answer, secrets masked.")
+def check(config: Path, connect: bool, trace: bool) -> int:
+    """Say everything that is wrong with the configuration."""
+    loaded = load(config)
+    if trace and not connect:
+        raise click.UsageError("--trace goes with --connect: without it no CRM is asked")
+    for warning in loaded.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    playable = _playable(loaded)
+    click.echo(f"{config}: {'good: ' * playable}{_contents(loaded.configuration)}")
+    connected = not connect or _connect(loaded, trace)
+    return 0 if playable and connected else 1
+
+
+def _playable(loaded: Loaded) -> bool:
+    """Whether each file of kept answers can be played; the server does without them, so they are no faults to it."""
+    good = True
+    for number, case in enumerate(loaded.configuration.tests):
+        try:
+            if case.replay is not None:
+                Answers.read(loaded.folder / case.replay)
+        except TapeFault as fault:
+            good = False
+            click.echo(f"{loaded.path}: tests[{number}].replay: {fault}", err=True)
+    return good
+
+
+def _contents(configuration: Configuration) -> str:
+    counts = [
+        (len(configuration.lines), "line", "lines"),
+        (len(configuration.connectors), "connector", "connectors"),
+        (len(configuration.queries), "Query", "Queries"),
+        (len(configuration.activities), "activity rule", "activity rules"),
+        (len(configuration.tests), "test", "tests"),
+    ]
+    return ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in counts)
+
+
+def _connect(loaded: Loaded, trace: bool) -> bool:
+    from bridge.cli.trace import Trace  # noqa: PLC0415 - only --connect needs it
+    from bridge.service import Service  # noqa: PLC0415 - likewise
+
+    service = Service.open(loaded, see=Trace(click.echo).see if trace else None)
+    try:
+        good = [_probed(name, source.connector) for name, source in service.sources.items()]
+    finally:
+        service.close()
+    return all(good)
+
+
+def _probed(name: str, connector: Connector) -> bool:
+    """Whether all that a connector tries goes well; says each as it comes."""
+    good, tried = True, False
+    for finding in connector.probe(Deadline.after(_PATIENCE)):
+        click.echo(_line(name, finding))
+        tried, good = True, good and finding.ok
+    if not tried:
+        click.echo(f"ok   {name}: there is nothing to try: it looks nothing up")
+    return good
+
+
+def _line(connector: str, finding: Finding) -> str:
+    return f"{'ok  ' if finding.ok else 'FAIL'} {connector}: {finding.what}: {finding.text}"
+
+
+@click.command()
+@config_option
+def schema(config: Path) -> None:  # noqa: ARG001 - every command takes --config, so that scripts need no exception
+    """Print the configuration's JSON Schema, for editors; it is the same for every configuration."""
+    from bridge.config.schema import json_schema  # noqa: PLC0415 - only this command needs it
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@click.command()
+@config_option
+@click.option("--base", required=True, metavar="URL", help="Where the platform reaches the bridge, https://…")
+def urls(config: Path, base: str) -> None:
+    """Print the URLs to paste into the platform's panel (section API of the line's start tab)."""
+    configuration = load(config).configuration
+    key = configuration.server.url_key
+    root = f"{base.rstrip('/')}/infocaller" + (f"/{key.get_secret_value()}" if key else "")
+    click.echo("Events (INICIO, DESVIO CORRECTO, DESVIO FALLIDO, FIN):")
+    for event in EVENTS:
+        parameters = "&".join(f"{name}={text}" for name, text in placeholders(event).items())
+        click.echo(f"  {event.upper():16} {root}/event/{event}?{parameters}")
+    click.echo("Queries:" if configuration.queries else "Queries: none in the configuration")
+    for name in configuration.queries:
+        click.echo(f"  {name:16} {root}/query/{quote(name, safe='')}")
+    if not base.startswith("https://"):
+        click.echo("warning: without https:// anyone on the way can read the calls", err=True)

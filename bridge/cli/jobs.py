@@ -1,0 +1,197 @@
+"""`jobs`: the background work that is not done: what waits, what failed and why, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.cli.jobtext import brief, state, story, whole
+from bridge.cli.options import config_option
+from bridge.cli.stored import Stored, local, stored, table
+from bridge.queue import queue_for
+from bridge.queue.base import DELIVER, Queue
+from bridge.store import deliveries
+from bridge.store.deliveries import OPEN, Delivery, DeliveryFilter, State
+
+_STATES = {
+    "pending": frozenset({State.PENDING}),
+    "running": frozenset({State.RUNNING}),
+    "failed": frozenset({State.PENDING}),
+    "dead": frozenset({State.DEAD}),
+}
+_AT_ONCE = 200
+_SHOWN = 100
+_LONG = 50
+"""From how many jobs on the progress is shown."""
+
+
+@click.group()
+def jobs() -> None:
+    """The background work that is not done: pending, failed (tried again) and dead (for you to decide)."""
+
+
+def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    function = click.option("--connector", default="", metavar="NAME", help="Only for this connector.")(function)
+    return click.option("--kind", default="", metavar="KIND", help="Only of this kind: activity, save.")(function)
+
+
+@jobs.command("list")
+@config_option
+@click.option("--state", "only", type=click.Choice(list(_STATES)), help="Only in this state.")
+@_filters
+@click.option("--limit", type=click.IntRange(1), help=f"At most so many. [default: {_SHOWN}; all with --json]")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def list_(config: Path, only: str | None, kind: str, connector: str, limit: int | None, as_json: bool) -> None:
+    """List what is not done, oldest first. What is done is not listed."""
+    states = OPEN if only is None else _STATES[only]
+    wanted = DeliveryFilter(states=states, kind=kind, connector=connector, failed=only == "failed")
+    with stored(config) as store:
+        found = (job for job in _every(store, wanted) if only is None or state(job) == only)
+        most = limit if limit is not None else None if as_json else _SHOWN
+        listed = list(islice(found, most))
+        more = next(found, None) is not None
+        if as_json:
+            click.echo(json.dumps([brief(job) for job in listed], ensure_ascii=False, indent=2))
+            return
+        if not listed:
+            click.echo("nothing is waiting, and nothing has failed")
+            return
+        line = store.configuration.lines[0]
+        rows = [
+            (job.id, state(job), job.kind, job.connector, job.attempts, local(job.next_at, line), job.key, job.error)
+            for job in listed
+        ]
+    for text in table(("ID", "STATE", "KIND", "CONNECTOR", "ATTEMPTS", "NEXT", "KEY", "ERROR"), rows):
+        click.echo(text)
+    if more:
+        click.echo(f"… and more: --limit {len(listed) * 10}, or --json for all", err=True)
+    click.echo("`infocaller-bridge jobs show ID` says why, and what to do", err=True)
+
+
+@jobs.command()
+@click.argument("id_", metavar="ID", type=int)
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def show(id_: int, config: Path, as_json: bool) -> int:
+    """Say all about a job: why it failed, when it is tried next, and what to do."""
+    with stored(config) as store:
+        with store.database.read() as connection:
+            job = deliveries.get(connection, id_)
+            tries = deliveries.attempts_of(connection, id_)
+        if job is None:
+            return _unknown(id_)
+        if as_json:
+            click.echo(json.dumps(whole(job, tries), ensure_ascii=False, indent=2))
+            return 0
+        call = job.payload.get("call")
+        line = store.line(str(call["line"]) if isinstance(call, dict) else "")
+        for text in story(job, tries, line, datetime.now(UTC)):
+            click.echo(text)
+    return 0
+
+
+@jobs.command()
+@click.argument("ids", metavar="[ID]...", type=int, nargs=-1)
+@config_option
+@click.option("--all", "everything", is_flag=True, help="All that failed or are dead, instead of single ones.")
+@_filters
+def retry(ids: tuple[int, ...], config: Path, everything: bool, kind: str, connector: str) -> int:
+    """Try jobs again now, with 72 hours ahead of them anew."""
+    if bool(ids) == everything:
+        raise click.UsageError("name jobs by their ID, or write --all")
+    if ids and (kind or connector):
+        raise click.UsageError("--kind and --connector go with --all")
+    with stored(config) as store:
+        queue = queue_for(store.database)
+        if ids:
+            tried = [_retry_one(store, queue, id_) for id_ in dict.fromkeys(ids)]
+            return 0 if all(tried) else 1
+        wanted = [
+            DeliveryFilter(states=frozenset({State.DEAD}), kind=kind, connector=connector),
+            DeliveryFilter(states=frozenset({State.PENDING}), kind=kind, connector=connector, failed=True),
+        ]
+        chosen = [job.id for each in wanted for job in _every(store, each)]
+        again = 0
+        with _progress(chosen, "trying again") as some:
+            for id_ in some:
+                again += _again(store, queue, id_) is not None
+    click.echo(f"{again} {'job is' if again == 1 else 'jobs are'} tried again now")
+    return 0
+
+
+@jobs.command()
+@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@config_option
+def discard(ids: tuple[int, ...], config: Path) -> int:
+    """Give jobs up: what they hold does not reach the CRM."""
+    good = True
+    with stored(config) as store:
+        for id_ in dict.fromkeys(ids):
+            with store.database.write() as connection:
+                gone = deliveries.discard(connection, id_, datetime.now(UTC))
+            if gone:
+                click.echo(f"job {id_} is given up")
+            else:
+                good = _cant(store, id_) and good
+    return 0 if good else 1
+
+
+def _retry_one(store: Stored, queue: Queue, id_: int) -> bool:
+    if _again(store, queue, id_) is None:
+        return _cant(store, id_)
+    click.echo(f"job {id_} is tried again now")
+    return True
+
+
+def _again(store: Stored, queue: Queue, id_: int) -> Delivery | None:
+    """Have it tried again; None when it is neither pending nor dead."""
+    with store.database.write() as connection:
+        job = deliveries.retry(connection, id_, datetime.now(UTC))
+        if job is not None:
+            queue.poke(connection, DELIVER, str(id_), lane=job.connector)
+    return job
+
+
+def _cant(store: Stored, id_: int) -> bool:
+    """Say why nothing can be done about a job; false."""
+    with store.database.read() as connection:
+        job = deliveries.get(connection, id_)
+    if job is None:
+        _unknown(id_)
+    elif job.state is State.RUNNING:
+        click.echo(f"error: job {id_} is being worked on right now; see what comes of it", err=True)
+    else:
+        click.echo(f"error: job {id_} is {job.state.value} already", err=True)
+    return False
+
+
+def _unknown(id_: int) -> int:
+    click.echo(f"error: there is no job {id_}; `infocaller-bridge jobs list` lists them", err=True)
+    return 1
+
+
+def _every(store: Stored, wanted: DeliveryFilter) -> Iterator[Delivery]:
+    """All that are wanted, oldest first, read piece by piece."""
+    after = 0
+    while True:
+        with store.database.read() as connection:
+            found = deliveries.find(connection, wanted, _AT_ONCE, after)
+        yield from found
+        if len(found) < _AT_ONCE:
+            return
+        after = found[-1].id
+
+
+def _progress(items: Sequence[int], label: str) -> AbstractContextManager[Any]:
+    """The items, with a bar on the terminal when they are many."""
+    if len(items) < _LONG or not sys.stderr.isatty():
+        return nullcontext(items)
+    return click.progressbar(items, label=label, file=sys.stderr)

@@ -1,0 +1,56 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from bridge.config.model import Configuration, Line
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def config_option(function: _Function) -> _Function:
+    """`--config FILE`, as `config: Path`."""
+    return click.option(
+        "-c",
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=Path("config.yaml"),
+        show_default=True,
+        help="The configuration file.",
+    )(function)
+
+
+def variables_option(function: _Function) -> _Function:
+    """`--var NAME=VALUE`, any number of them, as `variables: dict[str, str]`."""
+    return click.option(
+        "--var",
+        "variables",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_variables,
+        help="A variable of the call, such as what was keyed in; may be given several times.",
+    )(function)
+
+
+def _variables(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    variables = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise click.BadParameter(f"{text!r}: write NAME=VALUE")
+        variables[name.strip().upper()] = value
+    return variables
+
+
+def chosen_line(configuration: Configuration, number: str | None) -> Line:
+    """The line with this number; the first where none is named."""
+    line = configuration.lines[0] if number is None else configuration.line(number)
+    if line is None:
+        known = ", ".join(line.number for line in configuration.lines)
+        raise click.BadParameter(f"line {number} is not in the configuration; there is {known}")
+    return line

@@ -1,0 +1,33 @@
+"""`serve` and `demo`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bridge.cli.options import config_option
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Address to listen on instead of the configuration's.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on instead of the configuration's.")
+@click.option("--web", is_flag=True, help="Only answer the platform; the background work runs elsewhere.")
+@click.option("--work", is_flag=True, help="Only do the background work.")
+def serve(config: Path, host: str | None, port: int | None, web: bool, work: bool) -> int:
+    """Serve everything in one process tree; --web or --work runs one half, for several hosts on one database."""
+    from bridge.server import serve as run  # noqa: PLC0415 - only this command needs it
+
+    if web and work:
+        raise click.UsageError("--web and --work together are simply `serve`")
+    return run(config, host, port, web=not work, work=not web)
+
+
+@click.command()
+@click.option("--serve", "keep_serving", is_flag=True, help="Keep it up until Ctrl-C.")
+def demo(keep_serving: bool) -> int:
+    """From nothing to a working bridge on example data, with a simulated platform placing calls on it."""
+    from bridge.demo import run  # noqa: PLC0415 - only this command needs it
+
+    return run(click.echo, keep_serving=keep_serving)

@@ -1,0 +1,125 @@
+"""What the commands about stored data share: opening the database of a configuration, numbers, moments, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+
+from bridge.config.load import Loaded, load
+from bridge.config.model import Configuration, Line
+from bridge.errors import StoreUnavailable
+from bridge.state import state_folder
+from bridge.store.database import Database, connect, unprepared
+from bridge.store.spool import Spool
+from connectors.phone import Phone, parse
+
+_WIDEST = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A configuration and its database."""
+
+    loaded: Loaded
+    database: Database
+
+    @property
+    def configuration(self) -> Configuration:
+        """The configuration."""
+        return self.loaded.configuration
+
+    def line(self, number: str) -> Line:
+        """The line with this number, or the first where it is gone from the configuration."""
+        return self.configuration.line(number) or self.configuration.lines[0]
+
+
+@contextmanager
+def stored(config: Path) -> Iterator[Stored]:
+    """The database of a configuration, open. Raises `StoreUnavailable`; a database that is not there is not made,
+    because whoever runs a command need not be who runs the server."""
+    loaded = load(config)
+    url = loaded.configuration.database.get_secret_value()
+    missing = unprepared(url, loaded.folder)
+    path = missing.path
+    missing.close()
+    if path is not None and not path.exists():
+        raise StoreUnavailable(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
+    database = connect(url, loaded.folder)
+    try:
+        yield Stored(loaded, database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def spool(of: Stored) -> Iterator[Spool | None]:
+    """This machine's spool, None where there is none."""
+    path = state_folder(of.loaded) / "spool.db" if of.database.postgresql else None
+    if path is None or not path.exists():
+        yield None
+        return
+    opened = Spool(path)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def number(text: str, configuration: Configuration) -> Phone:
+    """A phone number in any spelling, by the first line's country. Raises `click.BadParameter`."""
+    country = configuration.lines[0].country
+    phone = parse(text, country)
+    if not phone:
+        raise click.BadParameter(f"{text!r} is no phone number of {country}; write it with + and its country code")
+    return phone
+
+
+class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A date or a time of the lines' own clock, naive. `end`: a date alone means the end of that day."""
+
+    name = "DATE[THH:MM[:SS]]"
+
+    def __init__(self, *, end: bool = False) -> None:
+        self._end = end
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = datetime.min.replace(tzinfo=ZoneInfo("UTC"))
+        if moment.tzinfo is not None:
+            self.fail(f"{value!r}: write 2026-03-31 or 2026-03-31T14:30, in the line's time", param, ctx)
+        return moment + timedelta(days=1) if self._end and len(value) <= len("2026-03-31") else moment
+
+
+def within(moment: datetime | None, line: Line) -> datetime | None:
+    """A moment of the line's own clock, aware."""
+    return None if moment is None else moment.replace(tzinfo=ZoneInfo(line.timezone))
+
+
+def local(moment: datetime | None, line: Line) -> str:
+    """A moment on the line's own clock, for people; empty for None."""
+    return "" if moment is None else f"{moment.astimezone(ZoneInfo(line.timezone)):%Y-%m-%d %H:%M:%S}"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
+    """Rows in columns below their heads, a line each; the last column takes what it needs, up to a bound."""
+    cells = [list(head), *([_one_line(value) for value in row] for row in rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(head) - 1)]
+    for row in cells:
+        yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+
+
+def _one_line(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

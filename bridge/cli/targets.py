@@ -1,0 +1,45 @@
+"""Where the simulated platform finds the bridge: on this machine, unless the admin says otherwise twice."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from urllib.parse import urlsplit
+
+import click
+
+from bridge.config.model import Configuration, Line
+from bridge.infocaller.messages import Format
+from bridge.simulator.calls import Target
+
+
+def at(
+    configuration: Configuration,
+    line: Line,
+    base: str | None,
+    *,
+    yes: bool,
+    form: Format = Format.JSON,
+    charset: str = "iso-8859-1",
+) -> Target:
+    """The bridge at `base`, None: where its configuration has it listen. Raises `click.UsageError` where that is
+    another machine and not `yes`."""
+    server = configuration.server
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - to be replaced
+    base = base or f"http://{host}:{server.port}"
+    if not yes and not _is_loopback(base):
+        raise click.UsageError(f"{base} is not this machine: calls would land in a real CRM; add --yes to go ahead")
+    key = server.url_key.get_secret_value() if server.url_key else ""
+    password = line.password.get_secret_value()
+    return Target(base, line.number, password, key, form, charset, timezone=line.timezone)
+
+
+def _is_loopback(base: str) -> bool:
+    host = urlsplit(base).hostname
+    if not host:
+        raise click.BadParameter(f"{base!r}: write an address such as http://127.0.0.1:8080", param_hint="--base")
+    try:
+        addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return all(ipaddress.ip_address(address).is_loopback for address in addresses)

@@ -1,0 +1,25 @@
+"""`--trace`: each request to a CRM and its answer, as they come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Trace:
+    """Numbers what it sees, and says who asked and when: `say` gets it. Called from many threads."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say, self._clock = say, clock
+        self._began = clock()
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def see(self, connector: str, exchange: str) -> None:
+        """One exchange, masked."""
+        with self._lock:
+            self._count += 1
+            ms = (self._clock() - self._began) * 1000
+            text = exchange.replace("\n", "\n    ")
+            self._say(f"[{self._count}] {connector}, done after {ms:.0f} ms\n    {text}")

@@ -1,0 +1,147 @@
+"""The section of the configuration that makes calls of tasks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+
+from bridge.config.emission import DAYTIME, Holidays, Hours
+from bridge.config.kinds import Incomplete, OptionalSecret, Section, Text, as_written, listed, section_or_none
+from connectors.expression import Template
+from connectors.units import Duration, Rate
+
+LONGEST_NAME = 100
+"""Characters of a source's name."""
+OUTCOMES = ("answered", "busy", "no_answer", "failed")
+"""What a call that was made can come to."""
+
+
+def _number_or_expression(value: object) -> int | Template:
+    """A whole number, or a text with `{{ }}`."""
+    if isinstance(value, Template):
+        return value
+    if isinstance(value, str) and "{{" in value:
+        return Template(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    raise ValueError("write a whole number, or an expression such as {{ task.minutes }}")
+
+
+OfTask = Annotated[int | Template, PlainValidator(_number_or_expression, json_schema_input_type=int | str)]
+"""A whole number, the configuration's own or the task's."""
+
+
+def _plain(value: object) -> object:
+    text = as_written(value)
+    if isinstance(text, str) and "{{" in text:
+        raise ValueError("no expression can stand here: one name for all tasks of this source")
+    return text
+
+
+class DoNotCall(Section):
+    """A list of people who are not to be called."""
+
+    in_: Text = Field(alias="in", description="The connector that has the list", examples=["agenda"])
+    table: Text = Field(description="The table, object or record that is looked up by phone", examples=["robinson"])
+
+
+class CallbackSource(Section):
+    """Tasks that become calls: where they come from, whom to call, when, and with which rules."""
+
+    name: Text | None = Field(
+        None, description="The word in /callbacks/NAME; default: from", examples=["web"], max_length=LONGEST_NAME
+    )
+    from_: Text | None = Field(
+        None, alias="from", description="The connector whose tasks are called; leave out for HTTP and campaigns"
+    )
+    token: OptionalSecret = Field(
+        None,
+        description="Bearer token for tasks that come by HTTP, 24 characters or more; without it none do",
+        examples=["${CALLBACK_TOKEN}"],
+    )
+    per_address: Rate = Field(
+        Rate(600, 60.0),
+        description="So many requests one address may send to this source by HTTP",
+        json_schema_extra={"default": "600/m"},
+    )
+    asked_per_number: Rate = Field(
+        Rate(20, 86400.0),
+        description="So many different tasks for one number are taken by HTTP; per_number says how often it is called",
+        json_schema_extra={"default": "20/d"},
+    )
+    line: Text = Field(description="The line that calls", examples=["912345678"])
+    every: Duration = Field(Duration(30), description="How often the connector's tasks are looked at")
+    rule_group: Annotated[Text, BeforeValidator(_plain)] = Field(
+        description="The platform's rule group for these calls (gruporeglas)", min_length=1, examples=["callbacks"]
+    )
+    number: Template = Field(
+        Template("{{ task.phone }}"),
+        description="Who is rung",
+        json_schema_extra={"default": "{{ task.phone }}"},
+        examples=["{{ task.phone }}"],
+    )
+    customer: Template | None = Field(None, description="Whom the call is about; default: number")
+    at: Template = Field(
+        Template("{{ task.due }}"),
+        description="Not before this time; a date alone means the opening of that day's hours",
+        json_schema_extra={"default": "{{ task.due }}"},
+        examples=["{{ task.due }}"],
+    )
+    schedule: Literal["bridge", "platform"] = Field(
+        "bridge",
+        description="Who waits for that time. platform: the request goes out ahead; the task is not read again then",
+    )
+    variables: dict[str, Template | None] = Field(
+        {}, description="The call's variables, as its script sees them", examples=[{"TAREA": "{{ task.id }}"}]
+    )
+    max_wait: OfTask = Field(5, description="Minutes to wait for a free line (EsperaMax), 1 to 300")
+    retries: OfTask = Field(0, description="How often a busy phone is tried again (Reintentos), 0 to 4")
+    hours: Hours = Field(
+        [DAYTIME],
+        description="When people are called: always, or days with from and to",
+        json_schema_extra={"default": {"days": "mon-fri", "from": "09:00", "to": "20:00"}},
+    )
+    holidays: Annotated[
+        Holidays | Literal["line"] | None,
+        BeforeValidator(section_or_none, json_schema_input_type=Holidays | Literal["none"]),
+    ] = Field(
+        "line",
+        description="Whose public holidays are kept: country and region, or none. Default: the line's country; with "
+        "hours: always none",
+        json_schema_extra={"default": None},
+    )
+    of: Literal["customer", "line"] = Field("customer", description="Whose clock shows the hours")
+    do_not_call: Annotated[
+        list[DoNotCall], BeforeValidator(listed, json_schema_input_type=DoNotCall | list[DoNotCall])
+    ] = Field([], description="Who is never called, one list or several; while one can't be read, nobody is called")
+    per_number: Rate = Field(
+        Rate(3, 86400.0),
+        description="So often one number is called at most, over all sources",
+        json_schema_extra={"default": "3/d"},
+    )
+    expires: Duration = Field(Duration(7 * 86400), description="So long after its time a task is still called")
+    may_have_rung: Literal["ask", "given_up"] = Field(
+        "ask",
+        description="Where nobody can know whether the phone rang: ask a person, or tell the CRM and let it be",
+    )
+    outcomes: dict[Literal["answered", "busy", "no_answer", "failed"], Template] = Field(
+        {},
+        description="What a call came to, tried in order; else answered if it lasted, no_answer if not",
+        examples=[{"busy": "{{ call.events[-1].name == 'Comunica' }}"}],
+    )
+
+    @property
+    def title(self) -> str:
+        """What the source is called."""
+        return self.name or self.from_ or ""
+
+    @model_validator(mode="after")
+    def _some_way_in(self) -> CallbackSource:
+        if self.from_ is None and self.name is None:
+            raise Incomplete(
+                "write from: (a connector with tasks), or name: (for campaigns, and with token: for tasks by HTTP)",
+                "from",
+                "name",
+            )
+        return self

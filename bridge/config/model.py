@@ -1,0 +1,331 @@
+"""What the configuration file may hold. Its descriptions are what an editor shows and what the reference page says.
+
+Values with `{{ }}` are `Template`; durations are seconds (`Duration`); a `Secret` never prints. Each section checks
+what it can know by itself; what takes the whole file (names in expressions, what a connector can do) is in `names`,
+`uses` and `rules`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny, model_validator
+
+from bridge.config.callbacks import CallbackSource
+from bridge.config.emission import Emission
+from bridge.config.kinds import (
+    Incomplete,
+    Integer,
+    Network,
+    OptionalSecret,
+    Secret,
+    Section,
+    Size,
+    Text,
+    listed,
+    or_none,
+    section_or_none,
+)
+from connectors.base import ConnectorOptions
+from connectors.expression import Template
+from connectors.units import Duration, Rate
+
+VARIABLE_NAME = re.compile(r"[A-Z0-9]{1,15}")
+NAME_RULE = "variable names are made of A-Z and 0-9, 1 to 15 of them, no spaces (manual, Appendix II)"
+EVENTS = ("inicio", "desvio_correcto", "desvio_fallido", "fin")
+
+Unanswered = Literal["not_found", "ambiguous", "on_error", "on_timeout"]
+"""Why a Query is not answered by its `answer`."""
+
+
+class Server(Section):
+    """Where the bridge listens and who may talk to it."""
+
+    host: Text = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all", examples=["127.0.0.1"])
+    port: Integer = Field(8080, ge=1, le=65535, description="Port to listen on")
+    url_key: OptionalSecret = Field(
+        None,
+        description="The unguessable part of the platform's URLs: 16 characters or more. Required unless host is "
+        "loopback or allowed_ips is set",
+        examples=["${BRIDGE_URL_KEY}"],
+    )
+    console_password: OptionalSecret = Field(
+        None,
+        description="Password of the console, which this version does not have yet",
+        examples=["${BRIDGE_CONSOLE_PASSWORD:-}"],
+    )
+    allowed_ips: list[Network] = Field(
+        [],
+        description="Addresses and networks that may use the platform's URLs; empty: all",
+        examples=[["203.0.113.0/24"]],
+    )
+    trusted_proxies: list[Network] = Field(
+        [], description="Proxies whose X-Forwarded-For counts", examples=[["127.0.0.1"]]
+    )
+    max_body: Size = Field(
+        256 * 1024,
+        ge=1024,
+        le=16 * 1024**2,
+        description="Largest request that is read",
+        json_schema_extra={"default": "256KiB"},
+    )
+    workers: Integer = Field(2, ge=1, le=64, description="Processes that answer requests")
+    threads: Integer = Field(600, ge=1, le=4000, description="Threads in each of them")
+    metrics_token: OptionalSecret = Field(
+        None, description="Bearer token for /metrics; without it, /metrics answers loopback only"
+    )
+    log: Literal["text", "json"] = Field("text", description="How the log is written: key=value, or JSON lines")
+
+
+class Dial(Section):
+    """Whom DESTINO and emissions may call."""
+
+    countries: list[Text] | None = Field(
+        None, description="Two-letter countries; default: the line's", examples=[["ES", "PT"]]
+    )
+    kinds: list[Literal["fixed", "mobile", "voip", "toll_free"]] = Field(
+        ["fixed", "mobile"], description="Kinds of numbers that may be called"
+    )
+    allow: list[Text] = Field([], description="Numbers that may be called besides, exactly as written")
+    per_day: Integer = Field(2000, ge=1, description="Emissions of this line in a day")
+
+
+class Line(Section):
+    """A phone line (LineNumber) on the platform."""
+
+    number: Text = Field(
+        description="The line's main number, as the platform writes it (LineNumber)",
+        min_length=1,
+        examples=["912345678"],
+    )
+    password: Secret = Field(
+        description="The telephone password of the line, from the panel", examples=["${INFOCALLER_PASSWORD}"]
+    )
+    country: Text = Field("ES", description="How numbers without a country code are read: two letters")
+    timezone: Text = Field("Europe/Madrid", description="Time zone of the line's times (IANA name)")
+    extensions: list[Text] = Field(
+        [], description="Extensions that DESTINO may name besides phone numbers", examples=[["101", "102"]]
+    )
+    dial: Dial = Field(default_factory=Dial, description="Whom emissions and DESTINO may call")
+    emission: Emission = Field(default_factory=Emission, description="How this line's emission requests go out")
+
+
+class Cache(Section):
+    """How long answers of a CRM are kept."""
+
+    fresh: Duration = Field(Duration(30), description="So long a record is used again without asking")
+    negative: Duration = Field(Duration(5), description="So long a 'not found' is used again without asking")
+    stale: Duration = Field(Duration(24 * 3600), description="So long a record still serves while the CRM is away")
+
+
+class FindStep(Section):
+    """One thing to look up: by `phone` or by `key`."""
+
+    in_: Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Text | list[Text])] = Field(
+        alias="in",
+        min_length=1,
+        description="The connector to ask, or several in order: the first that finds wins",
+        examples=["agenda", ["agenda", "crm"]],
+    )
+    table: Text | None = Field(None, description="The table, object or record to look in; default: this step's name")
+    phone: Template | None = Field(None, description="Look up by this phone number", examples=["{{ caller }}"])
+    key: Template | None = Field(None, description="Look up by this key", examples=["{{ vars.PEDIDO }}"])
+    many: Literal["first", "newest", "ambiguous"] = Field(
+        "ambiguous", description="What several matches mean: take the first, the newest, or none (ambiguous)"
+    )
+    optional: bool = Field(False, description="Go on without it when it is not found, ambiguous or its CRM is away")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FindStep:
+        if (self.phone is None) == (self.key is None):
+            both = "both phone: and key: stand here; keep one" if self.phone else "it does not say what to look for"
+            raise Incomplete(f'{both}: phone: "{{{{ caller }}}}" or key: "{{{{ vars.NAME }}}}"', "phone", "key")
+        return self
+
+
+class ActivityFind(FindStep):
+    """One thing to look up for an activity: by `phone` or by `key`."""
+
+    in_: Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Text | list[Text])] = Field(
+        [], alias="in", description="The connector to ask, or several in order; default: the rule's own"
+    )
+
+
+class Answer(Section):
+    """Variables for the call, in capitals, beside `result`, `text` and `when`."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, arbitrary_types_allowed=True)
+    __pydantic_extra__: dict[str, Template | None] = Field(init=False)
+
+    when: Template | None = Field(
+        None, description="In `answer` only: this block counts only if that is true", examples=["{{ order.id }}"]
+    )
+    result: Integer | None = Field(
+        None, description="Result for the platform: 0 went well, any other takes the script's error branch"
+    )
+    text: Template | None = Field(None, description="ResultText, for people")
+
+    @property
+    def variables(self) -> dict[str, Template | None]:
+        """The variables to send, by name; None is left out."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def usual_result(self) -> int:
+        """The Result where the block says none and a variable of it is what counts: 0 if it sets one, else 1."""
+        return 0 if self.__pydantic_extra__ else 1
+
+
+class SaveStep(Section):
+    """Something keyed in during the call, to be kept in a CRM."""
+
+    in_: Text = Field(alias="in", description="The connector that keeps it", examples=["agenda"])
+    table: Text = Field(description="The table, object or record that it becomes", examples=["survey"])
+    fields: dict[str, Template] = Field(
+        description="What to keep, by field", examples=[{"phone": "{{ caller.e164 }}", "score": "{{ vars.NOTA }}"}]
+    )
+    when: Template | None = Field(None, description="Only if that is true")
+
+
+class Query(Section):
+    """What to answer when the platform asks during a call."""
+
+    find: dict[str, FindStep] = Field({}, description="What to look up, in order; later ones see the earlier by name")
+    answer: Annotated[list[Answer], BeforeValidator(listed, json_schema_input_type=Answer | list[Answer])] = Field(
+        [], description="What to answer; of several blocks, the first whose `when` is true"
+    )
+    not_found: Answer | None = Field(
+        None, description="Answer when something was not found; default result 0 if it sets a variable, else 1"
+    )
+    ambiguous: Answer | None = Field(None, description="Answer when several match; default: not_found")
+    on_error: Answer | None = Field(None, description="Answer when a CRM could not be asked; default: on_timeout")
+    on_timeout: Answer | None = Field(
+        None, description="Answer when it took too long; default: not_found's variables with result 1"
+    )
+    deadline: Duration = Field(Duration(1.5), description="By when the platform has its answer")
+    cache: Annotated[Cache | None, BeforeValidator(section_or_none, json_schema_input_type=Cache | Literal["none"])] = (
+        Field(default_factory=Cache, description="How long answers of the CRM are kept, or none")
+    )
+    misses_per_caller: Annotated[
+        Rate | None, BeforeValidator(or_none, json_schema_input_type=Rate | Literal["none"])
+    ] = Field(None, description="So many lookups by key may miss for one caller, such as 20/h; then not_found, unasked")
+    save: Annotated[list[SaveStep], BeforeValidator(listed, json_schema_input_type=SaveStep | list[SaveStep])] = Field(
+        [], description="What to keep in a CRM, after `find`; safe on disk before the answer goes out"
+    )
+
+    def block_for(self, outcome: Unanswered) -> tuple[Answer | None, int]:
+        """What to answer when `answer` can't be: the block with its variables (None: no variables), and the Result
+        where the block itself says none.
+
+        on_error defaults to on_timeout, that to not_found's variables with result 1, and ambiguous to not_found.
+        """
+        if outcome == "not_found":
+            return self.not_found, self.not_found.usual_result if self.not_found else 1
+        block: Answer | None = getattr(self, outcome)
+        if block is not None:
+            return block, block.usual_result
+        if outcome == "on_timeout":
+            return self._late, 1
+        return self.block_for("not_found" if outcome == "ambiguous" else "on_timeout")
+
+    @cached_property
+    def _late(self) -> Answer | None:
+        """not_found without its own result: what it sets is still good, but nothing is known."""
+        return self.not_found and self.not_found.model_copy(update={"result": None})
+
+
+class UnknownCaller(Section):
+    """What to make of a caller that the CRM does not know, once for a number."""
+
+    table: Text = Field("contact", description="The table, object or record to create")
+    fields: dict[str, Template] = Field(description="Its fields", examples=[{"phone": "{{ caller.e164 }}"}])
+    min_seconds: Integer = Field(0, ge=0, description="Only after calls of at least so many seconds")
+
+
+class ActivityRule(Section):
+    """What each call leaves in a CRM."""
+
+    name: Text | None = Field(None, description="Part of the activity's key; default: the connector and `on`")
+    in_: Text = Field(alias="in", description="The connector that keeps it", examples=["agenda"])
+    on: Annotated[
+        list[Literal["call", "inicio", "desvio_correcto", "desvio_fallido", "fin"]],
+        BeforeValidator(
+            listed,
+            json_schema_input_type=Literal["call", "inicio", "desvio_correcto", "desvio_fallido", "fin"]
+            | list[Literal["call", "inicio", "desvio_correcto", "desvio_fallido", "fin"]],
+        ),
+    ] = Field(["call"], description="call: one for each finished call; or single events", min_length=1)
+    when: Template | None = Field(None, description="Only if that is true", examples=["{{ call.seconds > 5 }}"])
+    find: dict[str, ActivityFind] | None = Field(
+        None, description="What to look up; default: contact, by the caller, in the rule's own connector"
+    )
+    subject: Template | None = Field(None, description="One line; default: who called and how it went")
+    note: Template | None = Field(None, description="Default: what happened in the call, line by line")
+    fields: dict[str, Template] = Field({}, description="More fields of the activity")
+    own_callbacks: bool = Field(
+        False,
+        description="Whether a call that came of a task of the same connector leaves an activity as well, though the "
+        "task says what became of it",
+    )
+    unknown_caller: UnknownCaller | None = Field(None, description="Create a record for a caller who is not known")
+    close_after: Duration = Field(Duration(6 * 3600), description="When a call whose FIN never came counts as over")
+
+
+class Case(Section):
+    """A question with the answer that is expected."""
+
+    ask: Text = Field(description="The Query", examples=["PEDIDO"])
+    caller: Text = Field("X", description="Who calls; X: hidden", examples=["600111222"])
+    line: Text | None = Field(None, description="The line; default: the first")
+    vars: dict[str, Text] = Field({}, description="The call's variables", examples=[{"PEDIDO": "00077"}])
+    replay: Text | None = Field(
+        None,
+        description="Play the CRMs' answers that are kept in this file (see record) instead of asking them",
+        examples=["answers/ana.yaml"],
+    )
+    answer: dict[str, Text | None] = Field({}, description="Variables that must come back; null: must not come")
+    result: Integer | None = Field(None, description="The Result that must come back; default 0 where answer is given")
+
+
+class Configuration(Section):
+    """The whole file."""
+
+    server: Server = Field(default_factory=Server, description="Where the bridge listens and who may talk to it")
+    database: Secret = Field(
+        SecretStr("sqlite:///bridge.db"),
+        description="sqlite:///FILE or postgresql://user:password@host/name",
+        json_schema_extra={"default": "sqlite:///bridge.db"},
+        examples=["sqlite:///bridge.db", "postgresql://bridge:${DATABASE_PASSWORD}@localhost/bridge"],
+    )
+    state: Text = Field(
+        ".infocaller-bridge", description="Folder of the bridge's own: indexes, locks, the spool; made when missing"
+    )
+    retention: Duration = Field(
+        Duration(90 * 86400), description="How long calls, events, activities and callbacks that are done are kept"
+    )
+    sensitive: list[Text] = Field(
+        [],
+        description="Variables that are used and passed on, never stored, logged or shown",
+        examples=[["TARJETA", "PIN"]],
+    )
+    language: Literal["es", "en"] = Field("es", description="Language of notes, outcomes and messages to people")
+    lines: list[Line] = Field(
+        description="The phone lines",
+        min_length=1,
+        examples=[[{"number": "912345678", "password": "${INFOCALLER_PASSWORD}"}]],
+    )
+    connectors: dict[str, SerializeAsAny[ConnectorOptions]] = Field({}, description="The CRMs, by a name of your own")
+    queries: dict[str, Query] = Field({}, description="The Queries, by the name that they have in the panel")
+    activities: list[ActivityRule] = Field([], description="What each call leaves in a CRM")
+    callbacks: list[CallbackSource] = Field([], description="Tasks that become calls")
+    tests: list[Case] = Field([], description="Questions with the answers expected, run by `infocaller-bridge test`")
+
+    def line(self, number: str) -> Line | None:
+        """The line with this LineNumber, None where there is none."""
+        return next((line for line in self.lines if line.number == number), None)
+
+    def source(self, name: str) -> CallbackSource | None:
+        """The source of callbacks with this name, None where there is none."""
+        return next((source for source in self.callbacks if source.title == name), None)

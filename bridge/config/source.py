@@ -1,0 +1,166 @@
+"""YAML as the configuration uses it: read to plain values, with the place in the file of each key and value.
+
+YAML 1.2 (`on:` is a key, `NO` a text), anchors, aliases and `<<`. Duplicate keys, tags of one's own and anything that
+unfolds without end are faults. Numbers keep their spelling. The values are made here and not by ruamel.yaml, whose own
+constructors keep either the spelling or the safety, not both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bridge.config.nodes import DEEPEST, Mark, Node, Unreadable, compose
+from bridge.config.scalars import resolve
+
+Loc = tuple[str | int, ...]
+"""The way to a value: keys and list positions (from 0)."""
+
+LARGEST = 50_000
+
+
+class Items(list[Any]):
+    """A list; `origin` are the positions in the file of what is left of it."""
+
+    origin: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands: its key (None for what has none) and its value. `text` is a scalar as written, before
+    `${}` is filled in; `filled` whether there was any to fill in."""
+
+    key: Mark | None
+    value: Mark
+    text: str = ""
+    filled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Something wrong at `loc`: with its key, or with its value."""
+
+    loc: Loc
+    text: str
+    at_key: bool = False
+
+
+class Unfilled(Exception):
+    """A `${}` could not be filled in: the message says which and why."""
+
+
+@dataclass(slots=True)
+class Source:
+    """A file that was read: its `value`, the `places` of all there is in it, and what is `wrong` so far."""
+
+    value: Any = None
+    places: dict[Loc, Place] = field(default_factory=dict)
+    wrong: list[Wrong] = field(default_factory=list)
+    twice: list[tuple[Mark, Loc, str]] = field(default_factory=list)
+    """Keys that stand twice in one section: place of the second, its path, what is wrong."""
+
+    def place(self, loc: Loc) -> Place:
+        """The place of `loc`, or of the nearest thing around it that is in the file."""
+        while loc not in self.places:
+            loc = loc[:-1]
+        return self.places[loc]
+
+
+def read(text: str, fill: Callable[[str], str]) -> Source:
+    """Read a whole file; `fill` puts in what `${}` stands for and raises `Unfilled`. Raises `Unreadable`."""
+    root = compose(text)
+    source = Source()
+    _Unfolder(source, fill).run(root)
+    return source
+
+
+class _Unfolder:
+    """Nodes to values and places. What aliases unfold to is counted, so that it stays small."""
+
+    def __init__(self, source: Source, fill: Callable[[str], str]) -> None:
+        self._source = source
+        self._fill = fill
+        self._count = 0
+        self._seen_twice: set[Mark] = set()
+
+    def run(self, root: Node) -> None:
+        """Fill in the source."""
+        self._source.value = self._value(root, (), None, 0)
+
+    def _value(self, node: Node, loc: Loc, key: Mark | None, depth: int) -> Any:
+        mark = node.mark
+        while node.alias is not None:
+            node = node.alias
+        self._count += 1
+        if self._count > LARGEST or depth > DEEPEST:
+            raise Unreadable(mark, "the aliases (*) unfold to more than a configuration can hold: write it out")
+        if key is not None and node.plain and not node.text:
+            mark = key  # where nothing stands after a key, YAML's own mark is that of whatever comes next
+        self._source.places[loc] = Place(key, mark, node.text if node.kind == "text" else "")
+        if node.kind == "text":
+            return self._scalar(node, loc)
+        if node.kind == "list":
+            made = Items(self._value(part, (*loc, at), None, depth + 1) for at, part in enumerate(node.items))
+            made.origin = list(range(len(made)))
+            return made
+        return self._mapping(node, loc, depth)
+
+    def _mapping(self, node: Node, loc: Loc, depth: int) -> dict[str, Any]:
+        own: dict[str, tuple[Node, Node]] = {}
+        merged: dict[str, tuple[Node, Node]] = {}
+        for key, value in node.pairs:
+            name = self._key(key)
+            if name == "<<" and key.plain:
+                merged = _merged(value) | merged
+            elif name in own:
+                self._twice(own[name][0].mark, key.mark, (*loc, name))
+            else:
+                own[name] = key, value
+        return {
+            name: self._value(value, (*loc, name), key.mark, depth + 1) for name, (key, value) in (merged | own).items()
+        }
+
+    def _key(self, node: Node) -> str:
+        mark = node.mark
+        while node.alias is not None:
+            node = node.alias
+        if node.kind != "text":
+            raise Unreadable(
+                mark, 'a key can\'t be a list or a section; a text with {{ }} needs quotes: "{{ caller }}"'
+            )
+        if not node.text:
+            raise Unreadable(mark, "there is no key before this ':'")
+        return node.text
+
+    def _twice(self, first: Mark, second: Mark, loc: Loc) -> None:
+        if second not in self._seen_twice:  # once, however many aliases lead here
+            self._seen_twice.add(second)
+            text = f"it stands here twice, first in line {first.line}, column {first.column}: keep one of the two"
+            self._source.twice.append((second, loc, text))
+
+    def _scalar(self, node: Node, loc: Loc) -> Any:
+        if "${" in node.text:
+            place = self._source.places[loc]
+            self._source.places[loc] = Place(place.key, place.value, node.text, filled=True)
+            try:
+                return self._fill(node.text)
+            except Unfilled as error:
+                self._source.wrong.append(Wrong(loc, str(error)))
+                return node.text
+        return resolve(node.text) if node.plain else node.text
+
+
+def _merged(node: Node) -> dict[str, tuple[Node, Node]]:
+    """The keys that `<<: *name` or `<<: [*one, *two]` brings; of several, the first that has one counts."""
+    mark = node.mark
+    while node.alias is not None:
+        node = node.alias
+    if node.kind == "map" and not any(key.text == "<<" for key, _ in node.pairs):
+        return {key.text: (key, value) for key, value in reversed(node.pairs)}
+    if node.kind == "list" and all(item.alias is not None and item.alias.kind == "map" for item in node.items):
+        found: dict[str, tuple[Node, Node]] = {}
+        for item in reversed(node.items):
+            found |= _merged(item)
+        return found
+    raise Unreadable(mark, "after <<: stands *name of a section (without a << of its own), or a list of them")

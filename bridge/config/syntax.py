@@ -1,0 +1,57 @@
+"""What is wrong with a text that is no YAML, in words for whoever wrote it. The text itself is never quoted: it may
+hold a password."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ruamel.yaml.error import MarkedYAMLError
+
+_UNQUOTED_BRACES = re.compile(r"[:\-\[,{]\s*\{\{")
+_UNQUOTED_VARIABLE = re.compile(r"[{\[].*[:,\[]\s*[^\s\"'#]*\$\{")
+
+_SAYINGS: Mapping[str, str] = {
+    r"character '\\t'": "a tab: write spaces at the start of a line, YAML takes nothing else there",
+    r"character '([@`%|>])'": "a text that starts with {0} needs quotes",
+    r"mapping values are not allowed": "this ':' can't stand here: put a text that holds ': ' in quotes, or check how "
+    "far this line and the one before are indented",
+    r"expected <block end>": "this does not line up with the lines above: check how far it is indented, and that the "
+    "line above is complete",
+    r"could not find expected ':'": "a ':' is missing after this key, or the line is not indented enough",
+    r"expected ',' or '([}\]])'": "a ',' or '{0}' is missing before this; a text with : , {{ }} [ ] needs quotes",
+    r"expected the node content": "a value is missing here; a text that starts with }} ] or , needs quotes",
+    r"unknown escape character": "in double quotes a \\ has a meaning of its own: write \\\\, or use single quotes",
+    r"unexpected document separator": "the quote that opens here is not closed",
+    r"document start": "this stands outside the document: check how far it is indented, or remove the line of dots",
+    r"expected alphabetic or numeric": "a name is missing after & or *; a text that starts with one needs quotes",
+    r"tag|URI|undefined": "a text that starts with ! needs quotes",
+    r"directive|version": "a line that starts with % needs quotes",
+}  # fmt: skip
+
+
+def explain(error: MarkedYAMLError, text: str) -> tuple[tuple[int, int], str]:
+    """Line and column, from 1, and what to do about it."""
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    problem = str(error.problem or "")
+    if "unexpected end of stream" in problem and error.context_mark:
+        return (error.context_mark.line + 1, error.context_mark.column + 1), "the quote that opens here is not closed"
+    return (line + 1, column + 1), _saying(problem, _line(text, line))
+
+
+def _line(text: str, number: int) -> str:
+    lines = text.split("\n", number + 1)
+    return lines[number] if number < len(lines) else ""
+
+
+def _saying(problem: str, line: str) -> str:
+    if _UNQUOTED_BRACES.search(line):
+        return 'a text with {{ }} needs quotes around all of it, such as "{{ caller }}"'
+    if _UNQUOTED_VARIABLE.search(line):
+        return 'inside { } and [ ] a ${NAME} needs quotes: "${NAME}"'
+    for pattern, saying in _SAYINGS.items():
+        found = re.search(pattern, problem)
+        if found:
+            return saying.format(*found.groups())
+    return f"this is not YAML: {problem}"

@@ -1,0 +1,168 @@
+"""A configuration together with the file that it came from: what the checks of the whole file look at."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from bridge.config.faults import follow
+from bridge.config.model import ActivityRule, Answer, Configuration, FindStep, Query
+from bridge.config.sections import key_of
+from bridge.config.source import Loc
+from bridge.config.validation import Validated
+from connectors.base import Abilities
+from connectors.expression import Template
+
+_WITH_PASSWORD = re.compile(r"://[^/@]*:[^/@]+@")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An expression where it stands. `known` are the find steps that it may look into, `later` those that are found
+    only after it."""
+
+    loc: Loc
+    template: Template
+    known: dict[str, FindStep]
+    later: frozenset[str] = frozenset()
+
+
+@dataclass
+class Whole:
+    """What there is to check. `folder`: relative paths start there."""
+
+    configuration: Configuration
+    validated: Validated
+    folder: Path
+    _abilities: dict[str, Abilities] = field(default_factory=dict)
+
+    @cached_property
+    def _keys(self) -> dict[Loc, list[str]]:
+        keys: dict[Loc, list[str]] = defaultdict(list)
+        for loc in self.validated.source.places:
+            if loc and isinstance(loc[-1], str):
+                keys[loc[:-1]].append(loc[-1])
+        return keys
+
+    def keys(self, *loc: str | int) -> list[str]:
+        """The keys that the file has at `loc`, faulty ones too."""
+        return self._keys.get(self.in_file(loc), [])
+
+    def in_file(self, loc: Loc) -> Loc:
+        """A model's `loc` as it is in the file."""
+        return follow(loc, self.validated.source.value, new_key=True)[1]
+
+    def whole(self, *loc: str | int) -> bool:
+        """Whether all that the file has at `loc` was good."""
+        return not self.validated.touched(self.in_file(loc))
+
+    def abilities(self, connector: str) -> Abilities | None:
+        """What a connector can do; None where its section is faulty or there is no such connector."""
+        options = self.configuration.connectors.get(connector)
+        if options is None or not self.whole("connectors", connector):
+            return None
+        if connector not in self._abilities:
+            self._abilities[connector] = options.abilities()
+        return self._abilities[connector]
+
+    def secrets(self) -> Iterator[tuple[Loc, SecretStr]]:
+        """Every secret with its place; a database's address counts only if there is a password in it."""
+        for loc, value in parts(self.configuration, ()):
+            if isinstance(value, SecretStr) and (
+                loc != ("database",) or _WITH_PASSWORD.search(value.get_secret_value())
+            ):
+                yield loc, value
+
+    def fields(self, step: FindStep, name: str, own: str = "") -> frozenset[str] | None:
+        """The fields that a found record may have, None where that is not known. `own`: the connector where the step
+        names none."""
+        found: set[str] = {"id"}
+        for connector in step.in_ or [own]:
+            abilities = self.abilities(connector)
+            known = None if abilities is None else abilities.fields.get(step.table or name)
+            if known is None:
+                return None
+            found |= known
+        return frozenset(found)
+
+
+def blocks(query: Query, loc: Loc) -> Iterator[tuple[Loc, Answer]]:
+    """Every answer of a Query."""
+    yield from (((*loc, "answer", position), block) for position, block in enumerate(query.answer))
+    for name in ("not_found", "ambiguous", "on_error", "on_timeout"):
+        block = getattr(query, name)
+        if block is not None:
+            yield (*loc, name), block
+
+
+def expressions(configuration: Configuration) -> Iterator[Use]:
+    """Every expression of Queries and activities, those of connectors excepted."""
+    for name, query in configuration.queries.items():
+        loc: Loc = ("queries", name)
+        yield from _steps(query.find, (*loc, "find"))
+        for where, block in blocks(query, loc):
+            yield from _uses(_in_block(block, where), query.find)
+        for position, save in enumerate(query.save):
+            yield from _uses(templates(save, (*loc, "save", position)), query.find)
+    for position, rule in enumerate(configuration.activities):
+        yield from _activity(rule, ("activities", position))
+
+
+def _activity(rule: ActivityRule, loc: Loc) -> Iterator[Use]:
+    steps: dict[str, FindStep] = {**usual_find(rule)}
+    yield from _steps(rule.find or {}, (*loc, "find"))
+    outside = (use for use in templates(rule, loc) if use[0][len(loc)] != "find")
+    yield from _uses(outside, steps)
+
+
+def usual_find(rule: ActivityRule) -> dict[str, FindStep]:
+    """What an activity's rule looks up: its own steps, or the contact by the caller."""
+    if rule.find is not None:
+        return dict(rule.find)
+    return {"contact": FindStep.model_validate({"in": [rule.in_], "phone": "{{ caller }}"})}
+
+
+def _steps(steps: dict[str, Any], loc: Loc) -> Iterator[Use]:
+    names = list(steps)
+    for position, (name, step) in enumerate(steps.items()):
+        known = {earlier: steps[earlier] for earlier in names[:position]}
+        for where, template in templates(step, (*loc, name)):
+            yield Use(where, template, known, frozenset(names[position + 1 :]))
+
+
+def _uses(found: Iterable[tuple[Loc, Template]], known: dict[str, FindStep]) -> Iterator[Use]:
+    return (Use(loc, template, known) for loc, template in found)
+
+
+def _in_block(block: Answer, loc: Loc) -> Iterator[tuple[Loc, Template]]:
+    yield from templates(block, loc)
+    yield from (((*loc, name), value) for name, value in block.variables.items() if value is not None)
+
+
+def templates(section: BaseModel, loc: Loc) -> Iterator[tuple[Loc, Template]]:
+    """Every expression in a section and in those inside it, with its place."""
+    for where, value in parts(section, loc):
+        if isinstance(value, Template):
+            yield where, value
+
+
+def parts(value: Any, loc: Loc) -> Iterator[tuple[Loc, Any]]:
+    """Everything inside a section that is no section, list or map itself, with its place."""
+    if isinstance(value, BaseModel):
+        for name, info in type(value).model_fields.items():
+            yield from parts(getattr(value, name), (*loc, key_of(name, info)))
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from parts(inner, (*loc, key))
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        for position, inner in enumerate(value):
+            yield from parts(inner, (*loc, position))
+    else:
+        yield loc, value

@@ -1,0 +1,209 @@
+"""Where a serving process puts what must not be lost: events, and what Queries save. When a call here has returned, it
+is on disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from bridge import saves
+from bridge.callbacks import Accepted, CallbackFilter, Callbacks
+from bridge.config.load import Loaded
+from bridge.config.model import Configuration, Line
+from bridge.errors import StoreUnavailable
+from bridge.infocaller.document import digest, normalised, redact, without
+from bridge.infocaller.events import Panel
+from bridge.infocaller.messages import Document
+from bridge.queries import ToSave
+from bridge.queue import queue_for
+from bridge.state import state_folder
+from bridge.store import deliveries
+from bridge.store.database import Database, connect, unprepared
+from bridge.store.deliveries import NewDelivery, State
+from bridge.store.events import Arrival
+from bridge.store.inbox import Inbox
+from bridge.store.schema import upgrade
+from bridge.store.spool import Spool
+from connectors.base import Deadline, Task
+from connectors.phone import Phone, parse
+
+_log = logging.getLogger("bridge.keeping")
+_AGAIN = 1.0
+"""Seconds until a database that could not be opened is tried again."""
+
+
+class Keeper:
+    """The inbox of one process, with its database; `current` gives the newest configuration (whose `sensitive` holds).
+
+    Opening never fails: Queries must be answered though nothing can be kept. A PostgreSQL that is away has the spool
+    take what comes; an SQLite file that can't be opened is tried again, and whoever wants to keep something meanwhile
+    is told why it can't be.
+    """
+
+    def __init__(self, loaded: Loaded, current: Callable[[], Configuration]) -> None:
+        self._loaded = loaded
+        self._current = current
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._spool: Spool | None = None
+        self._database: Database | None = None
+        self._inbox: Inbox | None = None
+        self._desk: Callbacks | None = None
+        self._reason = ""
+        if not self._open():
+            self._opener = threading.Thread(target=self._open_later, name="keeper", daemon=True)
+            self._opener.start()
+
+    def _open(self) -> bool:
+        """Open what is not open yet; whether everything is as it should be."""
+        url = self._loaded.configuration.database.get_secret_value()
+        try:
+            if url.startswith("sqlite"):
+                database, spool = connect(url, self._loaded.folder), None
+            else:
+                spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
+                self._spool = spool
+                database = self._database or unprepared(url)
+        except StoreUnavailable as error:
+            self._failed(error)
+            return False
+        with self._lock:
+            self._database = database
+            if self._inbox is None:
+                self._inbox = Inbox(database, queue_for(database), spool=spool)
+        try:
+            upgrade(database)
+        except StoreUnavailable as error:
+            self._failed(error)
+            return False
+        self._reason = ""
+        return True
+
+    def _open_later(self) -> None:
+        while not self._stop.wait(_AGAIN) and not self._open():
+            pass
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        if str(error) != self._reason:
+            self._reason = str(error)
+            _log.error("%s; tried again every %g s", error, _AGAIN)
+
+    def _ready(self) -> Inbox:
+        inbox = self._inbox
+        if inbox is None:
+            raise StoreUnavailable(self._reason)
+        return inbox
+
+    def event(
+        self,
+        name: str,
+        document: Document,
+        panel: Panel,
+        line: Line,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> bool:
+        """Keep an event; whether it was new. `waiting`: around what waits for the database. Raises `StoreUnavailable`,
+        and `ProtocolError` for identifiers of a size that no platform sends."""
+        sensitive = self._current().sensitive
+        cleared = without(document, sensitive)
+        arrival = Arrival(
+            line=document.line_number,
+            call_sequence=document.call_sequence,
+            event=name,
+            digest=digest(document),
+            received_at=datetime.now(UTC),
+            raw=redact(document, sensitive),
+            document=normalised(cleared),
+            diverted_to=panel.diverted or "",
+            panel={key: value for key, value in asdict(panel).items() if value is not None},
+            e164=parse(document.other_party, line.country).e164,
+        )
+        with waiting():
+            return self._ready().keep(arrival).new
+
+    def save(self, saved: ToSave, deadline: Deadline) -> None:
+        """Keep what a Query saves. Raises `StoreUnavailable`, also when that takes longer than the deadline."""
+        if deadline.passed:
+            raise StoreUnavailable("there was no time left to keep it")
+        wanted = saves.wanted(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
+        self._ready().save(wanted, deadline.remaining)
+
+    def tasks(self, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> TaskKeeper:
+        """Where tasks that come by HTTP go. `waiting`: around what waits for the database."""
+        return TaskKeeper(self._callbacks, self._ready, waiting)
+
+    def _callbacks(self) -> Callbacks:
+        if self._database is None:
+            raise StoreUnavailable(self._reason)
+        if self._desk is None:
+            self._desk = Callbacks(self._database, queue_for(self._database), self._current, _now)
+        return self._desk
+
+    def jobs(self) -> dict[tuple[str, State], int]:
+        """How many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
+        if self._database is None:
+            raise StoreUnavailable(self._reason)
+        with self._database.read() as connection:
+            return deliveries.counts(connection)
+
+    def trouble(self) -> str | None:
+        """Why the database does not take what is to be kept now (the spool may), None when it does."""
+        if self._inbox is None or self._database is None:
+            return self._reason
+        if self._inbox.spooling:
+            return "the database is away; events are kept in the spool"
+        try:
+            with self._database.read():
+                return None
+        except StoreUnavailable as error:
+            return str(error)
+
+    def close(self) -> None:
+        """Store what waits, and let go."""
+        self._stop.set()
+        for part in (self._inbox, self._database, self._spool):
+            if part is not None:
+                part.close()
+
+
+class TaskKeeper:
+    """Where tasks that come by HTTP go: into the database, or nowhere; `callbacks` and `inbox` raise while it is away.
+
+    A task that is sent as it is needs the database's answer, so while PostgreSQL is away its sender hears
+    `StoreUnavailable` and sends it again. One that is only announced is spooled like an event.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callable[[], Callbacks],
+        inbox: Callable[[], Inbox],
+        waiting: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._callbacks, self._inbox, self._waiting = callbacks, inbox, waiting
+
+    def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
+        """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
+        return self._callbacks().unfit(source, task)
+
+    def known(self, source: str, task_id: str) -> bool:
+        """Whether this task is there already."""
+        with self._waiting():
+            return bool(self._callbacks().find(CallbackFilter(source=source, task_id=task_id), 1))
+
+    def accept(self, source: str, task: Task) -> Accepted:
+        """Take a task. Raises `NoSuchSource`, `NoSuchTask`."""
+        with self._waiting():
+            return self._callbacks().accept(source, task)
+
+    def look_at(self, tasks: Sequence[NewDelivery]) -> None:
+        """Have tasks read from their CRM."""
+        with self._waiting():
+            self._inbox().save_all(tasks)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,1 @@
+"""The bridge's side of HTTP: the only part that knows of Flask."""

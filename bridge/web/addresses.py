@@ -1,0 +1,66 @@
+"""Where a request comes from, in truth: an address behind proxies, and whether a list of networks covers it."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """The networks that a configuration lists; an IPv4-mapped one (`::ffff:192.0.2.0/120`) is the IPv4 network."""
+    return tuple(_plain_network(ipaddress.ip_network(text, strict=False)) for text in texts)
+
+
+def _plain_network(network: Network) -> Network:
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Address | None:
+    """An address as proxies write it: bare, with a port, in brackets, IPv4-mapped; None for anything else."""
+    text = text.strip().strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def covered(address: Address | None, by: Sequence[Network]) -> bool:
+    """Whether one of the networks holds the address; an unknown address is in none."""
+    return address is not None and any(address in network for network in by)
+
+
+def client(remote: str, forwarded: str, trusted: Sequence[Network]) -> Address | None:
+    """Who sent the request. `remote` is the other end of the connection, `forwarded` its X-Forwarded-For, if any.
+
+    The header counts only as far as trusted proxies wrote it: read from the right, the first address that is not a
+    trusted proxy is the client, whatever stands to the left of it. None: it can't be known, for a trusted proxy wrote
+    something that is no address.
+    """
+    address = parse(remote)
+    if not forwarded or not trusted:
+        return address
+    for hop in reversed(forwarded.split(",")):
+        if not covered(address, trusted):
+            return address
+        address = parse(hop)
+    return address
+
+
+def neighbourhood(address: Address | None) -> str:
+    """What counts as one sender for a rate limit: an IPv4 address, or the /64 that one IPv6 customer has whole."""
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
+    return str(address)

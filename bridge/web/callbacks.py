@@ -1,0 +1,272 @@
+"""Where CRMs and sites' servers ask for callbacks: tasks as JSON, and Salesforce's Outbound Messages.
+
+The order is fixed, as for the platform's requests: size, source, token, rate of the address, read, number, rate of the
+number, kept, answered. What is acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import Flask, Response, jsonify, request
+
+from bridge.callbacks import Accepted, NoSuchSource, NoSuchTask, announced
+from bridge.config.callbacks import CallbackSource
+from bridge.config.model import Configuration
+from bridge.errors import StoreUnavailable
+from bridge.misses import CallerMisses
+from bridge.store.deliveries import NewDelivery
+from bridge.web import addresses, taskjson
+from bridge.web.addresses import Address
+from bridge.web.gate import Gate
+from bridge.web.intake import TAKEN, Refused, Taken
+from bridge.web.ratelimit import Failures
+from connectors.base import Task
+from connectors.phone import Phone, mask
+from connectors.salesforce import outbound_message
+from connectors.salesforce.options import SalesforceOptions
+from connectors.units import Rate
+
+_log = logging.getLogger("bridge.web")
+PREFIX = "/callbacks/"
+_LONGEST_KEY = 1000
+
+
+class Taking(Protocol):
+    """Where tasks go; what returns is on disk. Everything raises `StoreUnavailable`."""
+
+    def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
+        """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
+
+    def known(self, source: str, task_id: str) -> bool:
+        """Whether this task is there already."""
+
+    def accept(self, source: str, task: Task) -> Accepted:
+        """Take a task. Raises `NoSuchSource`, `NoSuchTask`."""
+
+    def look_at(self, tasks: Sequence[NewDelivery]) -> None:
+        """Have tasks read from their CRM."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What these routes work with. `taking` None: this bridge has nowhere to keep tasks."""
+
+    gate: Callable[[], Gate]
+    failures: Failures
+    taking: Taking | None
+    asked: CallerMisses | None
+
+
+def install(app: Flask, desk: Desk) -> None:
+    """Add the URLs below `/callbacks/`."""
+
+    @app.post(f"{PREFIX}<source>")
+    def task(source: str) -> tuple[Response, int, dict[str, str]]:
+        return _Json(desk).answer(source)
+
+    @app.post(f"{PREFIX}<source>/<token>/outbound-message")
+    def message(source: str, token: str) -> Response:
+        return _Outbound(desk).answer(source, token)
+
+
+def hide_token(taken: Taken) -> None:
+    """Have the log show nothing of a URL below `/callbacks/` but the source, whether it exists or not."""
+    if taken.path.startswith(PREFIX):
+        name, _, rest = taken.path.removeprefix(PREFIX).partition("/")
+        taken.entry.path = f"{PREFIX}{name[:100]}{'/•••' if rest else ''}"
+
+
+class _Route:
+    """The steps that both have in common. One for each request."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._taken: Taken = request.environ[TAKEN]
+        self._gate = desk.gate()
+
+    @property
+    def _configuration(self) -> Configuration:
+        return self._gate.configuration
+
+    def _client(self) -> Address | None:
+        taken = self._taken
+        client = self._gate.client(taken.header("REMOTE_ADDR"), taken.header("HTTP_X_FORWARDED_FOR"))
+        if client is not None:
+            taken.entry.address = str(client)
+        return client
+
+    def _source(self, name: str) -> CallbackSource | None:
+        """The source, where it takes tasks by HTTP."""
+        source = self._configuration.source(name)
+        return source if source is not None and source.token is not None else None
+
+    def _wrong_token(self, client: Address | None, refused: Refused) -> Refused:
+        over = self._desk.failures.failed(addresses.neighbourhood(client))
+        if over is None:
+            return refused
+        return Refused(429, "too many requests from this address had a wrong token", retry_after=over)
+
+    def _within(self, what: str, whose: str, limit: Rate, reason: str) -> None:
+        """Raise `Refused` when this is one request too many of the kind `what`."""
+        if self._desk.asked is not None and self._desk.asked.used_up(what, whose, (limit.times, limit.seconds)):
+            raise Refused(429, f"{reason} ({limit})", retry_after=min(limit.seconds, 3600))
+
+    def _count(self, what: str, whose: str) -> None:
+        if self._desk.asked is not None:
+            self._desk.asked.count(what, whose)
+
+    def _address_within(self, source: CallbackSource, client: Address | None, reason: str) -> None:
+        what, whose = f"address {source.title}", addresses.neighbourhood(client)
+        self._within(what, whose, source.per_address, reason)
+        self._count(what, whose)
+
+    def _taking(self) -> Taking:
+        if self._desk.taking is None:
+            raise Refused(503, "this bridge has nowhere to keep tasks")
+        return self._desk.taking
+
+
+class _Json(_Route):
+    """`POST /callbacks/<source>`."""
+
+    def answer(self, name: str) -> tuple[Response, int, dict[str, str]]:
+        """202 with the callback's id and state."""
+        self._taken.entry.route = "callback"
+        try:
+            accepted = self._accepted(name)
+        except (Refused, StoreUnavailable) as error:
+            return self._refused(error)
+        self._taken.entry.fields |= {"outcome": accepted.state.value, "callback": accepted.id}
+        said = {"id": accepted.id, "state": accepted.state.value}
+        return jsonify(said | ({"reason": accepted.reason} if accepted.reason else {})), 202, {}
+
+    def _refused(self, error: Exception) -> tuple[Response, int, dict[str, str]]:
+        refused = error if isinstance(error, Refused) else Refused(503, f"it could not be kept: {error}", retry_after=1)
+        self._taken.entry.fields["outcome"] = refused.reason
+        headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+        if refused.retry_after is not None:
+            headers["Retry-After"] = str(int(refused.retry_after) + 1)
+        return jsonify(error=refused.reason), refused.status, headers
+
+    def _accepted(self, name: str) -> Accepted:
+        client = self._client()
+        source = self._source(name)
+        if source is None:
+            raise self._wrong_token(client, Refused(404, "no source of callbacks with a token has this name"))
+        if not self._token_is(source):
+            reason = "send the source's token: Authorization: Bearer …"
+            raise self._wrong_token(client, Refused(401, reason))
+        self._address_within(source, client, "too many tasks from this address")
+        task = self._read()
+        return self._take(source, task)
+
+    def _token_is(self, source: CallbackSource) -> bool:
+        scheme, _, given = self._taken.header("HTTP_AUTHORIZATION").partition(" ")
+        return scheme.lower() == "bearer" and _same(given.strip(), source)
+
+    def _read(self) -> Task:
+        key = self._taken.header("HTTP_IDEMPOTENCY_KEY")[:_LONGEST_KEY].strip()
+        if len(key) > 1 and key[0] == key[-1] == '"':  # as a structured header has it
+            key = key[1:-1]
+        try:
+            return taskjson.read(self._taken.body, key)
+        except taskjson.UnreadableTask as error:
+            raise Refused(400, str(error)) from error
+
+    def _take(self, source: CallbackSource, task: Task) -> Accepted:
+        taking = self._taking()
+        try:
+            number, reason = taking.unfit(source.title, task)
+            self._taken.entry.fields["number"] = mask(number.e164) or None
+            if not taking.known(source.title, task.id):
+                self._may_come(source, number, reason)
+            accepted = taking.accept(source.title, task)
+            if accepted.new:
+                self._count(f"number {source.title}", number.e164)
+            return accepted
+        except NoSuchSource as error:
+            raise Refused(404, str(error)) from error
+        except NoSuchTask as error:
+            raise Refused(400, str(error)) from error
+
+    def _may_come(self, source: CallbackSource, number: Phone, reason: str | None) -> None:
+        """Raise where a task that is not known can't be called, or is one too many for its number."""
+        if reason is not None:
+            raise Refused(400, f"this task can't be called: {reason}")
+        limit, text = source.asked_per_number, "too many tasks for this number"
+        self._within(f"number {source.title}", number.e164, limit, text)
+
+
+class _Outbound(_Route):
+    """`POST /callbacks/<source>/<token>/outbound-message`: answered with `Ack`, true once all of it is on disk; with
+    false, Salesforce sends it again, for a day."""
+
+    def answer(self, name: str, token: str) -> Response:
+        """The acknowledgement."""
+        self._taken.entry.route = "outbound-message"
+        try:
+            count = self._kept(name, token)
+        except Refused as refused:
+            return self._told(refused)
+        except StoreUnavailable as error:
+            return self._told(Refused(503, f"it could not be kept: {error}"))
+        self._taken.entry.fields["outcome"] = f"{count} kept"
+        return _soap(200, ok=True)
+
+    def _told(self, refused: Refused) -> Response:
+        self._taken.entry.fields["outcome"] = refused.reason
+        _log.log(
+            logging.WARNING if refused.status in (404, 413, 429) else logging.ERROR,
+            "an Outbound Message is not acknowledged: %s", refused.reason,
+        )  # fmt: skip
+        response = _soap(refused.status, ok=False)
+        if refused.retry_after is not None:
+            response.headers["Retry-After"] = str(int(refused.retry_after) + 1)
+        return response
+
+    def _kept(self, name: str, token: str) -> int:
+        client = self._client()
+        source = self._source(name)
+        if source is None or not _same(token, source):
+            raise self._wrong_token(
+                client, Refused(404, "there is nothing at this URL: is its token that of the source?")
+            )
+        options = self._configuration.connectors.get(source.from_ or "")
+        if not isinstance(options, SalesforceOptions):
+            raise Refused(
+                404, f"callbacks {name}: from: names no Salesforce connector, so it takes no Outbound Messages"
+            )
+        self._address_within(source, client, "too many messages from this address")
+        wanted = self._wanted(source, options)
+        self._taking().look_at(wanted)
+        return len(wanted)
+
+    def _wanted(self, source: CallbackSource, options: SalesforceOptions) -> list[NewDelivery]:
+        try:
+            found = outbound_message.read(self._taken.body)
+        except outbound_message.UnreadableMessage as error:
+            raise Refused(400, str(error)) from error
+        ours = options.organization_id
+        if ours is not None and not outbound_message.same_id(found.organization_id, ours):
+            raise Refused(401, f"it comes from org {found.organization_id}, not from organization_id of {source.from_}")
+        other = next((one.object for one in found.notifications if one.object != "Task"), None)
+        if other is not None:
+            raise Refused(400, f"it is about {other}; the flow has to send it for Task")
+        return [
+            announced.wanted(source.title, source.from_ or "", one.record_id, one.id) for one in found.notifications
+        ]
+
+
+def _same(given: str, source: CallbackSource) -> bool:
+    """Whether it is the source's token, in a time that does not tell how much of it was right."""
+    token = source.token.get_secret_value() if source.token is not None else ""
+    return bool(token) and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode("utf-8", "replace"))
+
+
+def _soap(status: int, *, ok: bool) -> Response:
+    return Response(outbound_message.ack(ok), status, content_type=outbound_message.CONTENT_TYPE)

@@ -1,0 +1,108 @@
+"""What the platform asks for: the answer to a Query, and that an event is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.config.model import Line
+from bridge.errors import ProtocolError, StoreUnavailable
+from bridge.infocaller import events
+from bridge.infocaller.messages import Answer, Document
+from bridge.metrics import Metrics
+from bridge.queries import Question
+from bridge.store.tables import LONGEST_KEY
+from bridge.web import reply
+from bridge.web.intake import Refused
+from bridge.web.receive import Received, Route
+from bridge.web.reply import Reply
+from connectors.phone import mask, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event whose signature was right. `name` is one of `events.EVENTS`, `panel` what its URL said."""
+
+    name: str
+    document: Document
+    panel: events.Panel
+    line: Line
+
+
+KeepEvent = Callable[[Event], None]
+"""Returns when the event is on disk, also when it was there already. Raises `StoreUnavailable`, and `ProtocolError` for
+what no platform sends."""
+
+
+def question(document: Document, line: Line, name: str, panel: events.Panel) -> Question:
+    """What a Query asks: about the other party of the call."""
+    call = {
+        "id": document.call_sequence,
+        "uuid": panel.uuid or "",
+        "number_id": panel.id or "",
+        "direction": "emitted" if document.emitted else "received",
+        "idcall": document.idcall,
+    }
+    caller = parse(document.other_party, line.country)
+    return Question(name, line, caller, document.called, call, document.variables)
+
+
+class Infocaller:
+    """The platform's routes. `keep_event`: where events go; None: this bridge keeps none, and says so."""
+
+    def __init__(
+        self, metrics: Metrics, keep_event: KeepEvent | None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._metrics, self._keep_event, self._clock = metrics, keep_event, clock
+
+    def routes(self) -> Mapping[str, Route]:
+        """By the first segment after the key."""
+        return {"query": Route(self.query, lambda _argument, _parameters: True), "event": Route(self.event, _is_event)}
+
+    def query(self, received: Received) -> Reply:
+        """Answer a Query (manual, API Interactiva)."""
+        document = received.document
+        if len(document.call_sequence) > LONGEST_KEY:  # what it saves could not be stored under it
+            raise Refused(400, f"CallSequence has {len(document.call_sequence)} characters; {LONGEST_KEY} at most")
+        name = received.argument or document.query_name
+        asked = question(document, received.line, name, events.panel(received.parameters))
+        answered = received.service.queries.answer(asked, received.arrived)
+        self._metrics.answered(answered)
+        received.entry.fields |= {
+            "query": answered.query[:40],
+            "caller": mask(document.other_party),
+            "result": answered.result,
+            "outcome": answered.outcome,
+        }
+        answer = Answer(str(answered.result), answered.text, answered.variables)
+        return reply.write(200, answer, document.format)
+
+    def event(self, received: Received) -> Reply:
+        """Keep an event (manual, API Informativa): 200 only when it is on disk."""
+        document, name = received.document, _event_name(received.argument, received.parameters)
+        received.entry.fields |= {"event": name, "caller": mask(document.other_party)}
+        if self._keep_event is None or name is None:
+            raise Refused(503, "this bridge has nowhere to keep events")
+        panel = events.panel(received.parameters)
+        try:
+            self._keep_event(Event(name, document, panel, received.line))
+        except ProtocolError as error:
+            raise Refused(400, str(error)) from error
+        except StoreUnavailable as error:
+            raise Refused(503, f"the event could not be kept: {error}") from error
+        self._metrics.kept(name, self._clock() - received.arrived)
+        received.entry.fields["outcome"] = "kept"
+        return reply.write(200, Answer("0", "OK"), document.format)
+
+
+def _event_name(argument: str, parameters: Mapping[str, str]) -> str | None:
+    return events.canonical(argument or _parameter(parameters, "eve"))
+
+
+def _is_event(argument: str, parameters: Mapping[str, str]) -> bool:
+    return _event_name(argument, parameters) is not None
+
+
+def _parameter(parameters: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in parameters.items() if key.lower() == name), "")

@@ -1,0 +1,241 @@
+"""Campaigns: a file's rows are called, and it can be looked at, paused, cancelled and foretold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from bridge.callbacks.campaigns import Campaigns, NoCampaign, ends
+from bridge.callbacks.forecast import Forecast, forecast
+from bridge.callbacks.rowfile import FileUnreadable, Row, RowFile
+from bridge.simulator.script import Reaction
+from bridge.store import campaigns as store
+from bridge.store import privacy
+from bridge.store.campaigns import Campaign
+from bridge.store.tables import callbacks
+from tests.callbacks.world import World, world
+
+PEOPLE = "id;phone;name\n1;600 111 001;Ana\n2;12;Mala\n3;600111003;Iñigo\n;600111004;Sin id\n3;600111005;Doble\n"
+
+
+def campaigns(here: World) -> Campaigns:
+    return Campaigns(here.database, here.queue, here.desk, here.clock)
+
+
+def take(here: World, text: str, name: str = "spring", encoding: str = "utf-8") -> tuple[Campaign, list[Row]]:
+    file = here.folder / f"{name}.csv"
+    file.write_bytes(text.encode(encoding))
+    desk = campaigns(here)
+    bad: list[Row] = []
+    begun = desk.begin(name, "web", str(file))
+    rows = RowFile(file, desk.rules("web"), f"{name}/", "en")
+    return desk.take(begun, rows, bad.append, lambda _count: None), bad
+
+
+def people(count: int, first: int = 600_200_000) -> str:
+    return "phone\n" + "".join(f"{first + n}\n" for n in range(count))
+
+
+def rung(here: World) -> list[str]:
+    return [entry.number for entry in here.platform.ledger.rung]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "utf-16"])
+def test_good_rows_are_called_and_bad_ones_are_told_with_their_row(tmp_path: Path, encoding: str) -> None:
+    with world(tmp_path) as here:
+        taken, bad = take(here, PEOPLE, encoding=encoding)
+        assert (taken.rows, taken.bad) == (2, 3)
+        assert [(row.number, row.gate) for row in bad] == [(3, "task"), (5, "task"), (6, "double")]
+        here.work()
+        assert rung(here) == ["+34600111001", "+34600111003"]
+        here.event("+34600111003", here.platform.ledger.rung[1].idcall, seconds=31)
+        told = {row[0]: (row[2], row[5]) for row in campaigns(here).results("spring")}
+        assert told == {"1": ("accepted", None), "3": ("answered", 31)}
+
+
+def test_the_same_file_again_calls_nobody_again_and_more_rows_are_added(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, people(3))
+        here.work()
+        taken, _ = take(here, people(5))
+        here.work()
+        assert taken.rows == 5
+        assert len(rung(here)) == len(set(rung(here))) == 5
+
+
+def test_two_campaigns_may_have_the_same_ids(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, "id,phone\n1,600111001\n", "spring")
+        take(here, "id,phone\n1,600111002\n", "autumn")
+        here.work()
+        assert sorted(rung(here)) == ["+34600111001", "+34600111002"]
+        assert campaigns(here).progress("spring").total == 1
+
+
+def test_a_name_is_not_the_beginning_of_another(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, people(2), "spring")
+        take(here, people(2, 600_300_000), "Spring")
+        take(here, people(2, 600_400_000), "spring.2")
+        assert campaigns(here).cancel("spring") == 2
+        here.work()
+        assert len(rung(here)) == 4
+
+
+def test_a_paused_campaign_calls_nobody_until_it_goes_on(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.platform.script.next(Reaction(-100))
+        take(here, people(1))
+        here.work()
+        take(here, people(4))
+        assert campaigns(here).pause("spring") == 4
+        here.later(hours=1)
+        assert rung(here) == []
+        progress = campaigns(here).progress("spring")
+        assert progress.gates == {"campaign": 4}
+        assert progress.ends is None
+        here.calling.sweep()
+        assert campaigns(here).resume("spring") == 4
+        here.work()
+        here.later(hours=1)
+        assert len(rung(here)) == 4
+
+
+def test_what_comes_back_to_a_paused_campaign_is_kept_back_too(tmp_path: Path) -> None:
+    """The platform refused it for now, just when somebody paused."""
+    with world(tmp_path) as here:
+        here.platform.script.next(Reaction(-100))
+        taken, _ = take(here, people(1))
+        campaigns(here).pause("spring")
+        campaigns(here).resume("spring")
+        here.work()
+        assert here.states() == ["waiting"]
+        with here.database.write() as connection:
+            store.note(here.database, connection, replace(taken, paused=True))
+        here.calling.sweep()
+        here.later(days=1)
+        assert rung(here) == []
+
+
+def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, people(30))
+        assert campaigns(here).cancel("spring") == 30
+        here.work()
+        assert rung(here) == []
+        assert campaigns(here).progress("spring").over
+        with pytest.raises(NoCampaign, match="was cancelled"):
+            take(here, people(40))
+
+
+def test_what_can_be_no_campaign_is_told_why(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        desk = campaigns(here)
+        with pytest.raises(NoCampaign, match="agenda, which knows nothing"):
+            desk.begin("spring", "agenda", "x")
+        with pytest.raises(NoCampaign, match="can't name a campaign"):
+            desk.begin("a/b", "web", "x")
+        with pytest.raises(NoCampaign, match="there is none"):
+            desk.progress("autumn")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b'id,phone\n1,"6001', b"id,phone\n1,\xff\xfe\n"])
+def test_a_broken_file_is_told_what_is_wrong_or_read(tmp_path: Path, content: bytes) -> None:
+    with world(tmp_path) as here:
+        file = tmp_path / "broken.csv"
+        file.write_bytes(content)
+        rows = RowFile(file, campaigns(here).rules("web"), "x/", "en")
+        try:
+            assert [row.fault is not None for row in rows] == [True]
+        except FileUnreadable as error:
+            assert "broken.csv" in str(error)  # noqa: PT017 - either will do
+
+
+def foretold(here: World, text: str, source: str = "web") -> Forecast:
+    file = here.folder / "people.csv"
+    file.write_text(text, encoding="utf-8")
+    rules = here.desk.book().rules[source]
+    rows = RowFile(file, rules, "x/", "en")
+    with here.database.read() as connection, here.current.use() as service:
+        return forecast(connection, rules, service.sources, rows, here.clock(), lambda _row: None)
+
+
+def test_a_dry_run_says_what_each_gate_keeps_back_and_calls_nobody(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=60) as here:
+        rows = "id,phone,due\n1,600111001,\n2,12,\n3,600999888,\n4,600111004,2026-11-24\n5,803111222,\n6,600111006,\n"
+        found = foretold(here, rows + "7,+351912345678,\n", "agenda")
+        assert found.rows == 7
+        assert found.never == {"task": 1, "do_not_call": 1, "number": 2}
+        assert (found.called, found.later) == (3, {"due": 1})
+        assert found.ends is not None
+        assert found.ends.astimezone(UTC) == datetime(2026, 11, 24, 9, 0, tzinfo=UTC), "a mobile may be in the Canaries"
+        assert here.desk.find() == []
+        assert rung(here) == []
+        here.now += timedelta(hours=12)
+        assert foretold(here, "phone\n600111001\n", "agenda").later == {"hours": 1}
+
+
+def test_a_dry_run_counts_what_a_number_was_called_today(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        for number in range(3):
+            here.accept(f"T{number}")
+            here.work()
+        assert foretold(here, "phone\n600111222\n600111333\n").later == {"per_number": 1}
+
+
+def test_the_end_is_reckoned_by_pace_hours_and_day(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=60, per_day=2000) as here:
+        always, daytime = here.desk.book().rules["web"], here.desk.book().rules["agenda"]
+        zones = ("Europe/Madrid",)
+        monday_noon = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
+        assert ends(always, zones, 60, 0, monday_noon) == monday_noon + timedelta(minutes=1)
+        assert ends(always, zones, 60, 2000, monday_noon) == monday_noon + timedelta(days=1, minutes=1)
+        friday_evening = datetime(2026, 11, 27, 18, 59, tzinfo=UTC)
+        assert ends(daytime, zones, 120, 0, friday_evening) == datetime(2026, 11, 30, 8, 1, tzinfo=UTC)
+
+
+def test_what_is_over_and_old_is_forgotten_with_its_note(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, people(3))
+        campaigns(here).cancel("spring")
+        privacy.purge(here.database, here.now - timedelta(days=1), here.now - timedelta(days=2))
+        assert campaigns(here).progress("spring").total == 3
+        privacy.purge(here.database, here.now + timedelta(days=1), here.now)
+        assert campaigns(here).every() == []
+        assert here.desk.find() == []
+
+
+def test_who_is_forgotten_is_not_called_and_leaves_no_trace_but_one_that_names_nobody(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        waits = here.accept("T1", "600111222", due="2026-11-24T10:00")
+        rang = here.accept("T2", "600111222")
+        other = here.accept("T3", "600111333", due="2026-11-24T10:00")
+        here.work()
+        erased = privacy.forget(here.database, "+34600111222")
+        assert erased.callbacks == 2
+        after = [here.callback(one.id) for one in (waits, rang, other)]
+        assert [one.state.value for one in after] == ["cancelled", "accepted", "waiting"]
+        assert "600111222" not in repr(after[:2])
+        assert here.accept("T1", "600111222").id == waits.id, "the same task again is not called"
+        here.later(days=1)
+        assert rung(here) == ["+34600111222", "+34600111333"]
+        assert privacy.person(here.database, "+34600111222")["callbacks"] == []
+
+
+def test_what_is_still_listed_loses_what_is_personal_and_is_not_called_again(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        called = here.accept("T1")
+        here.work()
+        here.event("+34600111222", here.platform.ledger.rung[0].idcall)
+        before = here.now - timedelta(seconds=1)
+        with here.database.write() as connection:
+            connection.execute(update(callbacks).values(settled_at=before - timedelta(days=90)))
+        privacy.purge(here.database, before - timedelta(days=1), before)
+        assert here.callback(called.id).number == ""
+        assert here.accept("T1").id == called.id
+        here.work()
+        assert len(rung(here)) == 1

@@ -1,0 +1,47 @@
+"""A callback from its task to what is told of it, with the real emitter, a platform on loopback and CSV files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bridge.callbacks import CallbackState
+from tests.callbacks.world import world
+
+
+def test_a_task_is_called_once_and_its_outcome_returns(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.tasks({"id": "T1", "phone": "600 111 222"}, {"id": "T2", "phone": "600111333"})
+        here.calling.sweep()
+        here.work()
+        assert here.states() == ["accepted", "accepted"]
+        rung = here.platform.ledger.rung
+        assert [(one.number, one.rule_group, one.max_wait) for one in rung] == [
+            ("+34600111222", "callbacks", 5), ("+34600111333", "callbacks", 5)
+        ]  # fmt: skip
+        here.event("+34600111222", rung[0].idcall)
+        assert here.states() == ["answered", "accepted"]
+        assert here.told(1) == ["accepted", "answered"]
+        said = [(row["id"], row["status"]) for row in here.results()]
+        assert said == [
+            ("T1", "claimed"),
+            ("T1", "accepted"),
+            ("T2", "claimed"),
+            ("T2", "accepted"),
+            ("T1", "answered"),
+        ]
+        here.later(minutes=1)
+        here.later(hours=1)
+        here.calling.sweep()
+        here.work()
+        assert here.states() == ["answered", "no_outcome"]
+        assert len(here.platform.ledger.rung) == 2
+        assert not (tmp_path / "activities.csv").exists()
+
+
+def test_a_callback_by_http_goes_without_any_crm(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.accept()
+        here.work()
+        assert here.callback().state is CallbackState.ACCEPTED
+        assert here.told() == []
+        assert here.platform.ledger.rung[0].number == "+34600111222"

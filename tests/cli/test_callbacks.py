@@ -1,0 +1,212 @@
+"""`callbacks`, `lines` and `campaign`: what admins see and do, by the commands alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.callbacks import Accepted, Callbacks, states
+from bridge.config.load import load
+from bridge.queue import queue_for
+from bridge.store import callbacks as store
+from bridge.store.callbacks import Change
+from bridge.store.database import connect
+from connectors.base import Task
+from tests.cli.conftest import Run
+
+CONFIGURATION = """
+language: en
+lines:
+  - {number: "912345678", password: "3956", dial: {per_day: 100000}}
+  - {number: "912345679", password: "3956"}
+connectors:
+  agenda: {type: csv, tables: {robinson: {file: robinson.csv, phones: [phone]}}, tasks: {file: tasks.csv}}
+callbacks:
+  - {name: web, line: "912345678", rule_group: g, hours: always, do_not_call: {in: agenda, table: robinson}}
+  - {from: agenda, line: "912345679", rule_group: g}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    (tmp_path / "robinson.csv").write_text("phone\n600999888\n")
+    (tmp_path / "tasks.csv").write_text("id,phone\n")
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIGURATION, encoding="utf-8")
+    connect("sqlite:///bridge.db", tmp_path).close()
+    return file
+
+
+class Desk:
+    """Callbacks of the configuration, in whatever state a test wants them."""
+
+    def __init__(self, config: Path) -> None:
+        self.database = connect("sqlite:///bridge.db", config.parent)
+        configuration = load(config).configuration
+        self.callbacks = Callbacks(self.database, queue_for(self.database), lambda: configuration, _now)
+
+    def accept(self, id_: str, phone: str = "600111222", source: str = "web") -> Accepted:
+        return self.callbacks.accept(source, Task(id_, {"id": id_, "phone": phone}))
+
+    def make(self, id_: int, *changes: Change) -> None:
+        with self.database.write() as connection:
+            for change in changes:
+                assert store.change(connection, id_, change, _now())
+
+    def may_have_rung(self, id_: str) -> int:
+        number = self.accept(id_).id
+        later = _now() + timedelta(minutes=1)
+        sent = states.send(_now(), _now(), {"number": "+34600111222"}, "us", later, 1)
+        self.make(number, states.queue(_now(), "912345678", _now()), sent, states.unknown("lost"))
+        return number
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def desk(config: Path) -> Iterator[Desk]:
+    desk = Desk(config)
+    yield desk
+    desk.database.close()
+
+
+def test_list_shows_what_is_asked_for(run: Run, desk: Desk) -> None:
+    desk.accept("T1")
+    desk.accept("T2", "600333444")
+    unsure = desk.may_have_rung("T3")
+    shown = run("callbacks", "list").out
+    assert shown.splitlines()[0].split() == ["ID", "STATE", "SOURCE", "NUMBER", "WHEN", "REASON"]
+    assert len(shown.splitlines()) == 4
+    assert "+34600333444" not in run("callbacks", "list", "--number", "600 11 12 22").out
+    found = json.loads(run("callbacks", "list", "--unsettled", "--json").out)
+    assert [(one["id"], one["state"], one["task"]) for one in found] == [(unsure, "may_have_rung", "T3")]
+    assert json.loads(run("callbacks", "list", "--state", "busy", "--json").out) == []
+    assert [one["task"] for one in json.loads(run("callbacks", "list", "--json", "--limit", "2").out)] == ["T1", "T2"]
+    assert run("callbacks", "list", "--task", "none").out == "there are none\n"
+    assert "… and more" in run("callbacks", "list", "--limit", "1").err
+
+
+def test_show_says_all_and_what_to_do(run: Run, desk: Desk) -> None:
+    unsure = desk.may_have_rung("T3")
+    shown = run("callbacks", "show", unsure).out
+    assert f"callbacks confirm {unsure} --rang yes" in shown
+    assert "lost" in shown
+    whole = json.loads(run("callbacks", "show", unsure, "--json").out)
+    assert whole["fields"] == {"id": "T3", "phone": "600111222"}
+    assert run("callbacks", "show", 999).code == 1
+
+
+def test_confirm_settles_what_may_have_rung_and_nothing_else(run: Run, desk: Desk) -> None:
+    rang, silent, waits = desk.may_have_rung("T1"), desk.may_have_rung("T2"), desk.accept("T3").id
+    assert run("callbacks", "confirm", rang, "--rang", "yes").code == 0
+    assert run("callbacks", "confirm", silent, "--rang", "no").code == 0
+    found = {one["id"]: one["state"] for one in json.loads(run("callbacks", "list", "--json").out)}
+    assert (found[rang], found[silent]) == ("no_outcome", "waiting")
+    again = run("callbacks", "confirm", rang, "--rang", "no")
+    assert (again.code, "nothing to confirm" in again.err) == (1, True)
+    assert run("callbacks", "confirm", waits, "--rang", "no").code == 1
+    assert run("callbacks", "confirm", 999, "--rang", "no").code == 1
+    assert run("callbacks", "confirm", rang).code == 2
+
+
+def test_cancel_keeps_what_waits_from_being_called_and_says_when_it_is_too_late(run: Run, desk: Desk) -> None:
+    waits, unsure, other = desk.accept("T1").id, desk.may_have_rung("T2"), desk.accept("T3").id
+    said = run("callbacks", "cancel", waits, unsure, "--reason", "no longer needed")
+    assert said.code == 1
+    assert f"callback {waits} is not called" in said.out
+    assert f"too late, callback {unsure} is may_have_rung" in said.err
+    assert "no longer needed" in run("callbacks", "show", waits).out
+    assert run("callbacks", "cancel", "--source", "web").out == "1 are not called any more\n"
+    assert "cancelled" in run("callbacks", "show", other).out
+    assert run("callbacks", "cancel").code == 2
+    assert run("callbacks", "cancel", "--source", "none").code == 2
+
+
+def test_sources_and_lines_are_paused_and_resumed_by_name(run: Run, desk: Desk) -> None:
+    desk.accept("T1")
+    assert run("callbacks", "pause", "web", "--reason", "holidays").code == 0
+    assert "web: held, holidays: 1 waiting" in run("callbacks", "sources").out
+    assert run("callbacks", "resume", "web").code == 0
+    found = {one["name"]: one for one in json.loads(run("callbacks", "sources", "--json").out)}
+    assert (found["web"]["mode"], found["web"]["states"]) == ("running", {"waiting": 1})
+    assert found["agenda"]["states"] == {}
+    assert run("lines", "pause", "912345678", "--reason", "fire").code == 0
+    modes = {one["name"]: one["mode"] for one in json.loads(run("lines", "list", "--json").out)}
+    assert modes == {"912345678": "held", "912345679": "running"}
+    assert "fire" in run("lines", "list").out
+    assert run("lines", "resume", "912345678").code == 0
+    assert "fire" not in run("lines", "list").out
+    for wrong in (("lines", "pause", "1"), ("lines", "resume", "1"), ("callbacks", "pause", "x")):
+        assert run(*wrong).code == 2
+
+
+def people(folder: Path, name: str = "spring.csv") -> Path:
+    file = folder / name
+    file.write_text("id,phone\n1,600111001\n2,12\n3,600999888\n4,600111004\n")
+    return file
+
+
+def test_a_dry_run_keeps_nothing_and_says_what_would_be(run: Run, config: Path) -> None:
+    file = people(config.parent)
+    said = run("campaign", file, "--dry-run")
+    assert said.code == 0
+    assert "4 rows: 2 would be called, by line 912345678" in said.out
+    assert "never: 1 (do_not_call)" in said.out
+    assert "row 3: " in said.err
+    told = json.loads(run("campaign", "--dry-run", "--json", file).out)
+    assert (told["rows"], told["called"], told["never"]) == (4, 2, {"task": 1, "do_not_call": 1})
+    assert run("campaign", "list").out == "there are none\n"
+    assert run("callbacks", "list").out == "there are none\n"
+
+
+def test_a_campaign_from_its_file_to_its_end(run: Run, config: Path) -> None:
+    faults = config.parent / "faults.csv"
+    said = run("campaign", people(config.parent), "--faults", faults)
+    assert said.code == 0
+    assert "campaign spring: 3 new rows taken" in said.out
+    assert [row["row"] for row in csv.DictReader(io.StringIO(faults.read_text()))] == ["3"]
+    assert run("campaign", "pause", "spring").out == "campaign spring is paused: 3 are kept back\n"
+    shown = run("campaign", "status", "spring").out
+    assert "spring: paused, 0 of 3 done" in shown
+    assert "kept back: 3 by campaign" in shown
+    assert run("campaign", "status", "spring", "--watch").out.startswith("spring: paused")
+    assert run("campaign", "resume", "spring").out == "campaign spring goes on: 3 are to be called\n"
+    assert run("campaign", "cancel", "spring").out == "campaign spring is cancelled: 3 are not called any more\n"
+    told = json.loads(run("campaign", "status", "spring", "--json").out)
+    assert (told["state"], told["total"], told["left"]) == ("cancelled", 3, 0)
+    rows = list(csv.DictReader(io.StringIO(run("campaign", "results", "spring").out)))
+    assert [(row["id"], row["number"], row["status"]) for row in rows] == [
+        ("1", "+34600111001", "cancelled"),
+        ("3", "+34600999888", "cancelled"),
+        ("4", "+34600111004", "cancelled"),
+    ]
+    assert "spring" in run("campaign", "list").out
+    assert run("campaign", "resume", "spring").code == 1
+    assert run("campaign", people(config.parent)).code == 1
+
+
+def test_wrong_files_names_and_sources_are_told(run: Run, config: Path) -> None:
+    file = people(config.parent)
+    assert run("campaign", config.parent / "none.csv").code == 2
+    wrong = run("campaign", file, "--source", "agenda")
+    assert (wrong.code, "without from:" in wrong.err) == (1, True)
+    assert run("campaign", file, "--source", "none").code == 1
+    assert run("campaign", file, "--name", "a b").code == 1
+    assert run("campaign", "status", "none").code == 1
+    (config.parent / "bad.csv").write_bytes(b"\x00\x00")
+    assert "bad.csv" in run("campaign", config.parent / "bad.csv").err
+
+
+def test_without_a_source_for_it_a_campaign_says_what_to_add(run: Run, config: Path) -> None:
+    config.write_text(CONFIGURATION.replace("  - {name: web,", "  - {name: web, from: agenda,"))
+    said = run("campaign", people(config.parent))
+    assert said.code == 2
+    assert "add to callbacks:" in said.err

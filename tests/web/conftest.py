@@ -1,0 +1,15 @@
+"""One bridge for all tests of a test process that only talk to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.web.bridge_process import Bridge, running
+
+
+@pytest.fixture(scope="session")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    with running(tmp_path_factory.mktemp("bridge")) as bridge:
+        yield bridge
