@@ -23,7 +23,7 @@ from bridge.callbacks.calling import Calling
 from bridge.calls import Folding, Plan
 from bridge.config.load import Loaded, load
 from bridge.errors import ConfigurationFaults, StoreUnavailable
-from bridge.processes import end_with
+from bridge.processes import end_with, heed_signals
 from bridge.queue import queue_for
 from bridge.queue.base import ADVANCE, EMISSIONS, split_call_key
 from bridge.reload import Watcher
@@ -131,6 +131,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     def stopping(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
+    heed_signals()
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
     database = _opened(loaded, stop)

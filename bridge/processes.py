@@ -14,6 +14,11 @@ _log = logging.getLogger("bridge.processes")
 _LONGEST_PAUSE = 30.0
 _SETTLED = 60.0  # seconds after which a process that ends counts as one that had been well
 
+# A process that another thread forks while `Popen` waits to hear of its own would hold the other end of that pipe as
+# long as it lives, and `Popen` would wait as long. So nothing is forked meanwhile.
+_starting = threading.Lock()
+os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+
 
 class Child:
     """A process that is started again whenever it ends, a little later each time that it does not last.
@@ -68,8 +73,36 @@ class Child:
         with self._guard:
             if self._stop.is_set():
                 return None
-            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 - ours
+            with _starting:
+                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
             return self._process
+
+
+def heed_signals() -> None:
+    """Have the main thread heed SIGTERM and SIGINT whenever they come. Called in the main thread, once in a process.
+
+    Python runs a signal's handler in the main thread, but does not wake it where the system gave the signal to another
+    thread: one that waits without an end would never hear of it. So each is given to the main thread once more, twice
+    even, as it may just be going to sleep. What stops a process has to bear being called again.
+    """
+    heard, noted = os.pipe()
+    for end in (heard, noted):
+        os.set_inheritable(end, False)
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+    main = threading.get_ident()
+
+    def wake() -> None:
+        wanted = {signal.SIGTERM, signal.SIGINT}
+        while wanted:
+            number = os.read(heard, 1)[0]
+            if number in wanted:
+                wanted.remove(signal.Signals(number))
+                for pause in (0.02, 0.5):
+                    time.sleep(pause)
+                    signal.pthread_kill(main, number)
+
+    threading.Thread(target=wake, name="signals", daemon=True).start()
 
 
 def end_with(parent: int, end: Callable[[], None] | None = None, *, seconds: float = 0.5) -> None:

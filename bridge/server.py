@@ -32,7 +32,7 @@ from bridge.gathering import Gathering
 from bridge.keeping import Keeper
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
-from bridge.processes import Child, end_with
+from bridge.processes import Child, end_with, heed_signals
 from bridge.queries import ToSave
 from bridge.reload import Watcher
 from bridge.service import Current, Service
@@ -230,6 +230,7 @@ def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
     lines = Gathering(log.standard_error)
     _start_log(loaded, lines)
     Finalize(None, lines.close, exitpriority=0)
+    heed_signals()
     end_with(parent)
     permit, metrics = Permit(), Metrics(shared)
     metrics.started(time.time())

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from bridge.processes import Child
 
 
@@ -78,3 +80,48 @@ def test_a_process_ends_with_its_parent_however_that_ends(tmp_path: Path) -> Non
         assert is_running(pid)
         parent.kill()
     until(lambda: not is_running(pid))
+
+
+_WAITS = """
+import signal, sys, threading
+from bridge.processes import heed_signals
+heard, other = threading.Event(), threading.Thread(target=threading.Event().wait, daemon=True)
+signal.signal(signal.SIGTERM, lambda *_: heard.set())
+if sys.argv[1] == "heeds":
+    heed_signals()
+other.start()
+threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM)).start()
+heard.wait()
+"""
+
+
+def test_a_signal_that_another_thread_was_given_is_heeded_by_the_main_thread() -> None:
+    heeds = subprocess.run([sys.executable, "-c", _WAITS, "heeds"], timeout=60, check=False)
+    assert heeds.returncode == 0
+    deaf = subprocess.Popen([sys.executable, "-c", _WAITS, "does not"])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            deaf.wait(3)  # without it, the process would wait for ever
+    finally:
+        deaf.kill()
+        deaf.wait()
+
+
+def test_a_process_forked_at_the_same_moment_does_not_keep_a_child_from_being_watched(tmp_path: Path) -> None:
+    notes, forked = tmp_path / "pids", []
+    child = Child("short", ["sh", "-c", f"echo $$ >> {notes}"], pause=0.001)
+    child.start()
+    try:
+        for _ in range(200):
+            pid = os.fork()
+            if pid == 0:
+                signal.pause()
+                os._exit(0)
+            forked.append(pid)
+        before = notes.read_text().count("\n") if notes.exists() else 0
+        until(lambda: notes.read_text().count("\n") > before)  # it is started again although all of those live on
+    finally:
+        for pid in forked:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        child.stop(10)
