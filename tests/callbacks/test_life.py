@@ -45,3 +45,11 @@ def test_a_callback_by_http_goes_without_any_crm(tmp_path: Path) -> None:
         assert here.callback().state is CallbackState.ACCEPTED
         assert here.told() == []
         assert here.platform.ledger.rung[0].number == "+34600111222"
+
+
+def test_whatever_a_sender_names_its_fields_the_line_goes_on(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        here.accept("T1", "600111222", wanted={"$at": "garbage", "zone": "../zone"})
+        here.accept("T2", "600111333")
+        here.work()
+        assert here.states() == ["accepted", "accepted"]

@@ -69,3 +69,10 @@ def test_a_task_comes_back_from_json_as_it_was() -> None:
     }  # fmt: skip
     assert restored("T1", json.loads(json.dumps(stored(fields)))) == Task("T1", fields)
     assert json.dumps(stored({"odd": float("nan"), "object": object()}), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["$at", "$on", "$$at", "$zone", "at"])
+@pytest.mark.parametrize("value", ["garbage", 5, None, "2026-11-24T10:00:00+00:00"])
+def test_a_field_named_like_the_mark_of_a_time_stays_what_its_sender_wrote(name: str, value: object) -> None:
+    fields: dict[str, object] = {name: value, "x": {name: value, "zone": "../zone"}, "list": [{name: {name: value}}]}
+    assert restored("T1", json.loads(json.dumps(stored(fields)))) == Task("T1", fields)
