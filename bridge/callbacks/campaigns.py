@@ -7,10 +7,13 @@ was restarted.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection
 
 from bridge.callbacks import states
 from bridge.callbacks.desk import Callbacks, NoSuchSource
@@ -87,7 +90,7 @@ class Campaigns:
             raise NoCampaign(f"{name!r} can't name a campaign: write up to 48 of A-Z a-z 0-9 . _ -")
         self.rules(source)
         with self._database.write() as connection:
-            known = campaigns.get(connection, name)
+            known = campaigns.get(connection, name, lock=True)
             if known is not None and known.source != source:
                 raise NoCampaign(f"there is a campaign {name} of {known.source} already: give this one another --name")
             if known is not None and known.cancelled_at:
@@ -100,7 +103,9 @@ class Campaigns:
         self, campaign: Campaign, rows: RowFile, bad: Callable[[Row], None], told: Callable[[int], None]
     ) -> Campaign:
         """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `told` how
-        many were taken so far. The same rows again are the same callbacks. Raises `FileUnreadable`."""
+        many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile takes
+        its rows as paused ones; one that is cancelled meanwhile takes no more. Raises `FileUnreadable`, `NoCampaign`.
+        """
         faults = 0
 
         def good() -> Iterator[tuple[Task, Wish]]:
@@ -112,9 +117,18 @@ class Campaigns:
                     faults += 1
                     bad(row)
 
-        taken = self._desk.accept_wishes(campaign.source, good(), lambda so_far: told(so_far.new + so_far.known))
+        def held(connection: Connection) -> Mapping[str, Any]:
+            """The note is locked, so that a person's pause or cancel comes wholly before this lot or after it."""
+            known = campaigns.get(connection, campaign.name, lock=True)
+            if known is not None and known.cancelled_at:
+                raise NoCampaign(
+                    f"campaign {campaign.name} was cancelled while its rows were taken; no more of them are"
+                )
+            return {**_hold().values} if known is not None and known.paused else {}
+
+        taken = self._desk.accept_wishes(campaign.source, good(), lambda so_far: told(so_far.new + so_far.known), held)
         with self._database.write() as connection:
-            known = campaigns.get(connection, campaign.name) or campaign
+            known = campaigns.get(connection, campaign.name, lock=True) or campaign
             noted = replace(known, rows=known.rows + taken.new, bad=faults)
             campaigns.note(self._database, connection, noted)
             if noted.paused:
@@ -129,11 +143,11 @@ class Campaigns:
     def get(self, name: str) -> Campaign:
         """The one with this name. Raises `NoCampaign`."""
         with self._database.read() as connection:
-            found = campaigns.get(connection, name)
-            known = [] if found else [one.name for one in campaigns.every(connection)]
-        if found is None:
-            raise NoCampaign(f"there is no campaign {name}; there is {', '.join(known) or 'none'}")
-        return found
+            return _known(connection, campaigns.get(connection, name), name)
+
+    def _held(self, connection: Connection, name: str) -> Campaign:
+        """The same, and nobody else changes its note before the transaction ends."""
+        return _known(connection, campaigns.get(connection, name, lock=True), name)
 
     def progress(self, name: str) -> Progress:
         """How it stands. Raises `NoCampaign`."""
@@ -154,16 +168,18 @@ class Campaigns:
 
     def pause(self, name: str) -> int:
         """Nothing of it is called from now on, but for what is being sent at this moment; how many are kept back."""
-        campaign, now = self.get(name), self._clock()
+        now = self._clock()
         with self._database.write() as connection:
+            campaign = self._held(connection, name)
             campaigns.note(self._database, connection, replace(campaign, paused=True))
             return campaigns.hold(connection, campaign, _hold(), now)
 
     def resume(self, name: str) -> int:
         """It goes on; how many are called again."""
-        campaign, now = self.get(name), self._clock()
-        rules = self._desk.book().rules.get(campaign.source)
+        now = self._clock()
         with self._database.write() as connection:
+            campaign = self._held(connection, name)
+            rules = self._desk.book().rules.get(campaign.source)
             campaigns.note(self._database, connection, replace(campaign, paused=False))
             number = campaigns.release(connection, campaign, now)
             if rules is not None:
@@ -172,9 +188,10 @@ class Campaigns:
 
     def cancel(self, name: str, reason: str = "") -> int:
         """Nothing of it is called any more, but for what is being sent at this moment; how many that were to be."""
-        campaign, now = self.get(name), self._clock()
-        noted = replace(campaign, cancelled_at=campaign.cancelled_at or now.isoformat(timespec="seconds"))
+        now = self._clock()
         with self._database.write() as connection:
+            campaign = self._held(connection, name)
+            noted = replace(campaign, cancelled_at=campaign.cancelled_at or now.isoformat(timespec="seconds"))
             campaigns.note(self._database, connection, noted)
             return campaigns.change(connection, campaign, states.cancel(now, reason), now)
 
@@ -192,6 +209,13 @@ class Campaigns:
             if len(found) < piece:
                 return
             after = found[-1].id
+
+
+def _known(connection: Connection, found: Campaign | None, name: str) -> Campaign:
+    if found is None:
+        there = ", ".join(one.name for one in campaigns.every(connection))
+        raise NoCampaign(f"there is no campaign {name}; there is {there or 'none'}")
+    return found
 
 
 def hold_again(database: Database, now: datetime) -> int:

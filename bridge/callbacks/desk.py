@@ -138,13 +138,18 @@ class Callbacks:
         return total
 
     def accept_wishes(
-        self, source: str, pairs: Iterable[tuple[Task, Wish]], told: Callable[[Taken], None] = lambda _taken: None
+        self,
+        source: str,
+        pairs: Iterable[tuple[Task, Wish]],
+        told: Callable[[Taken], None] = lambda _taken: None,
+        held: Callable[[Connection], Mapping[str, Any]] = lambda _connection: {},
     ) -> Taken:
-        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already."""
+        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already. `held`
+        is asked in each lot's own transaction, and may raise: the columns by which what would wait is kept back."""
         total = Taken()
         rest = iter(pairs)
         while lot := list(islice(rest, _PIECE)):
-            total.add(self._take_wishes(source, lot))
+            total.add(self._take_wishes(source, lot, held))
             told(total)
         return total
 
@@ -152,7 +157,12 @@ class Callbacks:
         rules = self._rules(source)
         return self._take_wishes(source, [(task, rules.wish(task)) for task in tasks])
 
-    def _take_wishes(self, source: str, pairs: Sequence[tuple[Task, Wish]]) -> Taken:
+    def _take_wishes(
+        self,
+        source: str,
+        pairs: Sequence[tuple[Task, Wish]],
+        held: Callable[[Connection], Mapping[str, Any]] = lambda _connection: {},
+    ) -> Taken:
         book, rules, now = self.book(), self._rules(source), self._clock()
         wishes = {callbacks.key_of(task.id): (task, wish) for task, wish in pairs}
         with self._database.read() as connection:
@@ -163,9 +173,10 @@ class Callbacks:
         taken = Taken(known=len(known))
         if fresh or changed or stale:
             with self._database.write() as connection:
-                self._add(connection, book, rules, fresh, taken)
+                kept_back = held(connection)
+                self._add(connection, book, rules, fresh, taken, kept_back)
                 for one in changed:
-                    taken.changed += self._update(connection, book, rules, one, *wishes[one.task_key])
+                    taken.changed += self._update(connection, book, rules, one, *wishes[one.task_key], kept_back)
                 callbacks.seen(connection, stale, now)
                 if fresh or changed:
                     self._look(connection, rules.line.number)
@@ -184,9 +195,13 @@ class Callbacks:
         rules: Rules,
         fresh: Mapping[str, tuple[Task, Wish]],
         taken: Taken,
+        held: Mapping[str, Any],
     ) -> None:
         now, language = self._clock(), book.configuration.language
         rows = [_row(rules, key, task, wish, now, language) for key, (task, wish) in fresh.items()]
+        for row in rows:
+            if row["state"] == CallbackState.WAITING:
+                row.update(held)
         added = callbacks.add(self._database, connection, rows)
         taken.new += len(added)
         taken.known += len(rows) - len(added)
@@ -196,7 +211,14 @@ class Callbacks:
                 self._reports.tell(connection, book.configuration, added[row["task_key"]])
 
     def _update(
-        self, connection: Connection, book: Book, rules: Rules, callback: Callback, task: Task, wish: Wish
+        self,
+        connection: Connection,
+        book: Book,
+        rules: Rules,
+        callback: Callback,
+        task: Task,
+        wish: Wish,
+        kept_back: Mapping[str, Any],
     ) -> bool:
         """A task that is known came differently."""
         values = _row(rules, callback.task_key, task, wish, self._clock(), book.configuration.language)
@@ -206,8 +228,10 @@ class Callbacks:
         if state is CallbackState.WAITING and callback.state is CallbackState.WAITING:
             held = callback.gate and callback.due == wish.due
             change = states.renew(**kept, **({} if held else {"next_at": values["next_at"], "gate": "", "reason": ""}))
+            change = Change(change.before, {**change.values, **kept_back})
         elif state is CallbackState.WAITING:
             change = states.reopen(values["next_at"], "", **kept)
+            change = Change(change.before, {**change.values, **kept_back})
         elif callback.state is CallbackState.WAITING:
             change = states.reject(self._clock(), values["gate"], reason)
             change = Change(change.before, {**change.values, **kept})

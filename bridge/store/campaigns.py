@@ -49,9 +49,11 @@ def note(database: Database, connection: Connection, campaign: Campaign) -> None
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
 
 
-def get(connection: Connection, name: str) -> Campaign | None:
-    """What is noted of the campaign, None where there is none."""
-    found = connection.execute(select(meta.c.value).where(meta.c.name == f"{_NOTE}{name}")).scalar()
+def get(connection: Connection, name: str, *, lock: bool = False) -> Campaign | None:
+    """What is noted of the campaign, None where there is none. `lock`: nobody else changes it until the transaction
+    ends."""
+    query = select(meta.c.value).where(meta.c.name == f"{_NOTE}{name}")
+    found = connection.execute(query.with_for_update() if lock else query).scalar()
     return None if found is None else Campaign(**json.loads(found))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -130,6 +131,41 @@ def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tm
         assert campaigns(here).progress("spring").over
         with pytest.raises(NoCampaign, match="was cancelled"):
             take(here, people(40))
+
+
+def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> Campaign:
+    """Take many rows; once the first lot is on disk, `when_some` happens, as in another terminal, and the bridge works
+    after each lot."""
+    file = here.folder / "spring.csv"
+    file.write_text(people(count), encoding="utf-8")
+    desk = campaigns(here)
+    to_do = [when_some]
+
+    def told(_count: int) -> None:
+        if to_do:
+            to_do.pop()(desk)
+        here.work()
+
+    rows = RowFile(file, desk.rules("web"), "spring/", "en")
+    return desk.take(desk.begin("spring", "web", str(file)), rows, lambda _row: None, told)
+
+
+def test_a_campaign_cancelled_while_its_rows_are_taken_calls_none_that_come_after(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        with pytest.raises(NoCampaign, match="cancelled while its rows were taken"):
+            many(here, 1200, lambda desk: desk.cancel("spring"))
+        here.work()
+        assert rung(here) == []
+        assert campaigns(here).progress("spring").over
+        assert campaigns(here).get("spring").cancelled_at, "what was noted of it is not written over"
+
+
+def test_a_campaign_paused_while_its_rows_are_taken_keeps_them_all_back(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        taken = many(here, 700, lambda desk: desk.pause("spring"))
+        assert (taken.paused, taken.rows) == (True, 700)
+        assert campaigns(here).progress("spring").gates == {"campaign": 700}
+        assert rung(here) == []
 
 
 def test_what_can_be_no_campaign_is_told_why(tmp_path: Path) -> None:
