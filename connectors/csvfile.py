@@ -101,7 +101,8 @@ class CsvConnector(Connector):
         assert said is not None, "only called where there are tasks"  # noqa: S101
         spec = Spec("id", (), None, said.encoding, said.delimiter, self.context.country)
         results = Output(said.results_path(self.context.folder), None, None, self.context.log, follow=FOLLOW)
-        return TaskList(self._table("tasks", said, spec), results, self._zone, self.context.log)
+        table, own = self._table("tasks", said, spec), self._output(said)
+        return TaskList(table, results, self._zone, self.context.log, own, said.write_back)
 
     def _watch(self) -> None:
         """The thread that follows the files."""
@@ -221,7 +222,7 @@ class CsvConnector(Connector):
         return self._listed().read(task, deadline)
 
     def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
-        """Add a row to the results' file; the file of tasks is never changed."""
+        """Add a row to the results' file; the list itself is changed only where `write_back` says so."""
         return self._listed().told(task, outcome, deadline)
 
     def _listed(self) -> TaskList:

@@ -40,6 +40,8 @@ def _delimiter(value: str) -> str:
 
 Text = Annotated[str, BeforeValidator(_as_written)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
+Written = Literal["status", "text", "at", "idcall", "result", "seconds"]
+"""What can be written into a list of tasks."""
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
 
 
@@ -91,6 +93,11 @@ class Tasks(CsvFile):
     results: Text | None = Field(
         None, description="Where to add what became of them; default: beside the file, as NAME.results.csv"
     )
+    write_back: dict[Text, Written] = Field(
+        {},
+        description="Columns of the list itself that get what became of a task; default: the list is never changed",
+        examples=[{"estado": "status", "nota": "text"}],
+    )
 
     def results_path(self, folder: Path) -> Path:
         """The file that outcomes are added to."""
@@ -133,6 +140,7 @@ class CsvOptions(ConnectorOptions):
         if self.tasks:
             yield from _header(("tasks",), self.tasks, folder, ((("file",), "id"),))
             yield from _folder(("tasks", "results" if self.tasks.results else "file"), self.tasks.results_path(folder))
+            yield from _written_back(self.tasks, folder)
         yield from self._twice(folder)
 
     def _table(self, name: str, place: tuple[str | int, ...], table: Table, folder: Path) -> Iterator[Problem]:
@@ -169,6 +177,21 @@ def _folder(place: tuple[str | int, ...], path: Path) -> Iterator[Problem]:
         yield Problem(where, f"there is no folder {path.parent}; create it")
     elif not os.access(path if path.exists() else path.parent, os.W_OK):
         yield Problem(where, f"{path} can't be written; give the user that the bridge runs as the right to")
+
+
+def _written_back(tasks: Tasks, folder: Path) -> Iterator[Problem]:
+    """What keeps a list from being changed."""
+    if "id" in tasks.write_back:
+        yield Problem(("tasks", "write_back", "id"), "the tasks are known by their id; name another column")
+    path = tasks.path(folder)
+    if tasks.write_back and path.is_file():
+        yield from _folder(("tasks", "file"), path)
+        if not os.access(path.parent, os.W_OK):
+            yield Problem(
+                ("tasks", "write_back"),
+                f"{path.name} is replaced as a whole, for which the user that the bridge runs as needs the right to "
+                f"write to {path.parent}",
+            )
 
 
 def _header(

@@ -1,13 +1,13 @@
 """A CSV file that lists people to call, and the file that says what became of them.
 
-The list is never changed: it belongs to the admin. Each outcome is a row of the results; whatever has a row there
-has been taken up and is not listed again.
+The list belongs to the admin: it is changed only in the columns that `write_back` names, and replaced as a whole. Each
+outcome is a row of the results; whatever has a row there has been taken up and is not listed again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from connectors.base import Deadline, Outcome, Task, Written
@@ -24,8 +24,18 @@ _UNDER_WAY = {"claimed", "accepted"}
 class TaskList:
     """The tasks of one file with their results."""
 
-    def __init__(self, table: Table, results: Output, zone: ZoneInfo, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        table: Table,
+        results: Output,
+        zone: ZoneInfo,
+        log: logging.Logger,
+        own: Output,
+        write_back: Mapping[str, str],
+    ) -> None:
+        """`own`: the list itself; `write_back`: which of its columns get what of each outcome, empty for none."""
         self.table = table
+        self._own, self._write_back = own, write_back
         self._results, self._zone, self._log = results, zone, log
         self._said: tuple[int, int] = (0, 0)
 
@@ -56,7 +66,8 @@ class TaskList:
         return _task(content, rows[0])
 
     def told(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
-        """A row for what became of it; the same told again is there already."""
+        """A row for what became of it; the same told again is there already. The results are first: they are what a
+        restart goes by, and what is told again finds the row there and the list still to be changed."""
         values: dict[str, object] = {
             ID: task.id,
             "status": outcome.status,
@@ -68,6 +79,10 @@ class TaskList:
         }
         key = f"{task.id}:{outcome.status}:{outcome.idcall or ''}"
         created = self._results.append(key, values, deadline)
+        if self._write_back:
+            self.table.fresh()  # what somebody is just writing is not replaced by a half of it
+            own = {column: values[what] for column, what in self._write_back.items()}
+            self._own.fill(ID, task.id, own, deadline)
         return Written(task.id, created, f"{self._results.path}: {outcome.status}")
 
 

@@ -11,9 +11,10 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
@@ -115,6 +116,35 @@ class Output:
 
             self._rewrite(change)
             return False
+
+    def fill(self, column: str, key: str, values: Mapping[str, object], deadline: Deadline) -> bool:
+        """Put the values into the first row whose cell in `column` is `key`, whoever wrote it; all other rows stay byte
+        for byte, and so does the file where there is no such row. Whether it was changed. Raises `ConnectorError`."""
+        changed = False
+
+        def lines(found: Format, names: Sequence[str]) -> Iterator[bytes]:
+            nonlocal changed
+            yield from islice(found.with_header(self.path, found.wider(names[len(found.header) :])), 2)
+            place, done = found.header.index(column), False
+            for row in rows(self.path, found):
+                if done or len(row.cells) <= place or row.cells[place].strip() != key:
+                    yield found.encoded(row.text)
+                    continue
+                there = [*row.cells[: len(names)], *[""] * (len(names) - len(row.cells))]
+                now = [cell(values[name]) if name in values else old for name, old in zip(names, there, strict=True)]
+                done, changed = True, now != there
+                yield found.line(now + row.cells[len(names) :]) if changed else found.encoded(row.text)
+
+        if self._missing():
+            raise Unavailable(f"there is no file {self.path}")
+        with self._turn(deadline):
+            before = self.path.stat()
+            found = find_format(self.path, self._encoding, self._delimiter)
+            if column not in found.header:
+                raise Misconfigured(f"{self.path} has no column {column}")
+            names = [*found.header, *(name for name in values if name not in found.header)]
+            self._replace(lines(found, names), before, lambda: changed)
+        return changed
 
     def remove(self, matches: Callable[[Mapping[str, str]], bool], deadline: Deadline) -> int:
         """Take out the bridge's own rows that match; how many there were. Raises `ConnectorError`."""

@@ -9,7 +9,7 @@ import pytest
 from connectors.base import Deadline, Outcome, Task, Unavailable
 from connectors.csvfile import CsvConnector
 from tests.connectors.contract import eventually
-from tests.connectors.csvcase import SOON, connector, table
+from tests.connectors.csvcase import SOON, connector, options, table
 
 SAID = {"file": "campaign.csv"}
 AT = datetime(2024, 5, 2, 10, tzinfo=UTC)
@@ -130,3 +130,63 @@ def test_a_large_campaign_goes_through_without_reading_its_results_again_and_aga
             assert opened.read_task(task, Deadline.after(SOON)) is not None
             tell(opened, task.id, "claimed")
         assert len(listed(opened)) == 1800
+
+
+BACK = {**SAID, "write_back": {"estado": "status", "nota": "text", "llamado": "at"}}
+
+
+def test_the_list_itself_says_how_it_went_where_the_admin_wants_that(campaign: Path) -> None:
+    campaign.write_bytes(
+        b'\xef\xbb\xbfid;phone;name;estado\r\n1;600112233;"Ana; de \xc3\x91o";\r\n2;911222333;Eva;\r\n 3 ;6001122'
+    )
+    campaign.chmod(0o640)
+    with connector(campaign.parent, tasks=BACK) as opened:
+        tell(opened, "1", "claimed")
+        tell(opened, "1", "answered", "77")
+        tell(opened, "3", "rejected")
+        assert campaign.read_bytes() == (
+            b"\xef\xbb\xbfid;phone;name;estado;nota;llamado\r\n"
+            b'1;600112233;"Ana; de \xc3\x91o";answered;Answered;2024-05-02T12:00:00+02:00\r\n'
+            b"2;911222333;Eva;\r\n"
+            b" 3 ;6001122;;rejected;Rejected;2024-05-02T12:00:00+02:00\r\n"
+        )
+        assert campaign.stat().st_mode & 0o777 == 0o640
+        assert listed(opened) == ["2"]
+    rows = table(campaign.parent / "campaign.results.csv")
+    assert [(row["id"], row["status"]) for row in rows] == [("1", "claimed"), ("1", "answered"), ("3", "rejected")]
+
+
+def test_what_is_told_again_or_of_a_row_that_is_gone_leaves_the_list_alone(campaign: Path) -> None:
+    with connector(campaign.parent, tasks=BACK) as opened:
+        tell(opened, "1", "claimed")
+        before = campaign.stat()
+        assert not tell(opened, "1", "claimed")
+        tell(opened, "9", "cancelled")
+        assert (campaign.stat().st_ino, campaign.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_list_that_somebody_is_writing_is_not_replaced_and_told_later(campaign: Path) -> None:
+    with connector(campaign.parent, tasks=BACK) as opened:
+        half = b'id,phone,due,name\n1,600112233,2024-05-02,"An'
+        campaign.write_bytes(half)
+        with pytest.raises(Unavailable):
+            tell(opened, "1", "claimed")
+        assert campaign.read_bytes() == half
+        campaign.write_bytes(half + b'a"\n')
+        assert not tell(opened, "1", "claimed"), "the results have it already"
+        assert table(campaign)[0]["estado"] == "claimed"
+
+
+def test_a_killed_writer_leaves_the_list_whole(campaign: Path) -> None:
+    """What it had begun is a file of its own, which the next one clears away."""
+    begun = campaign.with_name(f".{campaign.name}.tmp")
+    begun.write_text("id,pho")
+    with connector(campaign.parent, tasks=BACK) as opened:
+        tell(opened, "2", "claimed")
+    assert not begun.exists()
+    assert [row["estado"] for row in table(campaign)] == [None, "claimed"]
+
+
+def test_the_column_of_the_ids_is_not_written_back(campaign: Path) -> None:
+    said = options(tasks={**SAID, "write_back": {"id": "status"}})
+    assert ["known by their id" in problem.text for problem in said.problems(campaign.parent)] == [True]
