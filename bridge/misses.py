@@ -1,4 +1,5 @@
-"""Counts lookups that found nothing, per caller: whoever tries keys on the keypad gets so many and no more.
+"""Counts lookups that found nothing, per caller: whoever tries keys on the keypad gets so many and no more. And counts
+what is asked for by HTTP, per sender and per number, the same way.
 
 Kept in a small SQLite file of its own, shared by the serving processes. It is a limit, not a promise: nothing is lost
 by losing it, so it is not written through to the disk. Numbers are kept as hashes, and only for as long as they count.
@@ -24,6 +25,8 @@ BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS miss (caller BLOB, at REAL);
 CREATE INDEX IF NOT EXISTS miss_caller ON miss (caller, at);
 CREATE INDEX IF NOT EXISTS miss_at ON miss (at);
+CREATE TABLE IF NOT EXISTS place (whose BLOB, thing BLOB, at REAL, PRIMARY KEY (whose, thing));
+CREATE INDEX IF NOT EXISTS place_at ON place (at);
 CREATE TABLE IF NOT EXISTS salt (value BLOB);
 INSERT INTO salt SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM salt);
 COMMIT;
@@ -59,6 +62,22 @@ class CallerMisses:
         now = self._clock()
         self._run("DELETE FROM miss WHERE at < ?", now - _LONGEST)
         self._run("INSERT INTO miss VALUES (?, ?)", self._hash(query, caller), now)
+
+    def takes(self, what: str, whose: str, limit: tuple[int, float], thing: str = "") -> bool:
+        """Take one of the `limit` = (times, seconds) places that `whose` has, and say whether there was one. Of many at
+        once, in whichever process, no more than that get one. The same `thing` again has its place already; empty:
+        each time another."""
+        times, seconds = limit
+        now, owner = self._clock(), self._hash(what, whose)
+        key = self._hash(what, thing) if thing else secrets.token_bytes(16)
+        self._run("DELETE FROM place WHERE at < ?", now - _LONGEST)
+        self._run(
+            "INSERT OR IGNORE INTO place SELECT ?, ?, ?"
+            " WHERE (SELECT count(*) FROM place WHERE whose = ? AND at > ?) < ?",
+            owner, key, now, owner, now - seconds, times,
+        )  # fmt: skip
+        rows = self._run("SELECT count(*) FROM place WHERE whose = ? AND thing = ?", owner, key)
+        return not rows or rows[0][0] > 0
 
     def close(self) -> None:
         """Let go of the file."""

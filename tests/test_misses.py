@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,23 @@ def test_a_file_that_another_process_holds_limits_nobody_meanwhile(
     assert misses.used_up("PEDIDO", ANA, (1, 3600))
     misses.close()
     misses.count("PEDIDO", ANA)  # a lookup that ends after the process's end began
+
+
+def test_of_many_at_once_no_more_get_a_place_than_there_are(tmp_path: Path) -> None:
+    here, there = CallerMisses(tmp_path / "asked.db"), CallerMisses(tmp_path / "asked.db")
+    both = (here, there)
+    with ThreadPoolExecutor(16) as pool:
+        got = list(pool.map(lambda n: both[n % 2].takes("number web", "+34600111222", (5, 60.0), f"T{n}"), range(40)))
+    assert sum(got) == 5
+    assert here.takes("number web", "+34600111333", (5, 60.0), "T1"), "another number has places of its own"
+    here.close()
+    there.close()
+
+
+def test_a_thing_keeps_its_place_and_a_place_is_free_again_when_its_time_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+    misses = CallerMisses(tmp_path / "asked.db", clock)
+    assert [misses.takes("n", "a", (1, 60.0), thing) for thing in ("T1", "T1", "T2", "")] == [True, True, False, False]
+    clock.now += 61
+    assert [misses.takes("n", "a", (1, 60.0), thing) for thing in ("T2", "T3")] == [True, False]
+    misses.close()

@@ -111,19 +111,14 @@ class _Route:
             return refused
         return Refused(429, "too many requests from this address had a wrong token", retry_after=over)
 
-    def _within(self, what: str, whose: str, limit: Rate, reason: str) -> None:
-        """Raise `Refused` when this is one request too many of the kind `what`."""
-        if self._desk.asked is not None and self._desk.asked.used_up(what, whose, (limit.times, limit.seconds)):
+    def _within(self, what: str, whose: str, limit: Rate, reason: str, thing: str = "") -> None:
+        """Raise `Refused` when this is one request too many of the kind `what`; the same `thing` again is no more."""
+        asked = self._desk.asked
+        if asked is not None and not asked.takes(what, whose, (limit.times, limit.seconds), thing):
             raise Refused(429, f"{reason} ({limit})", retry_after=min(limit.seconds, 3600))
 
-    def _count(self, what: str, whose: str) -> None:
-        if self._desk.asked is not None:
-            self._desk.asked.count(what, whose)
-
     def _address_within(self, source: CallbackSource, client: Address | None, reason: str) -> None:
-        what, whose = f"address {source.title}", addresses.neighbourhood(client)
-        self._within(what, whose, source.per_address, reason)
-        self._count(what, whose)
+        self._within(f"address {source.title}", addresses.neighbourhood(client), source.per_address, reason)
 
     def _taking(self) -> Taking:
         if self._desk.taking is None:
@@ -184,22 +179,19 @@ class _Json(_Route):
             number, reason = taking.unfit(source.title, task)
             self._taken.entry.fields["number"] = mask(number.e164) or None
             if not taking.known(source.title, task.id):
-                self._may_come(source, number, reason)
-            accepted = taking.accept(source.title, task)
-            if accepted.new:
-                self._count(f"number {source.title}", number.e164)
-            return accepted
+                self._may_come(source, number, reason, task.id)
+            return taking.accept(source.title, task)
         except NoSuchSource as error:
             raise Refused(404, str(error)) from error
         except NoSuchTask as error:
             raise Refused(400, str(error)) from error
 
-    def _may_come(self, source: CallbackSource, number: Phone, reason: str | None) -> None:
+    def _may_come(self, source: CallbackSource, number: Phone, reason: str | None, task_id: str) -> None:
         """Raise where a task that is not known can't be called, or is one too many for its number."""
         if reason is not None:
             raise Refused(400, f"this task can't be called: {reason}")
         limit, text = source.asked_per_number, "too many tasks for this number"
-        self._within(f"number {source.title}", number.e164, limit, text)
+        self._within(f"number {source.title}", number.e164, limit, text, task_id)
 
 
 class _Outbound(_Route):

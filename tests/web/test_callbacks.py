@@ -177,6 +177,13 @@ def test_one_number_is_asked_for_so_often_and_no_more(bridge: Bridge) -> None:
     assert ask(bridge, {"id": "again-0", "phone": "600555666"}).status == 202, "the same again is no new one"
 
 
+def test_one_number_is_asked_for_no_oftener_by_many_at_once(bridge: Bridge) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        replies = list(pool.map(lambda n: ask(bridge, {"id": f"flood-{n}", "phone": "600555777"}), range(32)))
+    assert sorted(reply.status for reply in replies) == [202] * 3 + [429] * 29
+    assert len([row for row in rows(bridge) if row["number"] == "+34600555777"]) == 3
+
+
 def test_one_address_asks_so_often_and_no_more_whichever_process_hears_it(bridge: Bridge) -> None:
     replies = [ask(bridge, {"id": f"narrow-{n}", "phone": f"60055577{n}"}, "narrow") for n in range(8)]
     assert [reply.status for reply in replies] == [202] * 5 + [429] * 3
