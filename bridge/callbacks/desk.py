@@ -43,12 +43,14 @@ class NoSuchTask(BridgeError):
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """A task that is on disk. `new`: it was not there before; `state` and `reason` as it stands now (`rejected` where
-    it can't be called as it is)."""
+    it can't be called as it is). `elsewhere`: what came asks for another number than the one that was called, or is
+    being called, and can no longer be heeded."""
 
     id: int
     new: bool
     state: CallbackState
     reason: str = ""
+    elsewhere: bool = False
 
 
 @dataclass(slots=True)
@@ -111,11 +113,14 @@ class Callbacks:
         """
         if not task.id.strip() or len(task.id) > LONGEST_ID:
             raise NoSuchTask(f"a task needs an id of 1 to {LONGEST_ID} characters")
-        taken = self._take(source, [task])
+        rules = self._rules(source)
+        wish = rules.wish(task)
+        taken = self._take_wishes(source, [(task, wish)])
         key = callbacks.key_of(task.id)
         with self._database.read() as connection:
             callback = callbacks.by_keys(connection, source, [key])[key]
-        return Accepted(callback.id, bool(taken.new), callback.state, callback.reason)
+        elsewhere = rules.source.from_ is None and _elsewhere(callback, wish)
+        return Accepted(callback.id, bool(taken.new), callback.state, callback.reason, elsewhere)
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
         """Who this task would have rung, and why that can't be, in English; None where it can. Nothing is kept. Raises
@@ -168,7 +173,7 @@ class Callbacks:
         with self._database.read() as connection:
             known = callbacks.by_keys(connection, source, wishes)
         fresh = {key: pair for key, pair in wishes.items() if key not in known}
-        changed = [one for one in known.values() if _differs(one, wishes[one.task_key][1])]
+        changed = [one for one in known.values() if differs(one, wishes[one.task_key][1])]
         stale = [one.id for one in known.values() if now - one.seen_at > _SEEN_EVERY]
         taken = Taken(known=len(known))
         if fresh or changed or stale:
@@ -235,7 +240,9 @@ class Callbacks:
         elif callback.state is CallbackState.WAITING:
             change = states.reject(self._clock(), values["gate"], reason)
             change = Change(change.before, {**change.values, **kept})
-        else:  # it could not be called before, and can't now
+        elif callback.state is CallbackState.REJECTED:  # it can't be called now either, for a reason of today
+            change = Change(frozenset({callback.state}), {"gate": values["gate"], "reason": reason, **kept})
+        else:
             change = Change(frozenset({callback.state}), {"digest": wish.digest})
         if not callbacks.change(connection, callback.id, change, self._clock()):
             return False
@@ -355,13 +362,20 @@ class Callbacks:
         self._queue.poke(connection, LINE, line_key(line, self._clock()))
 
 
-def _differs(callback: Callback, wish: Wish) -> bool:
+def differs(callback: Callback, wish: Wish) -> bool:
     """Whether a task that is listed again means something that is not known. What has rung stays as it is."""
     if callback.rung_at is not None or not callback.task_id:
         return False
     if callback.state in _REOPENED and callback.withdrawn:
         return True
     return callback.digest != wish.digest and callback.state in (CallbackState.WAITING, *_REOPENED)
+
+
+def _elsewhere(callback: Callback, wish: Wish) -> bool:
+    """Whether a task asks for another number than its callback, which takes no changes any more. One whose data was
+    erased has no number."""
+    changeable = callback.state in (CallbackState.WAITING, *_REOPENED) and callback.rung_at is None
+    return not changeable and bool(callback.number) and callback.number != wish.number.e164
 
 
 def _row(rules: Rules, key: str, task: Task, wish: Wish, now: datetime, language: str) -> dict[str, Any]:

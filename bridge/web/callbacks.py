@@ -65,11 +65,12 @@ class Desk:
 def install(app: Flask, desk: Desk) -> None:
     """Add the URLs below `/callbacks/`."""
 
-    @app.post(f"{PREFIX}<source>")
+    # Only servers come here, for a browser can't keep a token: its preflight gets 405 like any other method.
+    @app.post(f"{PREFIX}<source>", provide_automatic_options=False)
     def task(source: str) -> tuple[Response, int, dict[str, str]]:
         return _Json(desk).answer(source)
 
-    @app.post(f"{PREFIX}<source>/<token>/outbound-message")
+    @app.post(f"{PREFIX}<source>/<token>/outbound-message", provide_automatic_options=False)
     def message(source: str, token: str) -> Response:
         return _Outbound(desk).answer(source, token)
 
@@ -169,7 +170,7 @@ class _Json(_Route):
         if len(key) > 1 and key[0] == key[-1] == '"':  # as a structured header has it
             key = key[1:-1]
         try:
-            return taskjson.read(self._taken.body, key)
+            return taskjson.read(self._taken.body, key, self._taken.header("CONTENT_TYPE"))
         except taskjson.UnreadableTask as error:
             raise Refused(400, str(error)) from error
 
@@ -180,7 +181,13 @@ class _Json(_Route):
             self._taken.entry.fields["number"] = mask(number.e164) or None
             if not taking.known(source.title, task.id):
                 self._may_come(source, number, reason, task.id)
-            return taking.accept(source.title, task)
+            accepted = taking.accept(source.title, task)
+            if accepted.elsewhere:
+                raise Refused(
+                    409, f"callback {accepted.id} has this id and was called, or is being called, at another number: "
+                    "a new task needs an id of its own",
+                )  # fmt: skip
+            return accepted
         except NoSuchSource as error:
             raise Refused(404, str(error)) from error
         except NoSuchTask as error:

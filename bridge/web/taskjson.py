@@ -11,6 +11,8 @@ from bridge.callbacks.tasks import LONGEST_ID
 from connectors.base import Task
 
 _DEEPEST, _MOST, _LONGEST = 8, 200, 16_000
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_WANTED = 'a JSON object with the task\'s fields, such as {"id": 1, "phone": "…"}'
 _ODD = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -18,8 +20,9 @@ class UnreadableTask(ValueError):
     """What came is no task; the text says what is wrong, and where."""
 
 
-def read(body: bytes, key: str = "") -> Task:
-    """The task in a body. `key`: its idempotency key, where it has no field `id`. Raises `UnreadableTask`."""
+def read(body: bytes, key: str = "", content_type: str = "") -> Task:
+    """The task in a body. `key`: its idempotency key, where it has no field `id`; `content_type`: what the sender says
+    that it is, which tells why it is no JSON. Raises `UnreadableTask`."""
     try:
         fields = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError:
@@ -27,13 +30,15 @@ def read(body: bytes, key: str = "") -> Task:
     except UnicodeDecodeError as error:
         raise UnreadableTask(f"the body is not UTF-8 (byte {error.start})") from None
     except json.JSONDecodeError as error:
+        if content_type.strip().lower().startswith(_FORMS):
+            raise UnreadableTask(f"the body is a form, no JSON: send {_WANTED}") from None
         raise UnreadableTask(f"the body is no JSON: {error}") from None
     except UnreadableTask:
         raise
     except ValueError as error:  # a number of thousands of digits
         raise UnreadableTask(f"the JSON holds a value that can't be read: {str(error)[:100]}") from None
     if not isinstance(fields, dict):
-        raise UnreadableTask('the body must be a JSON object with the task\'s fields, such as {"id": 1, "phone": "…"}')
+        raise UnreadableTask(f"the body must be {_WANTED}")
     left = [_MOST]
     for name, value in fields.items():
         _check(value, name, 1, left)

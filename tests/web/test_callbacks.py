@@ -7,10 +7,11 @@ import os
 import signal
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from bridge.store.database import connect
 from bridge.store.tables import callbacks, deliveries
@@ -169,6 +170,42 @@ def test_other_methods_and_sizes_are_refused_in_json(bridge: Bridge) -> None:
     assert ask(bridge, b" " * 300_000).status == 413
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"])
+def test_a_form_is_told_that_json_is_wanted(bridge: Bridge, kind: str) -> None:
+    reply = ask(bridge, b"id=1&phone=600111222", headers={"Content-Type": kind})
+    assert reply.status == 400
+    assert "is a form" in error(reply)
+    assert "JSON object" in error(reply)
+
+
+def test_json_is_read_whatever_it_is_called(bridge: Bridge) -> None:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}  # as curl has it
+    assert ask(bridge, {"id": "curl", "phone": "600111555"}, headers=kind).status == 202
+
+
+@pytest.mark.parametrize("path", ["web", f"sf/{TOKEN}/outbound-message"])
+def test_a_browser_gets_no_leave_to_come_from_another_site(bridge: Bridge, path: str) -> None:
+    asked = {
+        "Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }  # fmt: skip
+    reply = bridge.ask("OPTIONS", f"/callbacks/{path}", headers=asked)
+    assert reply.status == 405
+    assert "OPTIONS" in error(reply)
+    assert not [name for name in reply.headers if name.startswith("access-control")]
+
+
+def test_a_task_that_cannot_be_called_any_more_says_what_is_wrong_with_it_now(bridge: Bridge) -> None:
+    ask(bridge, {"id": "edited", "phone": "600111666", "due": "2099-01-01"})
+    first = ask(bridge, {"id": "edited", "phone": "806111222", "due": "2099-01-01"})
+    second = ask(bridge, {"id": "edited", "phone": "600111666", "due": "tomorrow"})
+    third = ask(bridge, {"id": "edited", "phone": "600111666", "due": "2099-01-01"})
+    said = [json.loads(reply.text) for reply in (first, second, third)]
+    assert [one["state"] for one in said] == ["rejected", "rejected", "waiting"]
+    assert "hora" in said[1]["reason"]
+    assert "tarificaci" in said[0]["reason"]
+
+
 def test_one_number_is_asked_for_so_often_and_no_more(bridge: Bridge) -> None:
     replies = [ask(bridge, {"id": f"again-{n}", "phone": "600555666"}) for n in range(4)]
     assert [reply.status for reply in replies] == [202, 202, 202, 429]
@@ -310,3 +347,18 @@ def test_while_postgresql_is_away_announced_tasks_are_spooled(tmp_path: Path) ->
     with running(tmp_path) as bridge:
         assert acknowledged(soap(bridge, message(notification(1))))
         assert ask(bridge, {"id": 1, "phone": "600111222"}).status == 503
+
+
+def test_an_id_that_was_called_is_refused_for_another_number(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIGURATION)
+    with running(tmp_path) as bridge:
+        assert ask(bridge, {"id": "T1", "phone": "600111222"}).status == 202
+        database = connect("sqlite:///bridge.db", tmp_path)
+        with database.write() as connection:
+            connection.execute(update(callbacks).values(state="answered", rung_at=datetime.now(UTC)))
+        database.close()
+        assert ask(bridge, {"id": "T1", "phone": "600 111 222", "name": "Ana"}).status == 202
+        reply = ask(bridge, {"id": "T1", "phone": "600111333"})
+        assert reply.status == 409
+        assert "id of its own" in error(reply)
+        assert "600111" not in error(reply)
