@@ -6,6 +6,7 @@ Modules are imported when their command is called, so that each starts fast.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one or a few lines on stderr, never a traceback."""
     try:
         code: Any = cli.main(args=arguments, standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader who has gone is understood
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -71,7 +73,8 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone (`| head`)
+        # Whoever read our output has gone (`| head`); what is left of it must not be tried again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -41,36 +41,42 @@ def test_of_two_workers_one_is_killed_and_the_other_does_everything(database: Da
         for _ in range(4):
             assert first_line(doomed).startswith("begin")
         runner.start()
-        until(lambda: runner.working)
-        _poke(database, queue, "e")
-        until(lambda: answered["e"])
-        doomed.kill()
-        until(lambda: set(answered) == set("abcde"))
-    assert runner.stop(30)
+        try:
+            until(lambda: runner.working)
+            _poke(database, queue, "e")
+            until(lambda: answered["e"])
+            doomed.kill()
+            until(lambda: set(answered) == set("abcde"))
+        finally:
+            assert runner.stop(60)
     assert set(answered.values()) == {1}
 
 
 def test_a_worker_that_is_slow_but_alive_keeps_its_jobs(database: Database, postgres_url: str) -> None:
     queue = ProcrastinateQueue(database, QUICK)
-    ended, twice = threading.Event(), threading.Event()
+    begun, ended, twice = threading.Event(), threading.Event(), threading.Event()
 
     def slow(_: str) -> None:
+        begun.set()
         time.sleep(2 * QUICK.dead_after)
         (twice if ended.is_set() else ended).set()
 
     runner = queue.runner({"work": slow}, {"": 2}, lambda: None)
     runner.start()
-    until(lambda: runner.working)
-    _poke(database, queue, "a")
-    with child(postgres_url, module="tests.queue.child") as other:
-        assert first_line(other) == "ready"
-        assert ended.wait(30)
-        with psycopg.connect(postgres_url) as server:
-            until(lambda: server.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,))
-        other.kill()
-        assert other.stdout
-        assert other.stdout.read() == ""
-    assert runner.stop(30)
+    try:
+        until(lambda: runner.working)
+        _poke(database, queue, "a")
+        assert begun.wait(60)  # before there is another who could take it
+        with child(postgres_url, module="tests.queue.child") as other:
+            assert first_line(other) == "ready"
+            assert ended.wait(60)
+            with psycopg.connect(postgres_url) as server:
+                until(lambda: server.execute("SELECT count(*) FROM procrastinate_jobs").fetchone() == (0,))
+            other.kill()
+            assert other.stdout
+            assert other.stdout.read() == ""
+    finally:
+        assert runner.stop(60)
     assert not twice.is_set()
 
 

@@ -47,6 +47,14 @@ def still_serves(bridge: Bridge) -> bool:
     return bridge.post("query", *written(query())).status == 200
 
 
+def serves_by_now(bridge: Bridge) -> bool:
+    """Where the test comes from the address of slow senders, a request that waits for a thread is cut with them."""
+    try:
+        return still_serves(bridge)
+    except ConnectionError:
+        return False
+
+
 @pytest.mark.parametrize("size", [400_000, 50_000_000])
 def test_a_request_that_is_too_large_is_told_so(bridge: Bridge, size: int) -> None:
     text = exchange(bridge, head(f"Content-Length: {size}", "Content-Type: application/json"), b"{" * size)
@@ -165,7 +173,7 @@ def test_senders_that_never_finish_are_told_or_cut_and_others_are_served_meanwhi
     try:
         for connection, start in zip(slow, starts, strict=True):
             connection.sendall(start)
-        assert still_serves(bridge)
+        until(lambda: serves_by_now(bridge))
         for connection in slow[:60]:
             connection.sendall(b" ")
         ended = [answer(connection) for connection in slow]
