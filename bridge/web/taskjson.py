@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from typing import Any
 
 from bridge.callbacks.tasks import LONGEST_ID
@@ -54,8 +55,8 @@ def _id(fields: dict[str, Any], key: str) -> str:
     text = str(value).strip()
     if not text:
         raise UnreadableTask(
-            "the task has no idempotency key: send a field id that is the task's own, or a header Idempotency-Key, "
-            "the same whenever the same task is sent again"
+            "the task has no idempotency key: send a field id that is the task's own, or a header Idempotency-Key "
+            "(ASCII), the same whenever the same task is sent again"
         )
     if len(text) > LONGEST_ID or not text.isprintable():
         raise UnreadableTask(f"the idempotency key must be 1 to {LONGEST_ID} printable characters")
@@ -65,8 +66,7 @@ def _id(fields: dict[str, Any], key: str) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise UnreadableTask(f"{twice[:40]!r} stands there twice")
     return found
 
