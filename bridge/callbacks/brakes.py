@@ -41,6 +41,20 @@ class Standing:
     polled_at: datetime | None
     error: str
 
+    @property
+    def stands(self) -> str:
+        """Why nothing goes out, for people; empty where it runs."""
+        if self.mode is Mode.RUNNING:
+            return ""
+        why = f": {self.reason}" if self.reason else ""
+        again = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
+        said = {
+            Mode.HELD: f"is paused by a person until {again}{why}",
+            Mode.STOPPED: f"is stopped until its configuration changes or {again}{why}",
+            Mode.PAUSED: f"is paused and tried again by itself, one call at a time{why}",
+        }
+        return f"{self.kind} {self.name} {said[self.mode]}"
+
 
 def standing(
     connection: Connection, kind: Kind, name: str, state: EmissionState | None, now: datetime, zone: str | None

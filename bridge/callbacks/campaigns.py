@@ -30,6 +30,8 @@ from connectors.base import Task
 from connectors.phone import parse
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,47}", re.ASCII)
+FAR = timedelta(days=730)
+"""How far ahead is reckoned."""
 _OPEN = (CallbackState.WAITING, CallbackState.QUEUED, CallbackState.SENDING, CallbackState.ACCEPTED)
 
 
@@ -41,14 +43,15 @@ class NoCampaign(BridgeError):
 class Progress:
     """How a campaign stands: how many of its callbacks are in each state, and how many of those that wait each gate
     keeps back (the key is empty for those that wait for their turn). `per_minute`: how many were rung in a minute
-    lately. `ends`: when it is over at the line's pace, by the line's calling hours; None: it is over, or stands
-    still."""
+    lately. `stands`: why nothing of it is called, where its line or source does not run. `ends`: when it is over at the
+    line's pace, by the line's calling hours; None: it is over, or stands still."""
 
     campaign: Campaign
     states: dict[CallbackState, int] = field(default_factory=dict)
     gates: dict[str, int] = field(default_factory=dict)
     per_minute: float = 0.0
     ends: datetime | None = None
+    stands: str = ""
 
     @property
     def total(self) -> int:
@@ -161,10 +164,20 @@ class Campaigns:
             progress.per_minute = campaigns.rung(connection, campaign, now - timedelta(minutes=5)) / 5
             someone = campaigns.someone(connection, campaign)
         rules = self._desk.book().rules.get(campaign.source)
-        if rules is not None and progress.left and not campaign.paused:
-            zones = rules.zones(parse(someone, rules.line.country))
-            progress.ends = ends(rules, zones, progress.left, 0, now)
+        if rules is not None and progress.left:
+            progress.stands, today = self.stands(campaign.source)
+            if not campaign.paused and not progress.stands:
+                zones = rules.zones(parse(someone, rules.line.country))
+                progress.ends = ends(rules, zones, progress.left, today, now)
         return progress
+
+    def stands(self, source: str) -> tuple[str, int]:
+        """Why nothing of a source is called now, where its line or the source itself does not run, else empty; and how
+        many calls its line made today."""
+        found = self._desk.book().configuration.source(source)
+        line = next((one for one in self._desk.lines() if found is not None and one.name == found.line), None)
+        own = next((one for one in self._desk.sources() if one.name == source), None)
+        return next((said for one in (line, own) if one and (said := one.stands)), ""), line.today if line else 0
 
     def pause(self, name: str) -> int:
         """Nothing of it is called from now on, but for what is being sent at this moment; how many are kept back."""
@@ -228,13 +241,43 @@ def hold_again(database: Database, now: datetime) -> int:
         return sum(campaigns.hold(connection, one, _hold(), now) for one in paused)
 
 
+class Places:
+    """The moments at which a line can ring, one after another: at its pace, within calling hours by the clocks of
+    `zones`, and its `per_day`. `today`: emissions of the line today."""
+
+    def __init__(self, rules: Rules, zones: Sequence[str], today: int, now: datetime) -> None:
+        emission = rules.line.emission
+        self._interval = Pace(emission.per_minute, emission.at_once).interval
+        self._per_day = rules.line.dial.per_day
+        self._windows = islice(_windows(rules, zones, now), FAR.days)
+        self._window = next(self._windows, None)
+        self._left = max(0, self._per_day - today)
+        self._next = now
+
+    def free(self, begins: datetime) -> datetime | None:
+        """The next one, not before `begins`; None: not within two years. Ask for those that begin earlier first."""
+        while self._window is not None:
+            at = max(self._next, self._window[0], begins)
+            if self._left > 0 and at + self._interval <= self._window[1]:
+                return at
+            self._window, self._left = next(self._windows, None), self._per_day
+        return None
+
+    def take(self, begins: datetime) -> datetime | None:
+        """The same, and it is somebody's."""
+        at = self.free(begins)
+        if at is not None:
+            self._next, self._left = at + self._interval, self._left - 1
+        return at
+
+
 def ends(rules: Rules, zones: Sequence[str], left: int, today: int, now: datetime) -> datetime | None:
     """When so many are rung at the line's pace, within calling hours by the clocks of `zones` and its `per_day`;
     `today`: emissions of the line today. None: not within two years."""
     emission = rules.line.emission
     interval = Pace(emission.per_minute, emission.at_once).interval
     moment, most = now, max(0, rules.line.dial.per_day - today)
-    for window in islice(_windows(rules, zones, now), 730):
+    for window in islice(_windows(rules, zones, now), FAR.days):
         start = max(window[0], moment)
         room = min(most, int((window[1] - start) / interval))
         if left <= room:
@@ -258,4 +301,4 @@ def _hold() -> Change:
     return Change(change.before, {**change.values, "next_at": None})
 
 
-__all__ = ["Campaign", "Campaigns", "NoCampaign", "Progress", "ends", "hold_again"]
+__all__ = ["Campaign", "Campaigns", "NoCampaign", "Places", "Progress", "ends", "hold_again"]

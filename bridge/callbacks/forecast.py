@@ -3,38 +3,50 @@ kept and nobody is rung."""
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from bridge import gates
-from bridge.callbacks.campaigns import ends
+from bridge.callbacks.campaigns import FAR, Places
+from bridge.callbacks.desk import differs
 from bridge.callbacks.rowfile import Row
 from bridge.callbacks.tasks import Rules, Wish
 from bridge.gates import Gate
 from bridge.lookup import Source
 from bridge.store import callbacks
+from bridge.store.callbacks import CallbackState
 from bridge.zones import start_of
 from connectors.base import Deadline, Wanted
 
 _LOOK_UP = 10.0
 _SINCE = timedelta(hours=25)
+_PIECE = 500
+_MOST_TRIES = 400
+"""Times that a number which stands in very many rows is put off."""
+_TO_COME = (CallbackState.WAITING, CallbackState.QUEUED)
+KNOWN = "known"
+"""What keeps rows back for good that were taken before under the campaign's name, and are done."""
 
 
 @dataclass(slots=True)
 class Forecast:
     """`rows` in the file; `called`: how many would be, sooner or later; `never`: how many of the others each gate keeps
-    back for good; `later`: how many of the called each gate keeps back for now; `begins` and `ends`: when, None where
-    nobody would be called, or not within two years."""
+    back for good; `later`: how many each gate keeps back for now; `ahead`: how many callbacks of the line
+    have their turn before; `begins` and `ends`: when the first and the last is rung, None where nobody would be called,
+    or not within two years."""
 
     rows: int = 0
     called: int = 0
     never: dict[str, int] = field(default_factory=dict)
     later: dict[str, int] = field(default_factory=dict)
+    ahead: int = 0
     begins: datetime | None = None
     ends: datetime | None = None
 
@@ -49,53 +61,106 @@ def forecast(
 ) -> Forecast:
     """Go through the rows; `bad` gets those that can't be called. Raises `FileUnreadable`, and `ConnectorError` where a
     do-not-call list can't be read."""
-    found, latest = Forecast(), now
-    clocks: Counter[tuple[str, ...]] = Counter()
-    for row in rows:
-        found.rows += 1
-        if row.wish is None:
-            _count(found.never, row.gate)
-            bad(row)
-        elif _listed(rules, sources, row.wish):
-            _count(found.never, Gate.DO_NOT_CALL.value)
-        else:
-            found.called += 1
-            clocks[rules.zones(row.wish.customer)] += 1
-            gate, begins = _kept_back(connection, rules, row.wish, now)
-            if gate:
-                _count(found.later, gate)
-            found.begins = min(found.begins or begins, begins)
-            latest = max(latest, begins)
-    if found.called:
+    going = _Going(connection, rules, sources, now)
+    rest = iter(rows)
+    while lot := list(islice(rest, _PIECE)):
+        going.take(lot, bad)
+    return going.reckoned()
+
+
+class _Going:
+    """A forecast while it is made."""
+
+    def __init__(self, connection: Connection, rules: Rules, sources: Mapping[str, Source], now: datetime) -> None:
+        self._connection, self._rules, self._sources, self._now = connection, rules, sources, now
+        self._found = Forecast()
+        self._clocks: Counter[tuple[str, ...]] = Counter()
+        self._numbers: Counter[int] = Counter()
+        self._begin, self._expire = array("d"), array("d")
+        self._waiting = 0
+
+    def take(self, lot: list[Row], bad: Callable[[Row], None]) -> None:
+        """Go through some rows."""
+        found, rules = self._found, self._rules
+        wishes = {callbacks.key_of(row.task.id): row.wish for row in lot if row.wish is not None}
+        known = callbacks.by_keys(self._connection, rules.title, wishes)
+        numbers = [wish.number.e164 for wish in wishes.values()]
+        since = self._now - max(_SINCE, timedelta(seconds=rules.source.per_number.seconds))
+        rung = callbacks.rung_to(self._connection, numbers, since)
+        for row in lot:
+            found.rows += 1
+            there = known.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
+            if row.wish is None:
+                _count(found.never, row.gate)
+                bad(row)
+            elif there is not None and there.state not in _TO_COME and not differs(there, row.wish):
+                _count(found.never, KNOWN)
+            elif self._listed(row.wish):
+                _count(found.never, Gate.DO_NOT_CALL.value)
+            else:
+                self._waiting += there is not None and there.state in _TO_COME
+                self._clocks[rules.zones(row.wish.customer)] += 1
+                gate, begins = self._kept_back(row.wish, rung.get(row.wish.number.e164, []))
+                if gate:
+                    _count(found.later, gate)
+                self._begin.append(begins.timestamp())
+                late = there.expires_at if there is not None and there.state in _TO_COME else None
+                late = late or max(row.wish.due or self._now, self._now) + timedelta(seconds=rules.source.expires)
+                self._expire.append(late.timestamp())
+
+    def reckoned(self) -> Forecast:
+        """Give each its place at the line's pace, in the order in which they have their turns. Those whose turn comes
+        after they expire are not called."""
+        found, rules, now = self._found, self._rules, self._now
+        if not self._begin:
+            return found
         midnight = start_of(now.astimezone(ZoneInfo(rules.line.timezone)).date(), rules.line.timezone)
-        today = callbacks.emitted(connection, rules.line.number, midnight)
-        last = ends(rules, clocks.most_common(1)[0][0], found.called, today, now)
-        found.ends = None if last is None else max(last, latest)
-    return found
+        today = callbacks.emitted(self._connection, rules.line.number, midnight)
+        found.ahead = max(0, callbacks.ahead(self._connection, rules.line.number, now) - self._waiting)
+        places = Places(rules, self._clocks.most_common(1)[0][0], today, now)
+        for _ in range(found.ahead):
+            places.take(now)
+        for at in sorted(range(len(self._begin)), key=self._begin.__getitem__):
+            begins = datetime.fromtimestamp(self._begin[at], UTC)
+            place = places.free(begins) or now + FAR
+            if place.timestamp() >= self._expire[at]:
+                _count(found.never, Gate.EXPIRED.value)
+                continue
+            found.called += 1
+            found.ends = places.take(begins)
+            found.begins = found.begins or found.ends
+        return found
 
+    def _listed(self, wish: Wish) -> bool:
+        for listed in self._rules.source.do_not_call:
+            wanted = Wanted(listed.table, phone=wish.customer, limit=20)
+            records, _ = self._sources[listed.in_].find(wanted, Deadline.after(_LOOK_UP), None)
+            if any(wish.customer.same(phone) for record in records for phone in record.phones):
+                return True
+        return False
 
-def _listed(rules: Rules, sources: Mapping[str, Source], wish: Wish) -> bool:
-    for listed in rules.source.do_not_call:
-        wanted = Wanted(listed.table, phone=wish.customer, limit=20)
-        records, _ = sources[listed.in_].find(wanted, Deadline.after(_LOOK_UP), None)
-        if any(wish.customer.same(phone) for record in records for phone in record.phones):
-            return True
-    return False
+    def _kept_back(self, wish: Wish, attempts: list[datetime]) -> tuple[str, datetime]:
+        """What keeps it back for now (empty: nothing), and until when. Rows before it count as calls to its number."""
+        now, rules = self._now, self._rules
+        due = max(wish.due or now, now)
+        zones, rate = rules.zones(wish.customer), rules.source.per_number
+        begins = self._open(due, zones)
+        gate = Gate.HOURS.value if begins > due else "due" if due > now else ""
+        for _ in range(_MOST_TRIES):
+            day = begins.astimezone(ZoneInfo(zones[0])).date().toordinal()
+            span = day if rate.seconds == timedelta(days=1).total_seconds() else int(begins.timestamp() // rate.seconds)
+            before = hash((wish.number.e164, span))
+            rung = [*attempts, *[begins] * self._numbers[before]]
+            often = gates.per_number(rung, rate, zones[0], begins) if rung else None
+            if often is None or often.until is None:
+                self._numbers[before] += 1
+                break
+            gate, begins = often.gate.value, self._open(often.until, zones)
+        return gate, begins
 
-
-def _kept_back(connection: Connection, rules: Rules, wish: Wish, now: datetime) -> tuple[str, datetime]:
-    """What keeps it back for now (empty: nothing), and until when."""
-    due = max(wish.due or now, now)
-    zones = rules.zones(wish.customer)
-    window = rules.calendar.window(due, zones)
-    begins = due if window is None else max(due, window.start)
-    attempts = callbacks.rung(connection, wish.number.e164, now - _SINCE, 0)
-    often = gates.per_number(attempts, rules.source.per_number, zones[0], begins) if attempts else None
-    if often is not None and often.until is not None:
-        return often.gate.value, often.until
-    if begins > due:
-        return Gate.HOURS.value, begins
-    return ("due" if due > now else ""), begins
+    def _open(self, moment: datetime, zones: tuple[str, ...]) -> datetime:
+        window = self._rules.calendar.window(moment, zones)
+        return moment if window is None else max(moment, window.start)
 
 
 def _count(counted: dict[str, int], gate: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import click
 
 from bridge.callbacks.campaigns import Campaigns, NoCampaign, Progress
-from bridge.callbacks.forecast import Forecast, forecast
+from bridge.callbacks.forecast import KNOWN, Forecast, forecast
 from bridge.callbacks.rowfile import Row, RowFile
 from bridge.cli.desk import asking, iso, now
 from bridge.cli.options import config_option
@@ -26,6 +26,10 @@ from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
 
 _SHOWN_FAULTS = 20
+_MEANS = {
+    KNOWN: "known: taken before under this name, and done",
+    "expired": "expired: at this pace their turn comes later than `expires`",
+}
 _EVERY = 1.0
 """Seconds between two looks of a display."""
 
@@ -116,7 +120,7 @@ def start(  # noqa: PLR0913 - the options of a command
         rows = RowFile(file, rules, f"{name}/", language, encoding, delimiter)
         if dry_run:
             found = _forecast(ask, source, rows, bad)
-            _say_forecast(found, rules.line, as_json)
+            _say_forecast(found, rules.line, ask.campaigns.stands(source)[0], as_json)
             return 0 if found.called else 1
         begun = ask.campaigns.begin(name, source, str(file))
         began = time.monotonic()
@@ -168,16 +172,20 @@ def _forecast(ask: _Asking, source: str, rows: RowFile, bad: _Faults) -> Forecas
         service.close()
 
 
-def _say_forecast(found: Forecast, line: Line, as_json: bool) -> None:
+def _say_forecast(found: Forecast, line: Line, stands: str, as_json: bool) -> None:
     if as_json:
-        told = {**asdict(found), "begins": iso(found.begins), "ends": iso(found.ends)}
+        told = {**asdict(found), "begins": iso(found.begins), "ends": iso(found.ends), "stands": stands}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     emission = line.emission
     click.echo(f"{found.rows:,} rows: {found.called:,} would be called, by line {line.number}")
     for text, counted in (("never", found.never), ("not now", found.later)):
         for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
-            click.echo(f"  {text}: {count:,} ({gate})")
+            click.echo(f"  {text}: {count:,} ({_MEANS.get(gate, gate)})")
+    if stands:
+        click.echo(f"nobody is called yet: {stands}")
+    if found.ahead:
+        click.echo(f"{found.ahead:,} other callbacks of the line go first")
     if found.begins is not None:
         end = local(found.ends, line) or "never, within two years: look at hours: and dial.per_day"
         click.echo(f"from {local(found.begins, line)} to {end}, at {emission.per_minute} a minute")
@@ -324,6 +332,8 @@ def _lines(progress: Progress, store: Stored) -> Iterator[str]:
     if progress.left:
         over = f", over by {local(progress.ends, line)} at the line's pace" if progress.ends is not None else ""
         yield f"{progress.per_minute:.1f} a minute lately{over}"
+    if progress.stands:
+        yield f"nobody is called now: {progress.stands}"
 
 
 def _progress(progress: Progress) -> dict[str, Any]:
@@ -341,6 +351,7 @@ def _progress(progress: Progress) -> dict[str, Any]:
         "gates": progress.gates,
         "per_minute": progress.per_minute,
         "ends": iso(progress.ends),
+        "stands": progress.stands,
     }
 
 

@@ -229,6 +229,17 @@ def rung(connection: Connection, number: str, since: datetime, but: int) -> list
     return list(connection.execute(query).scalars())
 
 
+def rung_to(connection: Connection, numbers: Collection[str], since: datetime) -> dict[str, list[datetime]]:
+    """As `rung`, of several numbers at once; those that were not rung are not there."""
+    query = select(callbacks.c.number, callbacks.c.rung_at).where(
+        callbacks.c.number.in_(set(numbers)), callbacks.c.rung_at >= since
+    )
+    found: dict[str, list[datetime]] = {}
+    for number, at in connection.execute(query):
+        found.setdefault(number, []).append(at)
+    return found
+
+
 def queued_to(connection: Connection, number: str) -> int:
     """How many callbacks to this number have their turn just now."""
     query = select(func.count()).where(callbacks.c.number == number, callbacks.c.state == CallbackState.QUEUED)
@@ -238,6 +249,15 @@ def queued_to(connection: Connection, number: str) -> int:
 def emitted(connection: Connection, line: str, since: datetime) -> int:
     """How many emissions of the line may have rung since."""
     query = select(func.count()).where(callbacks.c.line == line, callbacks.c.rung_at >= since)
+    return int(connection.execute(query).scalar_one())
+
+
+def ahead(connection: Connection, line: str, until: datetime) -> int:
+    """How many of the line have their turn or wait for one, with their time come before `until`."""
+    waiting = (CallbackState.WAITING.value, CallbackState.QUEUED.value)
+    query = select(func.count()).where(
+        callbacks.c.line == line, callbacks.c.state.in_(waiting), callbacks.c.next_at <= until
+    )
     return int(connection.execute(query).scalar_one())
 
 

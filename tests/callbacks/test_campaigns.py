@@ -223,6 +223,67 @@ def test_a_dry_run_counts_what_a_number_was_called_today(tmp_path: Path) -> None
         assert foretold(here, "phone\n600111222\n600111333\n").later == {"per_number": 1}
 
 
+def test_a_dry_run_of_a_file_that_was_taken_before_counts_only_who_is_still_called(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=60) as here:
+        take(here, people(2), "x")
+        here.work()
+        here.later(seconds=1)
+        assert len(rung(here)) == 2
+        take(here, people(3), "x")
+        found = foretold(here, people(5))
+        assert (found.called, found.never, found.ahead) == (3, {"known": 2}, 0), "one waits already, two are new"
+
+
+def test_a_dry_run_gives_rows_behind_others_of_the_line_their_place(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=1) as here:
+        take(here, people(30), "winter")
+        found = foretold(here, "phone\n600111001\n")
+        assert (found.called, found.ahead) == (1, 30)
+        assert found.begins is not None
+        assert timedelta(minutes=29) < found.begins - here.now < timedelta(minutes=31)
+
+
+def test_a_dry_run_says_how_many_would_expire_before_their_turn(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=1, more="expires: 1h") as here:
+        found = foretold(here, people(200), "agenda")
+        assert (found.called, found.never) == (60, {"expired": 140})
+        assert found.ends is not None
+        assert timedelta(minutes=58) < found.ends - here.now < timedelta(hours=1)
+
+
+def test_a_dry_run_counts_the_rows_of_one_number_as_calls_to_it(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=60) as here:
+        rows = "".join(f"{n},600111222\n" for n in range(7))
+        found = foretold(here, "id,phone\n" + rows)
+        assert (found.called, found.later) == (7, {"per_number": 4})
+        assert found.ends is not None
+        assert found.ends.date() - here.now.date() == timedelta(days=2), "3 a day: the seventh on the third day"
+
+
+def test_progress_says_why_its_line_stands_and_no_end_that_will_not_be(tmp_path: Path) -> None:
+    with world(tmp_path, per_minute=1) as here:
+        take(here, people(3))
+        assert campaigns(here).progress("spring").ends is not None
+        here.desk.pause_line("912345678", "mad monday")
+        progress = campaigns(here).progress("spring")
+        assert progress.ends is None
+        assert "line 912345678 is paused by a person" in progress.stands
+        assert "mad monday" in progress.stands
+        here.desk.resume_line("912345678")
+        here.desk.pause_source("web")
+        assert "source web is paused by a person" in campaigns(here).progress("spring").stands
+
+
+def test_progress_reckons_with_the_calls_that_the_line_made_today(tmp_path: Path) -> None:
+    with world(tmp_path, per_day=3) as here:
+        take(here, people(5))
+        here.work()
+        assert len(rung(here)) == 3
+        progress = campaigns(here).progress("spring")
+        assert progress.ends is not None
+        assert progress.ends > here.now + timedelta(hours=11), "not today"
+
+
 def test_the_end_is_reckoned_by_pace_hours_and_day(tmp_path: Path) -> None:
     with world(tmp_path, per_minute=60, per_day=2000) as here:
         always, daytime = here.desk.book().rules["web"], here.desk.book().rules["agenda"]
