@@ -46,12 +46,12 @@ class Standing:
         """Why nothing goes out, for people; empty where it runs."""
         if self.mode is Mode.RUNNING:
             return ""
-        why = f": {self.reason}" if self.reason else ""
-        again = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
+        why = f" ({self.reason})" if self.reason else ""
+        resumed = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
         said = {
-            Mode.HELD: f"is paused by a person until {again}{why}",
-            Mode.STOPPED: f"is stopped until its configuration changes or {again}{why}",
-            Mode.PAUSED: f"is paused and tried again by itself, one call at a time{why}",
+            Mode.HELD: f"is paused by a person{why}; it goes on by {resumed}",
+            Mode.STOPPED: f"is stopped{why}; it goes on when its configuration changes, or by {resumed}",
+            Mode.PAUSED: f"is paused{why} and tried again by itself, one call at a time",
         }
         return f"{self.kind} {self.name} {said[self.mode]}"
 

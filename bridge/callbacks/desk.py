@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,7 @@ from bridge.store.callbacks import Callback, CallbackFilter, CallbackState, Chan
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind
+from bridge.zones import start_of
 from connectors.base import Task
 from connectors.phone import Phone
 
@@ -72,11 +74,22 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptBack:
+    """What keeps one back that waits: its gate (`line` and `source` where those stand still), until when as far as that
+    is known, and why, for people."""
+
+    gate: str
+    until: datetime | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
-    """A callback with what its CRM was told of it, first things first."""
+    """A callback with what its CRM was told of it, first things first, and what keeps it back where it waits."""
 
     callback: Callback
     reports: Sequence[Delivery]
+    kept_back: Sequence[KeptBack] = ()
 
 
 @dataclass(slots=True)
@@ -263,7 +276,33 @@ class Callbacks:
             callback = callbacks.get(connection, id_)
             if callback is None:
                 return None
-            return Shown(callback, history(connection, callback))
+            return Shown(callback, history(connection, callback), list(self._kept_back(connection, callback)))
+
+    def _kept_back(self, connection: Connection, callback: Callback) -> Iterator[KeptBack]:
+        """All that keeps it back now, not only the gate that it met last: a line that stands still stops every gate's
+        asking, and what its pace keeps back is not noted on thousands of callbacks."""
+        if callback.state is not CallbackState.WAITING:
+            return
+        now, configuration = self._clock(), self.book().configuration
+        later = callback.next_at is None or callback.next_at > now
+        if later:
+            gate = callback.gate or ("time" if callback.due == callback.next_at else "")
+            yield KeptBack(gate, callback.next_at, callback.reason or "its time has not come")
+        found = [*self.lines(), *self.sources()]
+        still = [one for one in found if one.stands and one.name == getattr(callback, one.kind)]
+        for one in still:
+            yield KeptBack(one.kind, one.until, one.stands)
+        line = configuration.line(callback.line)
+        if later or still or line is None:
+            return
+        midnight = start_of(now.astimezone(ZoneInfo(line.timezone)).date(), line.timezone)
+        full = gates.per_day(callbacks.emitted(connection, line.number, midnight), line, now)
+        if full is not None:
+            yield KeptBack(full.gate.value, full.until, full.text(configuration.language))
+        ahead = callbacks.ahead(connection, line.number, callback.next_at or now) - 1
+        if ahead > 0 or full is None:
+            text = f"{ahead:,} others of the line go first, {line.emission.per_minute} a minute (per_minute)"
+            yield KeptBack(gates.Gate.PACE.value, None, text if ahead > 0 else "it has its turn soon")
 
     def counts(self) -> dict[str, Counts]:
         """How many there are, by source."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
-from bridge.callbacks import CallbackFilter, Callbacks, Shown
+from bridge.callbacks import Callback, CallbackFilter, Callbacks, Shown
 from bridge.cli.desk import advice, asking, brief, iso, standing, when
 from bridge.cli.options import config_option
 from bridge.cli.stored import Stored, local, number, stored, table
@@ -61,8 +61,11 @@ def list_(  # noqa: PLR0913 - the options of a command
     with asking(config) as ask:
         most = limit or _SHOWN
         found = ask.callbacks.find(wanted, most + 1)
+        still: dict[tuple[str, str], str] = {
+            (one.kind, one.name): one.stands for one in [*ask.callbacks.lines(), *ask.callbacks.sources()]
+        }
         rows = [
-            (one.id, one.state.value, one.source, one.number, when(one, ask.store.line(one.line)), one.reason)
+            (one.id, one.state.value, one.source, one.number, when(one, ask.store.line(one.line)), _why(one, still))
             for one in found[:most]
         ]
     if not rows:
@@ -72,6 +75,13 @@ def list_(  # noqa: PLR0913 - the options of a command
         click.echo(text)
     if len(found) > most:
         click.echo(f"… and more: --limit {most * 10}, or --json for all", err=True)
+
+
+def _why(one: Callback, still: Mapping[tuple[str, str], str]) -> str:
+    """What keeps it back, or what it came to; `still`: the lines and sources that do not run, and why."""
+    if one.state is not CallbackState.WAITING:
+        return one.reason
+    return one.reason or still.get(("line", one.line)) or still.get(("source", one.source)) or ""
 
 
 def _as_json(store: Stored, wanted: CallbackFilter, limit: int | None) -> None:
@@ -116,7 +126,10 @@ def _whole(shown: Shown) -> dict[str, object]:
     ]  # fmt: skip
     one = shown.callback
     more = {"created_at": iso(one.created_at), "expires_at": iso(one.expires_at), "answer": one.answer}
-    return brief(one) | more | {"fields": dict(one.task), "request": one.request, "reports": reports}
+    kept = [{"gate": kept.gate, "until": iso(kept.until), "text": kept.text} for kept in shown.kept_back]
+    return brief(one) | more | {
+        "fields": dict(one.task), "request": one.request, "reports": reports, "kept_back": kept,
+    }  # fmt: skip
 
 
 def _story(shown: Shown, line: Line) -> Iterator[str]:
@@ -127,12 +140,15 @@ def _story(shown: Shown, line: Line) -> Iterator[str]:
     moments = {
         "asked for": one.created_at,
         "not before": one.due,
-        "looked at again": one.next_at if one.state is CallbackState.WAITING else None,
         "rung": one.rung_at,
         "expires": one.expires_at if one.settled_at is None else None,
         "settled": one.settled_at,
     }
     yield "  " + ", ".join(f"{name} {local(moment, line)}" for name, moment in moments.items() if moment is not None)
+    for kept in shown.kept_back:
+        by = f" by {kept.gate}" if kept.gate else ""
+        until = f" until {local(kept.until, line)}" if kept.until is not None else ""
+        yield f"  kept back{by}{until}: {kept.text}"
     if one.answer or one.idcall:
         lasted = f", {one.seconds} s" if one.seconds is not None else ""
         yield f"  the platform: {one.answer or 'no answer'}{f', idcall {one.idcall}' if one.idcall else ''}{lasted}"

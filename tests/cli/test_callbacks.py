@@ -104,6 +104,25 @@ def test_show_says_all_and_what_to_do(run: Run, desk: Desk) -> None:
     assert run("callbacks", "show", 999).code == 1
 
 
+def test_what_waits_says_which_gate_keeps_it_back_and_until_when(run: Run, desk: Desk) -> None:
+    first, second = desk.accept("T1").id, desk.accept("T2").id
+    shown = run("callbacks", "show", str(second)).out
+    assert "kept back by pace: 1 others of the line go first, 30 a minute (per_minute)" in shown
+    tomorrow = _now() + timedelta(days=1)
+    desk.make(first, states.wait(tomorrow, "per_number", "called 3 times already"))
+    shown = run("callbacks", "show", str(first)).out
+    assert "kept back by per_number until " in shown
+    assert ": called 3 times already" in shown
+    run("lines", "pause", "912345678", "--reason", "mad monday")
+    story = run("callbacks", "show", str(second)).out
+    assert "kept back by line: line 912345678 is paused by a person (mad monday); it goes on by" in story
+    assert "mad monday" in run("callbacks", "list", "--task", "T2").out
+    run("lines", "resume", "912345678")
+    run("callbacks", "pause", "web")
+    kept = json.loads(run("callbacks", "show", str(first), "--json").out)["kept_back"]
+    assert [(one["gate"], one["until"] is not None) for one in kept] == [("per_number", True), ("source", False)]
+
+
 def test_confirm_settles_what_may_have_rung_and_nothing_else(run: Run, desk: Desk) -> None:
     rang, silent, waits = desk.may_have_rung("T1"), desk.may_have_rung("T2"), desk.accept("T3").id
     assert run("callbacks", "confirm", rang, "--rang", "yes").code == 0
