@@ -54,6 +54,7 @@ def _contents(configuration: Configuration) -> str:
         (len(configuration.connectors), "connector", "connectors"),
         (len(configuration.queries), "Query", "Queries"),
         (len(configuration.activities), "activity rule", "activity rules"),
+        (len(configuration.callbacks), "source of callbacks", "sources of callbacks"),
         (len(configuration.tests), "test", "tests"),
     ]
     return ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in counts)

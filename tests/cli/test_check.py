@@ -32,7 +32,13 @@ def test_a_good_configuration_is_said_to_be_good(run: Run, config: Path) -> None
     said = run("check")
     assert said.code == 0
     assert all(line.startswith("warning: ") for line in said.err.splitlines())
-    assert said.out.startswith(f"{config}: good: 1 line, 1 connector, 0 Queries, 1 activity rule")
+    assert said.out.startswith(f"{config}: good: 1 line, 1 connector, 0 Queries, 1 activity rule, ")
+
+
+def test_what_is_good_names_the_sources_of_callbacks(run: Run, config: Path) -> None:
+    source = 'callbacks:\n  - {name: web, line: "912345678", rule_group: callbacks}\n'
+    config.write_text(CONFIGURATION + source, encoding="utf-8")
+    assert "1 activity rule, 1 source of callbacks, " in run("check").out
 
 
 def test_every_fault_is_said_with_its_place_and_exit_1(run: Run, config: Path) -> None:
