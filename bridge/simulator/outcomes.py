@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bridge.infocaller.messages import StatusEvent
-from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence
+from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence, wall_clock
 from bridge.simulator.ledger import Entry
 
 _log = logging.getLogger(__name__)
@@ -143,7 +143,7 @@ class Outcomes:
         platform = self._platforms.get(entry.line)
         if platform is None or outcome.how == "never":
             return
-        call = emitted_call(entry, outcome, datetime.now())
+        call = emitted_call(entry, outcome, wall_clock(platform.target.timezone))
         if outcome.inicio:
             platform.event(call, "inicio")
         platform.events(call)

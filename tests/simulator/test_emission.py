@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -250,9 +251,9 @@ def bridge() -> Iterator[Bridge]:
         thread.join()
 
 
-def calling(bridge: Bridge, *outcomes: CallOutcome) -> EmissionPlatform:
+def calling(bridge: Bridge, *outcomes: CallOutcome, timezone: str = "Europe/Madrid") -> EmissionPlatform:
     host, port = bridge.server_address[:2]
-    target = Target(f"http://{host!s}:{port}", LINE, PASSWORD, key="k" * 16)
+    target = Target(f"http://{host!s}:{port}", LINE, PASSWORD, key="k" * 16, timezone=timezone)
 
     def plan(_entry: Entry) -> tuple[CallOutcome, ...]:
         return outcomes
@@ -275,6 +276,16 @@ def test_an_answered_call_tells_its_events_with_its_idcall(bridge: Bridge) -> No
     fin = bridge.events[-1][1]
     assert fin.seconds == 33
     assert len({told.call_sequence for _, told in bridge.events}) == 1
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/Lima"])  # no machine is in both
+def test_a_call_is_told_in_the_lines_local_time(bridge: Bridge, zone: str) -> None:
+    with calling(bridge, CallOutcome(delay=0.01), timezone=zone) as platform:
+        ask(platform)
+        until(lambda: bridge.events)
+    start = bridge.events[0][1].start
+    assert start is not None
+    assert abs(start.replace(tzinfo=ZoneInfo(zone)) - datetime.now(UTC)) < timedelta(minutes=10)
 
 
 @pytest.mark.parametrize(
