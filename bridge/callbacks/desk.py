@@ -301,7 +301,7 @@ class Callbacks:
             yield KeptBack(full.gate.value, full.until, full.text(configuration.language))
         ahead = callbacks.ahead(connection, line.number, callback.next_at or now) - 1
         if ahead > 0 or full is None:
-            text = f"{ahead:,} others of the line go first, {line.emission.per_minute} a minute (per_minute)"
+            text = f"up to {ahead:,} others of the line go first, {line.emission.per_minute} a minute (per_minute)"
             yield KeptBack(gates.Gate.PACE.value, None, text if ahead > 0 else "it has its turn soon")
 
     def counts(self) -> dict[str, Counts]:

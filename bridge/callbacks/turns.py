@@ -5,6 +5,8 @@ What it does to a line it does in one transaction that holds the line's row, so 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,11 +83,11 @@ class Turns:
                 return False
             look = self._begun(connection, book, line, state, now)
             found = callbacks.due(connection, list(look.open), now, _PIECE)
-            for callback in found:
+            for callback in _by_turns(found, look.open):
                 if look.full:
                     break
                 self._consider(connection, look, rules[callback.source], callback)
-            more = not look.full and len(found) == _PIECE
+            more = not look.full and len(found) >= _PIECE
             if not more:
                 if not look.full and look.wake is None:
                     look.wake = callbacks.next_due(connection, list(look.open), now)
@@ -166,6 +168,9 @@ class Turns:
         if look.state.mode is Mode.PAUSED:
             values |= brakes.probe(callback.id, now)
             look.full, look.wake = True, values["until"]
+        if source.last_slot is None:  # it may not be there yet
+            emissions.held(self._database, connection, "source", callback.source)
+        emissions.save(connection, "source", callback.source, {"last_slot": slot})
         if source.mode is Mode.PAUSED:
             emissions.save(connection, "source", source.name, brakes.probe(callback.id, now))
             look.open = {name: one for name, one in look.open.items() if name != source.name}
@@ -193,6 +198,18 @@ class Turns:
         if state.last_slot is not None:
             pace = Pace(line.emission.per_minute, line.emission.at_once)
             emissions.save(connection, "line", line.number, {"last_slot": state.last_slot - pace.interval})
+
+
+def _by_turns(found: Sequence[Callback], sources: Mapping[str, EmissionState]) -> list[Callback]:
+    """In the order in which they are considered: one of each source, then the next of each, so that thousands of one
+    source hold up no other's. The source that had no turn for longest begins. `found`: longest due first."""
+    taken: Counter[str] = Counter()
+    ranks: list[tuple[int, float]] = []
+    for callback in found:
+        slot = sources[callback.source].last_slot
+        ranks.append((taken[callback.source], slot.timestamp() if slot is not None else 0.0))
+        taken[callback.source] += 1
+    return [found[at] for at in sorted(range(len(found)), key=ranks.__getitem__)]
 
 
 def refused(refusal: Refusal, now: datetime, language: str) -> Change:

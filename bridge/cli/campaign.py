@@ -185,7 +185,7 @@ def _say_forecast(found: Forecast, line: Line, stands: str, as_json: bool) -> No
     if stands:
         click.echo(f"nobody is called yet: {stands}")
     if found.ahead:
-        click.echo(f"{found.ahead:,} other callbacks of the line go first")
+        click.echo(f"{found.ahead:,} other callbacks of the line have their turns meanwhile")
     if found.begins is not None:
         end = local(found.ends, line) or "never, within two years: look at hours: and dial.per_day"
         click.echo(f"from {local(found.begins, line)} to {end}, at {emission.per_minute} a minute")

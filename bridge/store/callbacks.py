@@ -193,13 +193,13 @@ def change(connection: Connection, id_: int, wanted: Change, now: datetime, *, o
 
 
 def due(connection: Connection, sources: Collection[str], now: datetime, limit: int) -> list[Callback]:
-    """Those of these sources that wait and whose time has come, longest due first."""
+    """Those of these sources that wait and whose time has come, at most `limit` of each, longest due first."""
     found: list[Callback] = []
     for source in sources:  # one at a time, so that the index has them in order and no campaign has to be sorted
         same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, callbacks.c.next_at <= now)
         query = select(callbacks).where(*same).order_by(callbacks.c.next_at, callbacks.c.id).limit(limit)
         found += [_callback(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda one: (one.next_at or now, one.id))[:limit]
+    return sorted(found, key=lambda one: (one.next_at or now, one.id))
 
 
 def next_due(connection: Connection, sources: Collection[str], after: datetime) -> datetime | None:
@@ -218,6 +218,12 @@ def under_way(connection: Connection, line: str, now: datetime) -> int:
         AT_WORK,
         or_(callbacks.c.state != CallbackState.ACCEPTED, callbacks.c.rung_at <= now),
     )
+    return int(connection.execute(query).scalar_one())
+
+
+def queued(connection: Connection, line: str) -> int:
+    """How many callbacks of the line have had their turn and are not being sent yet."""
+    query = select(func.count()).where(callbacks.c.line == line, AT_WORK, callbacks.c.state == CallbackState.QUEUED)
     return int(connection.execute(query).scalar_one())
 
 

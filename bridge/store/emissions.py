@@ -33,7 +33,8 @@ class EmissionState:
     """How a line (`name` its number) or a source stands.
 
     `until`: paused until then; `delay`: seconds of this pause, which the next one doubles; `reason` and `since` for
-    people; `probe`: the callback that tries whether it goes on. `last_slot`: the pace's.
+    people; `probe`: the callback that tries whether it goes on. `last_slot`: the pace's; of a
+    source, when one of its had its turn last.
     `wake_at`: when somebody will look at it again. Of a source that is polled:
     `polled_at` the last time, `failures` in a row, `error` of the last one.
     """

@@ -168,6 +168,23 @@ def test_a_campaign_paused_while_its_rows_are_taken_keeps_them_all_back(tmp_path
         assert rung(here) == []
 
 
+def test_a_campaign_holds_up_no_other_source_of_its_line(tmp_path: Path) -> None:
+    """At its pace a line has one turn at a time: the sources share them, each first come first served."""
+    with world(tmp_path, per_minute=6) as here:
+        take(here, people(50))
+        here.work()
+        here.later(seconds=25)
+        tasks = [{"id": f"T{number}", "phone": f"60011100{number}", "due": "", "wait": ""} for number in range(3)]
+        here.tasks(*tasks)
+        for task in tasks:
+            here.accept(task["id"], task["phone"], "agenda", due="", wait="")
+        for _ in range(7):
+            here.later(seconds=10.1)
+        others = [number for number in rung(here) if number.startswith("+34600111")]
+        assert others == ["+34600111000", "+34600111001", "+34600111002"]
+        assert len(rung(here)) >= 8, "the campaign goes on meanwhile"
+
+
 def test_what_can_be_no_campaign_is_told_why(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         desk = campaigns(here)

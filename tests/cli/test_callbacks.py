@@ -107,7 +107,7 @@ def test_show_says_all_and_what_to_do(run: Run, desk: Desk) -> None:
 def test_what_waits_says_which_gate_keeps_it_back_and_until_when(run: Run, desk: Desk) -> None:
     first, second = desk.accept("T1").id, desk.accept("T2").id
     shown = run("callbacks", "show", str(second)).out
-    assert "kept back by pace: 1 others of the line go first, 30 a minute (per_minute)" in shown
+    assert "kept back by pace: up to 1 others of the line go first, 30 a minute (per_minute)" in shown
     tomorrow = _now() + timedelta(days=1)
     desk.make(first, states.wait(tomorrow, "per_number", "called 3 times already"))
     shown = run("callbacks", "show", str(first)).out
