@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 _CATCH_UP = timedelta(seconds=1)
+_AHEAD = timedelta(seconds=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Pace:
             return now
         due = last + self.interval
         return due if now - due <= max(_CATCH_UP, self.interval) else now
+
+    def waits(self, queued: int) -> bool:
+        """Whether so many that had their turn and are not sent yet are enough: three seconds' worth, two at least.
+        More would go out in a burst once the CRM, which is asked before each, or this machine is quick again."""
+        return queued >= max(2, _AHEAD // self.interval)
 
     def room(self, under_way: int) -> int:
         """How many calls may be added to those under way."""

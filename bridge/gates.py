@@ -152,13 +152,15 @@ def per_day(emitted: int, line: Line, now: datetime) -> Refusal | None:
     return Refusal(Gate.PER_DAY, until, f"{en} (dial.per_day)", f"{es} (dial.per_day)")
 
 
-def pace(pace: Pace, last: datetime | None, under_way: int, now: datetime) -> datetime | Refusal:
+def pace(pace: Pace, last: datetime | None, under_way: int, now: datetime, *, queued: int = 0) -> datetime | Refusal:
     """The slot to keep as the line's last one when the emission goes out, or a refusal. `last`: the slot of the line's
-    latest emission; `under_way`: its emitted calls that have not ended."""
+    latest emission; `under_way`: its emitted calls that have not ended; `queued`: those of them not sent yet."""
     if not pace.room(under_way):
         en, es = f"{under_way} calls are under way", f"hay {under_way} llamadas en curso"
         return Refusal(Gate.PACE, now + _BUSY_LINE, f"{en} (at_once)", f"{es} (at_once)")
     slot = pace.slot(last, now)
+    if slot <= now and pace.waits(queued):
+        slot = now + pace.interval
     if slot <= now:
         return slot
     return Refusal(Gate.PACE, slot, "the line's pace (per_minute)", "ritmo de la línea (per_minute)")

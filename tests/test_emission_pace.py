@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge import gates
 from bridge.emission_pace import Pace
 
 START = datetime(2025, 6, 11, 10, 0, tzinfo=UTC)
@@ -69,3 +70,14 @@ def test_a_forecast_and_the_room_left() -> None:
     assert Pace(30, 10).takes(31) == timedelta(minutes=1)
     assert Pace(30, 10).takes(0) == timedelta()
     assert [Pace(30, 2).room(n) for n in (0, 1, 2, 5)] == [2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("per_minute", "enough"), [(1, 2), (12, 2), (60, 3), (600, 30)])
+def test_what_had_its_turn_and_is_not_sent_yet_does_not_pile_up(per_minute: int, enough: int) -> None:
+    pace = Pace(per_minute, 1_000)
+    assert not pace.waits(enough - 1)
+    assert pace.waits(enough)
+    refusal = gates.pace(pace, None, 0, START, queued=enough)
+    assert isinstance(refusal, gates.Refusal)
+    assert refusal.until == START + pace.interval
+    assert gates.pace(pace, None, 0, START, queued=enough - 1) == START

@@ -196,7 +196,12 @@ Index("ix_callbacks_due", callbacks.c.state, callbacks.c.source, callbacks.c.nex
 AT_WORK = text("state IN ('queued', 'sending', 'accepted')")
 """As a condition, it finds the few rows under way among the many of a campaign by this index, whatever the planner
 knows."""
-Index("ix_callbacks_at_work", callbacks.c.line, postgresql_where=AT_WORK, sqlite_where=AT_WORK)
+Index(
+    "ix_callbacks_at_work",
+    *(callbacks.c.line, callbacks.c.state, callbacks.c.rung_at),
+    postgresql_where=AT_WORK,
+    sqlite_where=AT_WORK,
+)
 Index("ix_callbacks_number", callbacks.c.number, callbacks.c.rung_at)
 Index("ix_callbacks_customer", callbacks.c.customer)
 Index("ix_callbacks_line", callbacks.c.line, callbacks.c.rung_at)

@@ -61,7 +61,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_callbacks_due", "callbacks", ["state", "source", "next_at", "id"])
     under_way = sa.text("state IN ('queued', 'sending', 'accepted')")
-    op.create_index("ix_callbacks_at_work", "callbacks", ["line"], postgresql_where=under_way, sqlite_where=under_way)
+    at_work = ["line", "state", "rung_at"]
+    op.create_index("ix_callbacks_at_work", "callbacks", at_work, postgresql_where=under_way, sqlite_where=under_way)
     op.create_index("ix_callbacks_number", "callbacks", ["number", "rung_at"])
     op.create_index("ix_callbacks_customer", "callbacks", ["customer"])
     op.create_index("ix_callbacks_line", "callbacks", ["line", "rung_at"])
