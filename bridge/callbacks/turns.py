@@ -38,7 +38,8 @@ _LEAST = timedelta(milliseconds=50)
 
 @dataclass(slots=True)
 class _Look:
-    """One look at a line. `open`: the sources that may emit; `under_way`: calls; `wake`: when to look again."""
+    """One look at a line. `open`: the sources that may emit; `under_way`: calls; `queued`: those of them that are not
+    being sent yet; `wake`: when to look again."""
 
     book: Book
     line: Line
@@ -46,6 +47,7 @@ class _Look:
     now: datetime
     open: dict[str, EmissionState]
     under_way: int
+    queued: int
     emitted: int
     last_slot: datetime | None
     wake: datetime | None = None
@@ -103,6 +105,7 @@ class Turns:
             book, line, state, now,
             {name: one for name, one in standing.items() if not brakes.closed(one, now)},
             callbacks.under_way(connection, line.number, now),
+            callbacks.queued(connection, line.number),
             callbacks.emitted(connection, line.number, midnight),
             state.last_slot,
             min((one.until for one in shut if one.until is not None), default=None),
@@ -154,7 +157,7 @@ class Turns:
         emission = look.line.emission
         full = gates.per_day(look.emitted, look.line, now)
         pace = Pace(emission.per_minute, emission.at_once)
-        return full or gates.pace(pace, look.last_slot, look.under_way, now)
+        return full or gates.pace(pace, look.last_slot, look.under_way, now, queued=look.queued)
 
     def _turn(
         self, connection: Connection, look: _Look, source: EmissionState, callback: Callback, slot: datetime
@@ -177,6 +180,7 @@ class Turns:
         emissions.save(connection, "line", line, values)
         look.last_slot = slot
         look.under_way += 1
+        look.queued += 1
         look.emitted += 1
 
     def _put_off(self, connection: Connection, look: _Look, callback: Callback, change: Change) -> None:

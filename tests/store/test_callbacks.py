@@ -4,9 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from sqlalchemy import event, insert
+
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import CallbackFilter, CallbackState, Change, key_of
 from bridge.store.database import Database
+from bridge.store.tables import callbacks as stored
 
 NOW = datetime(2026, 11, 23, 11, tzinfo=UTC)
 WAITING, QUEUED = CallbackState.WAITING, CallbackState.QUEUED
@@ -67,3 +70,25 @@ def test_a_standing_is_kept_and_given_out_to_one_at_a_time(database: Database) -
     with database.read() as connection:
         assert emissions.get(connection, "line", "912345678").delay == 24
         assert emissions.all_of(connection, "source") == {}
+
+
+def test_those_at_work_are_counted_by_an_index(database: Database) -> None:
+    states = ["queued", "queued", "sending", "accepted", "accepted", "waiting", "answered"]
+    rows = [row(str(number), line="line", state=state, rung_at=None) for number, state in enumerate(states)]
+    rows[3]["rung_at"], rows[4]["rung_at"] = NOW - timedelta(seconds=1), NOW + timedelta(hours=1)
+    with database.write() as connection:
+        for one in rows:
+            connection.execute(insert(stored).values(one))
+        assert callbacks.queued(connection, "line") == 2
+        assert callbacks.under_way(connection, "line", NOW) == 4, "one is to be made in an hour"
+        if not database.postgresql:  # which decides by what is in the table
+            plan: list[str] = []
+
+            def note(driver: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+                plan.extend(str(line) for line in driver.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
+
+            event.listen(connection, "before_cursor_execute", note)
+            callbacks.queued(connection, "line")
+            callbacks.under_way(connection, "line", NOW)
+            assert len(plan) == 2
+            assert all("INDEX ix_callbacks_at_work" in line for line in plan)
