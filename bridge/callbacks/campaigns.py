@@ -296,9 +296,7 @@ def _windows(rules: Rules, zones: Sequence[str], now: datetime) -> Iterator[tupl
 
 
 def _hold() -> Change:
-    reason = "the campaign is paused"
-    change = states.wait(datetime.max, HELD, reason)
-    return Change(change.before, {**change.values, "next_at": None})
+    return states.hold(HELD, "the campaign is paused")
 
 
 __all__ = ["Campaign", "Campaigns", "NoCampaign", "Places", "Progress", "ends", "hold_again"]

@@ -49,6 +49,11 @@ def wait(until: datetime, gate: str, reason: str, **values: Any) -> Change:
     return _change(_ASIDE, State.WAITING, next_at=until, gate=gate, reason=reason, **values, **_IDLE)
 
 
+def hold(gate: str, reason: str) -> Change:
+    """Not before somebody says so, and nothing was sent."""
+    return _change(_ASIDE, State.WAITING, next_at=None, gate=gate, reason=reason, **_IDLE)
+
+
 def send(now: datetime, rings_at: datetime, request: Any, owner: str, lease_until: datetime, emissions: int) -> Change:
     """To be committed before the first byte leaves, and only if it changed the row may the request go out."""
     return _change(

@@ -24,8 +24,9 @@ from bridge.config.model import Line
 from bridge.emission_pace import Pace
 from bridge.gates import Gate, Refusal
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, line_key
-from bridge.store import callbacks, emissions
+from bridge.store import callbacks, campaigns, emissions
 from bridge.store.callbacks import Callback, Change
+from bridge.store.campaigns import Campaign
 from bridge.store.emissions import EmissionState, Mode
 from bridge.zones import start_of
 
@@ -39,7 +40,8 @@ _LEAST = timedelta(milliseconds=50)
 @dataclass(slots=True)
 class _Look:
     """One look at a line. `open`: the sources that may emit; `under_way`: calls; `queued`: those of them that are not
-    being sent yet; `wake`: when to look again."""
+    being sent yet; `paused`: campaigns; `wake`: when to
+    look again."""
 
     book: Book
     line: Line
@@ -50,6 +52,7 @@ class _Look:
     queued: int
     emitted: int
     last_slot: datetime | None
+    paused: Sequence[Campaign]
     wake: datetime | None = None
     full: bool = False
 
@@ -108,6 +111,7 @@ class Turns:
             callbacks.queued(connection, line.number),
             callbacks.emitted(connection, line.number, midnight),
             state.last_slot,
+            [one for one in campaigns.every(connection) if one.paused],
             min((one.until for one in shut if one.until is not None), default=None),
         )  # fmt: skip
 
@@ -119,6 +123,10 @@ class Turns:
         """Give it its turn, or put it off, or note that the line has no room."""
         source = look.open.get(callback.source)
         if source is None:  # its source tries with another one
+            return
+        if any(one.source == callback.source and callback.task_id.startswith(one.prefix) for one in look.paused):
+            # the platform refused it for now, just when a person paused its campaign
+            self._put_off(connection, look, callback, states.hold(campaigns.HELD, "the campaign is paused"))
             return
         refusal = self._refusal(connection, look, rules, callback)
         if isinstance(refusal, Refusal) and refusal.gate in (Gate.PACE, Gate.PER_DAY):

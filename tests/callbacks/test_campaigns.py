@@ -106,7 +106,8 @@ def test_a_paused_campaign_calls_nobody_until_it_goes_on(tmp_path: Path) -> None
         assert len(rung(here)) == 4
 
 
-def test_what_comes_back_to_a_paused_campaign_is_kept_back_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize("swept", [True, False])
+def test_what_comes_back_to_a_paused_campaign_is_kept_back_too(tmp_path: Path, swept: bool) -> None:
     """The platform refused it for now, just when somebody paused."""
     with world(tmp_path) as here:
         here.platform.script.next(Reaction(-100))
@@ -117,9 +118,14 @@ def test_what_comes_back_to_a_paused_campaign_is_kept_back_too(tmp_path: Path) -
         assert here.states() == ["waiting"]
         with here.database.write() as connection:
             store.note(here.database, connection, replace(taken, paused=True))
-        here.calling.sweep()
+        if swept:
+            here.calling.sweep()
         here.later(days=1)
         assert rung(here) == []
+        assert campaigns(here).progress("spring").gates == {"campaign": 1}
+        campaigns(here).resume("spring")
+        here.work()
+        assert len(rung(here)) == 1
 
 
 def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tmp_path: Path) -> None:
