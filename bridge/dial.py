@@ -2,6 +2,7 @@
 
 phonenumbers knows the kinds of numbers. Some are never called, whatever the configuration allows, because they can cost
 a fortune or are not ours to ring: premium, shared cost, personal and satellite numbers, emergency and short numbers.
+Nor does a line call itself, which would put the call through to where it comes from, at the cost of both.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def kinds(phone: Phone) -> tuple[str, ...]:
 def may_dial(phone: Phone, line: Line, language: Language = "en") -> str | None:
     """None where `line` may call `phone`; else the reason, for people, without the number itself.
 
-    A number of `dial.allow` may be of another country or kind, but has to be valid and of no kind that is never called.
+    A number of `dial.allow` may be of another country or kind, or the line's own, but has to be valid and of no kind
+    that is never called.
     """
     found = kinds(phone)
     spanish = language == "es"
@@ -83,6 +85,8 @@ def may_dial(phone: Phone, line: Line, language: Language = "en") -> str | None:
     dial = line.dial
     if phone.e164 in _allowed(tuple(dial.allow), line.country):
         return None
+    if phone.e164 in _allowed((line.number,), line.country):
+        return "es el número de la propia línea" if spanish else "it is the line's own number"
     if phone.country not in _countries(dial, line):
         where = phone.country or "?"
         if spanish:

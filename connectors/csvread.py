@@ -36,6 +36,14 @@ _BOMS = (
 )
 
 
+_NO_TEXT = (
+    (b"PK\x03\x04", "a spreadsheet of Excel or LibreOffice, or another zip archive"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a spreadsheet of an old Excel"),
+    (b"\x1f\x8b", "compressed by gzip"),
+    (b"%PDF-", "a PDF"),
+)
+
+
 class Damaged(Exception):
     """The file can't be used as it is now: half written, broken, or not text. The message says where."""
 
@@ -118,7 +126,9 @@ def characters(stream: BinaryIO, configured: str | None = None) -> Characters:
     """The encoding of a whole file: the configured one, that of its byte order mark, else UTF-8 where every byte fits,
     else cp1252 where every byte has a character, else ISO-8859-1. Raises `Damaged`."""
     stream.seek(0)
-    fixed = _fixed(stream.read(4), configured)
+    start = stream.read(8)
+    _refuse_no_text(start)
+    fixed = _fixed(start, configured)
     try:
         return Characters(fixed or "utf-8", _decoded(stream, fixed or "utf-8"))
     except UnicodeError as error:
@@ -148,6 +158,12 @@ def _decoded(stream: BinaryIO, encoding: str) -> str:
     if not size:
         raise Damaged("it is empty, without even a header")
     return seen.hexdigest()
+
+
+def _refuse_no_text(start: bytes) -> None:
+    for mark, what in _NO_TEXT:
+        if start.startswith(mark):
+            raise Damaged(f"it is {what}, not text; save it as CSV (UTF-8), from where it was made")
 
 
 def _refuse_nul(text: str, where: int) -> None:
@@ -251,6 +267,7 @@ def header(path: Path, encoding: str | None, delimiter: str | None, columns: Ite
         start = stream.read(_SAMPLE)
         if not start:
             raise Damaged("it is empty, without even a header")
+        _refuse_no_text(start)
         found = _fixed(start, encoding) or _guessed(start)
         _refuse_nul(codecs.getincrementaldecoder(found)(errors="replace").decode(start), 0)
         return layout(stream, found, delimiter, columns)

@@ -55,6 +55,12 @@ def test_fixed_lines_and_mobiles_of_the_lines_country_are_dialled_by_default(num
     assert may_dial(phone(number), line()) is None
 
 
+def test_a_line_does_not_call_itself_unless_told_to() -> None:
+    assert may_dial(phone("+34 912 34 56 78"), line()) == "it is the line's own number"
+    assert may_dial(phone("912345678"), line(), "es") == "es el número de la propia línea"
+    assert may_dial(phone("912345678"), line(allow=["912345678"])) is None
+
+
 def test_toll_free_voip_and_company_numbers_are_dialled_only_where_allowed() -> None:
     free, voip, company = phone("900123456"), parse("+447700900123", "GB"), phone("510123456")
     assert "dial.kinds" in (may_dial(free, line()) or "")

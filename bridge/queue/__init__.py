@@ -15,5 +15,5 @@ def queue_for(database: Database) -> Queue:
     try:
         from bridge.queue.procrastinate import ProcrastinateQueue  # noqa: PLC0415 (an option)
     except ImportError:
-        raise StoreUnavailable("PostgreSQL needs: pip install 'infocaller-bridge[distributed]'") from None
+        raise StoreUnavailable("PostgreSQL needs: pip install '.[distributed]', in the bridge's own folder") from None
     return ProcrastinateQueue(database)

@@ -201,7 +201,9 @@ def _postgresql(url: URL, pool: int, patience: float) -> Database:
             },
         )
     except (ImportError, NoSuchModuleError):
-        raise StoreUnavailable("PostgreSQL needs its driver: pip install 'infocaller-bridge[distributed]'") from None
+        raise StoreUnavailable(
+            "PostgreSQL needs its driver: pip install '.[distributed]', in the bridge's own folder"
+        ) from None
     except ArgumentError as error:
         raise StoreUnavailable(f"database: {error}") from None
 

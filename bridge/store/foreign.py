@@ -34,7 +34,7 @@ def upgrade_procrastinate(database: Database, lock: int) -> None:
     try:
         from procrastinate.schema import SchemaManager  # noqa: PLC0415 (an option)
     except ImportError:
-        raise StoreUnavailable("PostgreSQL needs: pip install 'infocaller-bridge[distributed]'") from None
+        raise StoreUnavailable("PostgreSQL needs: pip install '.[distributed]', in the bridge's own folder") from None
     steps = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"), key=lambda step: step.name)
     if _note(database) == steps[-1].name:
         return

@@ -145,6 +145,9 @@ DAMAGED = {
     "open quote": (b'name,phone\nAna,600112233\nEva,"911222333\n', "row 3.*quote"),
     "open quote in the middle": (b'name,phone\n"Ana,600112233\n' + b"Eva,911222333\n" * 20_000, "row 2.*quote"),
     "huge cell": (b"name,phone\nAna,600112233\n" + b"x" * 200_000 + b",1\n", "row 3"),
+    "a spreadsheet": (b"PK\x03\x04\x14\0\x06\0[Content_Types].xml", "spreadsheet of Excel .*save it as CSV"),
+    "an old spreadsheet": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "old Excel.*save it as CSV"),
+    "compressed": (b"\x1f\x8b\x08\0contacts", "gzip"),
     "nul bytes": (b"name,phone\nAna,600112233\n\0\0\0\0\0", "NUL"),
     "UTF-16 without a mark": ("name,phone\nAna,600112233\n".encode("utf-16-le"), "utf-16-le"),
 }
