@@ -32,7 +32,7 @@ from bridge.gathering import Gathering
 from bridge.keeping import Keeper
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
-from bridge.processes import Child, end_with, heed_signals
+from bridge.processes import Child, end_with, heed_signals, spare_what_stays
 from bridge.queries import ToSave
 from bridge.reload import Watcher
 from bridge.service import Current, Service
@@ -266,4 +266,6 @@ def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
     Finalize(None, asked.close, exitpriority=1)
     Finalize(None, current.close, exitpriority=1)
     Finalize(None, keeper.close, exitpriority=2)
-    return create(current, parts)
+    application = create(current, parts)
+    spare_what_stays()
+    return application
