@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,17 @@ _CHUNK = 65_536
 
 class TooLarge(Exception):
     """An answer is larger than it may be; the message says so."""
+
+
+class _Unchanging(ssl.SSLContext):
+    """A context that many threads connect with at once.
+
+    urllib3 sets the application protocols anew before each handshake. OpenSSL frees the old ones then, while another
+    thread may be copying them into its own handshake: a few in 100,000 sent garbage.
+    """
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """Nothing to set: it was, before the first connection."""
 
 
 class Adapter(HTTPAdapter):
@@ -99,13 +110,15 @@ def _too_large(response: requests.Response, largest: int, size: int) -> str:
 
 def certificates(ca_file: Path | None) -> ssl.SSLContext:
     """What certificates are checked against: `ca_file` alone, else REQUESTS_CA_BUNDLE, else the public authorities.
-    Raises `Misconfigured`."""
+    Any number of threads may connect with it. Raises `Misconfigured`."""
     with requests.Session() as session:
         bundle = session.merge_environment_settings("https://localhost", {}, None, None, None)["verify"]
     path = str(ca_file) if ca_file else bundle if isinstance(bundle, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH
     try:
-        if Path(path).is_dir():
-            return ssl.create_default_context(capath=path)
-        return ssl.create_default_context(cafile=path)
+        folder = Path(path).is_dir()
+        context = ssl.create_default_context(capath=path) if folder else ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"the certificates in {path} can't be read: {error}") from error
+    context.set_alpn_protocols(["http/1.1"])
+    context.__class__ = _Unchanging
+    return context

@@ -14,6 +14,7 @@ import requests
 
 from connectors.base import Context, Deadline, Misconfigured, TimedOut, Unavailable
 from connectors.http import Session, within
+from connectors.transport import certificates
 from tests.fakes.rest_crm import RestCrm
 from tests.fakes.salesforce.tls import server_files
 
@@ -170,3 +171,15 @@ def test_as_many_connections_are_kept_as_there_are_threads(crm: RestCrm, tmp_pat
         assert len(session.adapters) == 2
         pools = session.get_adapter(crm.url).poolmanager  # type: ignore[attr-defined]  # of its own kind
         assert pools.connection_from_url(crm.url).num_connections <= 12
+
+
+def test_a_context_that_threads_share_is_not_changed_any_more_by_each_connection(tmp_path: Path) -> None:
+    context = certificates(server_files(tmp_path)[0])
+    context.set_alpn_protocols(["another"])  # as urllib3 does before each handshake, whoever else is in one
+    sent = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost").do_handshake()
+    hello = sent.read()
+    assert b"\x08http/1.1" in hello
+    assert b"another" not in hello
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
