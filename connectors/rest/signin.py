@@ -20,28 +20,31 @@ from connectors.rest.auth import ApiKey, Auth, Basic, Bearer, NoAuth
 from connectors.rest.building import Credentials, basic
 
 _AHEAD = 60.0
+_SETTLED = 60.0  # a refusal so soon after signing in is no session that ran out
 _SHARE = 0.1  # of a short life, how much is left when it is renewed
 _numbers = count(1)
 
 
 @dataclass(slots=True)
 class SignedIn:
-    """Credentials with how long they are good, on the monotonic clock. `accepted` once a request with them was let
-    in; `number` tells them apart."""
+    """Credentials with how long they are good, on the monotonic clock, and `since` when they are there. `accepted` once
+    a request with them was let in; `number` tells them apart."""
 
     credentials: Credentials
     expires: float = math.inf
     renew_at: float = math.inf
     accepted: bool = False
     number: int = 0
+    since: float = -math.inf
 
 
 def lasting(credentials: Credentials, seconds: float | None, now: float) -> SignedIn:
     """Credentials that are good for so many seconds; None: until the CRM says otherwise."""
     number = next(_numbers)
     if seconds is None or seconds <= 0:
-        return SignedIn(credentials, number=number)
-    return SignedIn(credentials, now + seconds, now + seconds - min(_AHEAD, seconds * _SHARE), number=number)
+        return SignedIn(credentials, number=number, since=now)
+    ahead = min(_AHEAD, seconds * _SHARE)
+    return SignedIn(credentials, now + seconds, now + seconds - ahead, number=number, since=now)
 
 
 class SignIn(Protocol):
@@ -120,7 +123,8 @@ class Fetched:
         held = self._signed_in
         if held is not None and held.number != refused.number:
             return held
-        if not refused.accepted:
+        # what nobody could use in time, such as in an outage, may have run out all the same
+        if not refused.accepted and self._clock() - refused.since < _SETTLED:
             raise Misconfigured(f"{error}; refused right after signing in: does this user have the rights?",
                                 exchange=error.exchange)  # fmt: skip
         return self._fetched(refused, deadline)

@@ -265,6 +265,17 @@ def test_a_renewal_ahead_of_time_that_fails_leaves_what_is_there(context: Contex
         fetched.current(Deadline.after(5))
 
 
+def test_what_nobody_could_use_in_time_is_fetched_anew(context: Context) -> None:
+    """A sign-in, then an outage, after which the CRM knows its sessions no more."""
+    source, refusal = Source(), Misconfigured("401")
+    fetched = Fetched(source.fetch, context, lambda: source.now)
+    held = fetched.current(Deadline.after(5))
+    with pytest.raises(Misconfigured, match="refused right after signing in"):
+        fetched.renew(held, refusal, Deadline.after(5))
+    source.now += 61
+    assert fetched.renew(held, refusal, Deadline.after(5)).credentials.headers == {"n": "2"}
+
+
 @pytest.fixture
 def context(tmp_path: Any) -> Context:
     return Context(folder=tmp_path)
