@@ -19,7 +19,10 @@ _JSON_SECRET = re.compile(
     rf'("[^"\\]{{0,60}}(?:{_NAMES})[^"\\]{{0,60}}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,\]}}\[{{]+)', re.I
 )
 _XML_SECRET = re.compile(rf"(<[\w:.-]{{0,60}}(?:{_NAMES})[\w:.-]{{0,60}}>)[^<]+", re.I)
-_PHONE = re.compile(r"(?<!\d)\+?\d(?:[ ().*%/_-]{0,2}\d){6,14}(?!\d)")
+_BETWEEN = (
+    r"(?:[ ().*%/_\u00a0\u2007\u2009\u2010-\u2013\u202f-]|\\u(?i:00a0|20(?:0[79]|1[0-3]|2f))){0,3}"  # also as JSON
+)
+_PHONE = re.compile(rf"(?<!\d)\+?\d(?:{_BETWEEN}\d){{6,14}}(?!\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _LONG_DIGITS = re.compile(r"\d{16,}")
 _READ = 4000  # so much of a body is masked, to show its start
@@ -86,4 +89,4 @@ def _digits(found: re.Match[str]) -> str:
     if date:
         return date[0] + _PHONE.sub(_digits, found[0][date.end() :])
     last = list(re.finditer(r"\d", found[0]))[-_LAST].start()
-    return re.sub(r"\d", "•", found[0][:last]) + found[0][last:]
+    return re.sub(r"(\\u[\da-fA-F]{4})|\d", lambda one: one[1] or "•", found[0][:last]) + found[0][last:]

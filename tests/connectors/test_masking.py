@@ -17,6 +17,9 @@ NUMBERS = (
     "(600) 112 233",
     "%600%112%233%",
     "34600112233",
+    "600 - 112 - 233",
+    "600\u00a0112\u202f233",
+    "600\u2013112\u2011233",
 )
 
 
@@ -27,6 +30,11 @@ def test_of_a_phone_number_the_last_digits_are_left(number: str) -> None:
     assert re.sub(r"\D", "", value) == "233"
     assert re.sub(r"[•\d]", "", value) == re.sub(r"\d", "", number), "how it is spelled can be seen"
     assert "1980-12-31" in shown
+
+
+def test_spaces_that_are_escaped_in_json_hide_no_number() -> None:
+    shown = Mask().text(json.dumps({"phone": "600\u00a0112\u202f233"}))
+    assert shown == r'{"phone": "•••\u00a0•••\u202f233"}'
 
 
 def test_numbers_in_urls_are_masked_whatever_their_encoding() -> None:
