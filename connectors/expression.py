@@ -211,7 +211,7 @@ class Template:
         lacks it), else a text. Raises `ExpressionError`."""
         if self._expression is None:
             return self.render(scope)
-        return _present(self._evaluate(self._expression, scope))
+        return self._leaving(self._evaluate(self._expression, scope))
 
     def render(self, scope: Mapping[str, object]) -> str:
         """The text; what is missing or None is empty. Raises `ExpressionError`."""
@@ -231,7 +231,7 @@ class Template:
         if self._expression is None:
             return self.render(scope)
         value = self._evaluate(self._expression, scope)
-        return None if value is None else _text(_present(value))
+        return None if value is None else _text(self._leaving(value))
 
     def true(self, scope: Mapping[str, object]) -> bool:
         """Whether it holds: empty, 0, `false` and `no` do not."""
@@ -245,6 +245,12 @@ class Template:
             return function(scope)
         except Exception as error:  # whatever the values make the expression do is the same to the caller
             raise ExpressionError(f"{self.source}: {error}") from error
+
+    def _leaving(self, value: object) -> object:
+        try:
+            return _present(value)
+        except RecursionError:
+            raise ExpressionError(f"{self.source}: its value is nested too deeply") from None
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"

@@ -341,3 +341,12 @@ def test_any_text_is_refused_or_evaluates(source: str, scope: Mapping[str, objec
         template.render(scope)
     except ExpressionError as error:
         assert error.__cause__ is not None  # noqa: PT017 - either is fine
+
+
+def test_a_value_that_is_nested_too_deeply_is_an_error_like_others() -> None:
+    deep: list[object] = []
+    for _ in range(5000):
+        deep = [deep]
+    for read in (Template("{{ deep }}").value, Template("{{ deep }}").text):
+        with pytest.raises(ExpressionError, match="nested too deeply"):
+            read({"deep": deep})
