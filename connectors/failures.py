@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -47,24 +47,25 @@ def retry_after(response: requests.Response) -> float | None:
     return None if until is None else min(max((until - now).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
-def translate(error: Exception, place: str) -> ConnectorError:
-    """The failure of a request, `place` (its method and URL). A `ConnectorError` is itself."""
+def translate(error: Exception, place: str, mask: Callable[[str], str] = str) -> ConnectorError:
+    """The failure of a request, `place` (its method and URL). A `ConnectorError` is itself. The errors' own words may
+    hold what the other side sent: they go through `mask`."""
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, ConnectorError):
             return cause
     if any(isinstance(cause, _BAD_REQUEST) for cause in chain):
-        return Misconfigured(f"{place}: {_last(chain)}: mend the address, or what is filled in")
+        return Misconfigured(f"{place}: {_last(chain, mask)}: mend the address, or what is filled in")
     certificate = next((cause for cause in chain if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if certificate is not None:
         return _untrusted(certificate, place)
     # urllib3 derives "no connection could be made" from its timeouts
     if any(isinstance(cause, _TIMED_OUT) and not isinstance(cause, _NOT_CONNECTED) for cause in chain):
         return TimedOut(f"{place}: no whole answer in time")
-    return _lost(chain, place)
+    return _lost(chain, place, mask)
 
 
-def _lost(chain: list[BaseException], place: str) -> Unavailable:
+def _lost(chain: list[BaseException], place: str, mask: Callable[[str], str]) -> Unavailable:
     cut = next((cause for cause in chain if isinstance(cause, urllib3.exceptions.IncompleteRead)), None)
     if cut is not None:
         return Broken(f"{place}: the answer broke off after {cut.partial} bytes, {cut.expected} more were to come")
@@ -75,10 +76,10 @@ def _lost(chain: list[BaseException], place: str) -> Unavailable:
     if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
         return Unavailable(f"{place}: connection refused")
     if any(isinstance(cause, (requests.exceptions.ProxyError, urllib3.exceptions.ProxyError)) for cause in chain):
-        return Unavailable(f"{place}: the proxy: {_last(chain)}")
+        return Unavailable(f"{place}: the proxy: {_last(chain, mask)}")
     if any(isinstance(cause, (_NOT_CONNECTED, ssl.SSLError)) for cause in chain):
-        return Unavailable(f"{place}: no connection: {_last(chain)}")
-    return Broken(f"{place}: the connection broke: {_last(chain)}")
+        return Unavailable(f"{place}: no connection: {_last(chain, mask)}")
+    return Broken(f"{place}: the connection broke: {_last(chain, mask)}")
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, place: str) -> ConnectorError:
@@ -100,10 +101,10 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
 
 
-def _last(chain: list[BaseException]) -> str:
+def _last(chain: list[BaseException], mask: Callable[[str], str]) -> str:
     """The innermost error in words, without the objects that urllib3 puts into its texts."""
     inner = chain[-1]
-    words = inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)
+    words = mask((inner.strerror if isinstance(inner, OSError) and inner.strerror else str(inner)).strip())
     return f"{type(inner).__name__}: {words}" if words else type(inner).__name__
 
 

@@ -74,8 +74,9 @@ class Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Where an answer sends us; only ever to the same host. Raises `ConnectorError` for another."""
         target = super().get_redirect_target(resp)
-        if target is not None:
-            self._stay(resp, urljoin(resp.url, target))
+        url = self._target(resp) if target is not None else None
+        if url is not None:
+            self._stay(resp, url)
         return target
 
     def exchange(
@@ -140,7 +141,7 @@ class Session(requests.Session):
             raise self._failed(request, Misconfigured(f"{self.place(request)}: {error}")) from None
         except (ConnectorError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             place = f"{self.place(request)} (after {time.monotonic() - began:.2g} s)"
-            raise self._failed(request, translate(error, place)) from error
+            raise self._failed(request, translate(error, place, self.mask.text)) from error
         response.elapsed = timedelta(seconds=time.monotonic() - began)
         return response
 
@@ -159,19 +160,31 @@ class Session(requests.Session):
     ) -> T:
         response = self.deliver(request, deadline)
         for _ in range(_REDIRECTS):
-            target = response.headers.get("Location") if 300 <= response.status_code < 400 else None
+            target = self._target(response)
             if target is None:
                 return judge(response)
             if not follow:
-                self._stay(response, urljoin(response.url, target))
+                self._stay(response, target)
                 return judge(response)
             response = self.deliver(self._redirected(response, target), deadline)
         raise Misconfigured(
             f"{self.place(request)}: redirected more than {_REDIRECTS} times", exchange=self.describe(response)
         )
 
-    def _redirected(self, response: requests.Response, target: str) -> requests.PreparedRequest:
-        url = urljoin(response.url, target)
+    def _target(self, response: requests.Response) -> str | None:
+        """The whole URL that an answer sends us to. Raises `Unavailable` where that is none."""
+        target = response.headers.get("Location") if 300 <= response.status_code < 400 else None
+        if target is None:
+            return None
+        try:
+            url = urljoin(response.url, target)
+            _ = urlsplit(url).port
+        except ValueError as error:
+            text = f"{self.place(response.request)}: redirected to what is no address: {self.mask.text(str(error))}"
+            raise Unavailable(text, exchange=self.describe(response)) from None
+        return url
+
+    def _redirected(self, response: requests.Response, url: str) -> requests.PreparedRequest:
         self._stay(response, url)
         request = response.request.copy()
         request.url = url

@@ -103,8 +103,8 @@ def _body(response: requests.Response, largest: int) -> bytes:
 def _too_large(response: requests.Response, largest: int, size: int) -> str:
     kind = response.headers.get("Content-Type", "no content type")
     return (
-        f"the answer ({response.status_code}, {kind}) is larger than {largest / 1e6:g} MB: {size} bytes or more; "
-        "ask for less, such as by a filter, fewer fields or pages"
+        f"the answer ({response.status_code}, {kind}) is larger than {largest / 1e6:g} MB: {size / 1e6:.3g} MB or "
+        "more; ask for less, such as by a filter, fewer fields or pages"
     )
 
 

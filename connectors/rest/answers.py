@@ -21,6 +21,7 @@ _REFUSED_WRITES = frozenset({400, 409, 412, 413, 422, 428})
 _REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
 _GONE = frozenset({404, 410})
 _NAMED = 8
+_WESTERN = {"8859-15": "iso-8859-15", "8859-1": "iso-8859-1", "1252": "cp1252"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +196,25 @@ def _read(response: requests.Response) -> tuple[Any, bool]:
     if not content.strip():
         return None, False
     try:
-        declared = response.headers.get("Content-Type", "").lower()
-        text = content.decode("iso-8859-1") if "8859-1" in declared else content.decode(json.detect_encoding(content))
+        text = content.decode(_charset(response))
         return json.loads(text.removeprefix("\ufeff"), parse_float=_Real, parse_constant=_no_number), True
     except (ValueError, RecursionError):
         return None, False
+
+
+def _charset(response: requests.Response) -> str:
+    """The character set of JSON: one of the Western ones where it says so, else what its first bytes look like."""
+    declared = response.headers.get("Content-Type", "").lower()
+    said = next((charset for name, charset in _WESTERN.items() if name in declared), None)
+    return said or json.detect_encoding(response.content)
+
+
+def _decodes(response: requests.Response) -> bool:
+    try:
+        response.content.decode(_charset(response))
+    except ValueError:
+        return False
+    return True
 
 
 def _no_number(name: str) -> None:
@@ -213,7 +228,7 @@ def _kind(response: requests.Response) -> str:
     if content[:1] == b"<":
         what = "a web page, such as a login page" if b"<html" in content[:1000].lower() else "XML"
     elif content[:1] in (b"{", b"["):
-        what = "JSON that is broken or cut off"
+        what = "JSON that is broken or cut off" if _decodes(response) else "JSON in another charset than it says"
     else:
         what = "something else"
     return f"{what} ({declared}, {len(response.content)} bytes)"

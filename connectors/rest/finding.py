@@ -211,6 +211,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield value
     elif isinstance(value, int) and not isinstance(value, bool):
         yield str(value)
+    elif isinstance(value, float) and value.is_integer():  # 600112233.0 is what spreadsheets make of a number
+        yield str(int(value))
     elif isinstance(value, list):
         for part in value:
             yield from _texts(part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -64,6 +65,31 @@ def test_a_redirect_to_another_host_is_not_followed(crm: RestCrm, session: Sessi
     crm.faults.clear()
     crm.faults.add("redirect", "/customers", to="/orders?number=00077", times=1)
     assert session.get(f"{crm.url}/customers").json()["data"][0]["number"] == "00077"
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "http://127.0.0.1:port/x"])
+def test_a_redirect_to_what_is_no_address_is_told(crm: RestCrm, session: Session, target: str) -> None:
+    crm.faults.add("redirect", "/customers", to=target)
+    with pytest.raises(Unavailable, match="redirected to what is no address"):
+        session.get(f"{crm.url}/customers")
+    request = requests.Request("GET", f"{crm.url}/customers").prepare()
+    with pytest.raises(Unavailable, match="redirected to what is no address"):
+        session.exchange(request, Deadline.after(5), lambda response: response, idempotent=False)
+
+
+def test_what_no_web_server_says_is_masked_as_answers_are(session: Session) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+
+        def greet() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"hello 600112233\r\n")
+
+        greeted = pool.submit(greet)
+        with pytest.raises(Unavailable, match=r"hello ••••••233$"):
+            session.get(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        greeted.result(30)
 
 
 def test_a_redirect_never_loses_tls(tmp_path: Path) -> None:

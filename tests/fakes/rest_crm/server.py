@@ -206,16 +206,17 @@ class _Handler(BaseHTTPRequestHandler):
             "wrong_type": lambda: self._raw(200, b"%PDF-1.7 binary\x00\x01", "application/pdf"),
             "invalid_json": lambda: self._raw(200, b'{"data": [{"id": 1,'),
             "not_utf8": lambda: self._raw(200, b'{"data": [{"id": 1, "full_name": "Pe\xf1a"}]}'),
-            "latin1": lambda: self._latin1(self.server.crm.api.answer(asked)),
+            "latin1": lambda: self._western(self.server.crm.api.answer(asked), "ISO-8859-1"),
+            "cp1252": lambda: self._western(self.server.crm.api.answer(asked), "windows-1252"),
             "deep": lambda: self._raw(200, b"[" * 100_000 + b"]" * 100_000),
             "empty": lambda: self._raw(200, b""),
             "null": lambda: self._raw(200, b'{"status": "error", "data": null}'),
         }  # fmt: skip
         replies[fault.kind]()
 
-    def _latin1(self, reply: Reply) -> None:
-        body = json.dumps(reply.value, ensure_ascii=False).encode("latin-1")
-        self._raw(reply.status, body, "application/json; charset=ISO-8859-1")
+    def _western(self, reply: Reply, charset: str) -> None:
+        body = json.dumps(reply.value, ensure_ascii=False).encode(charset)
+        self._raw(reply.status, body, f"application/json; charset={charset}")
 
     def _hang(self, _fault: Fault, _asked: Asked) -> None:
         self.server.crm.stopping.wait(_LONGEST)
