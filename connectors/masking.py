@@ -6,13 +6,15 @@ Headers are never shown. In URLs and bodies, the values of anything named like a
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 _NAMES = (  # of secrets
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|access[-_]?key|auth(?:orization)?|signature|assertion|"
-    r"session|cookie|credential|private[-_]?key"
+    r"session|sessid|(?<![a-z])sid(?![a-z])|cookie|credential|private[-_]?key|(?<![a-z])jwt(?![a-z])|"
+    r"contrase(?:ñ|n|\\u00f1)a"
 )
 _SECRET_NAME = re.compile(_NAMES, re.I)
 _JSON_SECRET = re.compile(
@@ -36,12 +38,15 @@ class Mask:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: tuple[str, ...] = ()
+        self._spelled: tuple[str, ...] = ()
         self.hide(*secrets)
 
     def hide(self, *secrets: str) -> None:
         """Never show these again. Values of fewer than four characters are left: they would eat into ordinary words."""
         known = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
         self._secrets = tuple(sorted(known, key=len, reverse=True))[:200]
+        spelled = {one for secret in self._secrets for one in (secret, *in_json(secret))}
+        self._spelled = tuple(sorted(spelled, key=len, reverse=True))
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -50,7 +55,7 @@ class Mask:
 
     def text(self, text: str) -> str:
         """Any text, such as a body or an error message."""
-        for secret in self._secrets:
+        for secret in self._spelled:
             text = text.replace(secret, GONE)
         text = _JSON_SECRET.sub(rf'\1"{GONE}"', text)
         text = _XML_SECRET.sub(rf"\1{GONE}", text)
@@ -80,6 +85,16 @@ class Mask:
         text = self.form(text) if "x-www-form-urlencoded" in content_type else self.text(text)
         text = "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
         return f"{text[:_SHOWN]}…" if len(text) > _SHOWN or len(body) > _READ else text
+
+
+def in_json(text: str) -> set[str]:
+    """A text as JSON may hold it, and JSON that is itself a text in JSON."""
+    return {spelled for one in _escaped(text) for spelled in (one, *_escaped(one))}
+
+
+def _escaped(text: str) -> set[str]:
+    plain = {json.dumps(text, ensure_ascii=escaped)[1:-1] for escaped in (True, False)}
+    return plain | {one.replace("/", "\\/") for one in plain}  # as PHP does
 
 
 def _digits(found: re.Match[str]) -> str:

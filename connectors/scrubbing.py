@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
+from connectors.masking import in_json
+
 HIDDEN = "hidden"
 
 _NAMES = (
@@ -82,5 +84,6 @@ def _is_secret(name: str) -> bool:
 
 
 def _spellings(secret: str) -> list[str]:
-    """A secret as it may stand in a URL, in XML and anywhere else; the longest first, the plain one last."""
-    return sorted({secret, quote(secret, safe=""), html.escape(secret)}, key=len, reverse=True)
+    """A secret as it may stand in a URL, in XML, in JSON and anywhere else; the longest first, the plain one last."""
+    spelled = {secret, quote(secret, safe=""), html.escape(secret), *in_json(secret)}
+    return sorted(spelled, key=len, reverse=True)

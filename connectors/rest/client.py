@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from connectors.rest.values import Empty, PathTemplate, Scope
 _OVER = (Match(status=[401]),)
 _NO_CREDENTIALS = Credentials({})
 _MISSING = (Match(status=[404]),)
+_WORDS = re.compile(r"[A-Za-z._ ]*|[\d.]{1,5}|https?://\S*")
 _LOOKED_FOR = frozenset({"key", "phone", "task", "activity", "field"})
 
 
@@ -57,6 +59,8 @@ class Client:
             largest=options.max_answer,
         )  # fmt: skip
         self.session.mask.hide(*secrets_of(options))
+        if isinstance(options.auth, SessionAuth):
+            self.session.mask.hide(*_told(options.auth.login))
         self.site = Site(options.root, options.headers)
         auth = options.auth
         self.renew: tuple[Match, ...] = (*_OVER, *auth.renew) if isinstance(auth, (OAuth2, SessionAuth)) else _OVER
@@ -239,6 +243,14 @@ def secrets_of(value: object) -> list[str]:
     if hasattr(value, "model_fields_set"):
         return [secret for part in vars(value).values() for secret in secrets_of(part)]
     return []
+
+
+def _told(login: Request) -> list[str]:
+    """What a login says that may be a password, whatever the CRM calls it: all but words and short numbers."""
+    said = [*login.json_.constants] if login.json_ is not None else []
+    for value in (*(login.form or {}).values(), *login.params.values()):
+        said += [one.source for one in (value if isinstance(value, list) else [value]) if one and one.constant]
+    return [text for text in said if not _WORDS.fullmatch(text)]
 
 
 def _named(request: Request) -> tuple[Match, ...]:

@@ -243,6 +243,7 @@ class JsonBody:
 
     def __init__(self, value: object) -> None:
         self.templates: list[tuple[Loc, Template]] = []
+        self.constants: list[str] = []
         wrong: list[InitErrorDetails] = []
         self._value = self._compile(value, (), wrong)
         if wrong:
@@ -255,7 +256,10 @@ class JsonBody:
             return {as_written(key): self._compile(part, (*loc, key), wrong) for key, part in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._compile(part, (*loc, at), wrong) for at, part in enumerate(value)]
-        if not isinstance(value, str) or "{" not in value:
+        if not isinstance(value, str):
+            return value
+        if "{" not in value:
+            self.constants.append(value)
             return value
         try:
             template = Template(value)
@@ -264,6 +268,7 @@ class JsonBody:
             wrong.append(InitErrorDetails(type=kind, loc=loc, input=value))
             return value
         if template.constant:
+            self.constants.append(value)
             return value
         self.templates.append((loc, template))
         return template

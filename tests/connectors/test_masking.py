@@ -52,6 +52,8 @@ def test_numbers_in_urls_are_masked_whatever_their_encoding() -> None:
         '{"api_key":"hush-1',
         '{"session_id": hush-1}',
         "<Token>hush-1</Token>",
+        '{"sid": "hush-1", "inside": "shown"}',
+        '{"contrase\\u00f1a": "hush-1"}',
         "client_secret=hush-1&x=1",
     ],
 )
@@ -66,6 +68,15 @@ def test_secrets_that_are_known_are_shown_nowhere() -> None:
     assert mask.url("https://x/y?a=p%26ss+w%C3%B6rd&b=tok-123") == "https://x/y?a=•••&b=•••"
     assert mask.text("tok-123, abc") == "•••, abc"  # too short to be told from words
     assert "tok-123" not in mask.body(json.dumps({"args": [1, "tok-123"]}))
+
+
+@pytest.mark.parametrize("escaped", [True, False])
+def test_secrets_are_known_as_json_spells_them(escaped: bool) -> None:
+    secret = 'señal/"ñandú\\x'
+    body = json.dumps({"args": [1, secret], "echo": json.dumps([secret])}, ensure_ascii=escaped)
+    for shown in (Mask([secret]).body(body), Mask([secret]).body(body.replace("/", r"\/"))):
+        assert "and" not in shown
+        assert shown.count("•••") == 2
 
 
 def test_long_and_binary_bodies_are_cut() -> None:

@@ -192,6 +192,17 @@ def test_a_session_that_is_over_may_be_told_in_words(crm: RestCrm) -> None:
         assert crm.signins.count == 2
 
 
+def test_a_password_shows_nowhere_whatever_the_login_calls_it(crm: RestCrm) -> None:
+    crm.faults.add("error", "/login")
+    login = {"path": "/login", "json": {"u": USER, "p": [PASSWORD], "method": "logIn"}}
+    with opened(crm, auth={"type": "session", "login": login, "headers": HEADER}) as crm_:
+        with pytest.raises(Unavailable):
+            crm_.names()
+        shown = "\n".join(crm_.seen)
+    assert "logIn" in shown
+    assert PASSWORD not in shown
+
+
 def test_what_the_login_lacks_is_a_refusal(crm: RestCrm) -> None:
     crm.auth = "session"
     auth = {"type": "session", "login": LOGIN, "headers": {"Authorization": "Session {{ login.session.id }}"}}

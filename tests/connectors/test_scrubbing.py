@@ -32,3 +32,7 @@ def test_what_stands_for_a_secret_stays() -> None:
     assert scrubber.pair("token", "hidden-3") == ("token", "hidden-3")
     assert scrubber.pair("token", "") == ("token", "")
     assert scrubber.pair("q", "600112233") == ("q", "600112233")
+
+
+def test_a_secret_is_found_in_a_text_that_is_json() -> None:
+    assert Scrubber(['p"ñ/1']).value({"echo": r'{"p": "p\"\u00f1\/1"}'}) == {"echo": '{"p": "hidden-1"}'}
