@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 
 from connectors.base import Problem, TemplateUse
 from connectors.expression import Template
+from connectors.phone import Phone
 from connectors.rest.auth import OAuth2, SessionAuth
 from connectors.rest.building import same_host
 from connectors.rest.requests import Change, Create, Detail, Existing, Step
@@ -25,6 +26,10 @@ _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _TAKEN = frozenset(
     {"phone", "key", "login", "settings", "task", "outcome", "true", "false", "none", "not", "and", "or"}
 )
+_FIELDS = {
+    "phone": sorted(Phone.visible),
+    "outcome": ["at", "idcall", "result", "seconds", "status", "text"],
+}
 _OF_ACTIVITY = frozenset({"activity", "contact", "found", "call", "vars", "caller", "called", "line"})
 
 
@@ -123,6 +128,7 @@ def _uses(part: Any, loc: Loc, known: Iterable[str]) -> Iterator[TemplateUse]:
 def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
     """What is wrong, or may be."""
     yield from _settings(options)
+    yield from _fields(options)
     yield from _hosts(options)
     if options.ca_file is not None and not (folder / options.ca_file).exists():
         yield Problem(("ca_file",), f"there is no file {folder / options.ca_file}")
@@ -142,6 +148,14 @@ def _settings(options: RestOptions) -> Iterator[Problem]:
     for name in sorted(used - set(options.settings)):
         what = f"the preset {options.preset}" if options.preset else "{{ settings." + name + " }}"
         yield Problem(("settings",), f"{what} needs {name}: add it below settings")
+
+
+def _fields(options: RestOptions) -> Iterator[Problem]:
+    """What numbers and outcomes have not: it would be empty, and the CRM asked for everything."""
+    for use in templates(options):
+        for name, *rest in sorted(use.template.paths):
+            if rest and name in use.names and rest[0] not in _FIELDS.get(name, rest):
+                yield Problem(use.loc, f"{name} has no {rest[0]}; there are {', '.join(_FIELDS[name])}")
 
 
 def _hosts(options: RestOptions) -> Iterator[Problem]:

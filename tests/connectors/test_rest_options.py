@@ -148,6 +148,18 @@ def test_other_things_that_are_probably_not_meant(tmp_path: Path) -> None:
     assert len(told) == 4
 
 
+def test_what_a_number_or_an_outcome_has_not_is_a_problem(tmp_path: Path) -> None:
+    given = section(URL)
+    given["records"]["contact"]["search"]["params"] = {"q": "{{ phone.nationl | last(9) }}"}
+    given["tasks"]["update"][1]["json"]["note"] = "{{ outcome.words }}"
+    told = problems(given, tmp_path)
+    assert told["records.contact.search.0.params.q"][0].startswith("phone has no nationl; there are country, digits")
+    assert told["tasks.update.1.json.note"] == (
+        "outcome has no words; there are at, idcall, result, seconds, status, text", False,
+    )  # fmt: skip
+    assert len(told) == 2
+
+
 @pytest.mark.parametrize("key", ["records", "activity", "tasks", "auth", "headers"])
 def test_a_preset_is_overridden_key_by_key(tmp_path: Path, key: str) -> None:
     base = {
