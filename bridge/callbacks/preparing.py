@@ -131,6 +131,7 @@ def _claim(serving: Serving, callback: Callback, source: Source, task: Task, now
     try:
         source.connector.update_task(task, outcome, Deadline.after(_CLAIM))
     except Rejected as error:
+        _log.warning("callback %d is not called, its CRM refuses to mark the task as claimed: %s", callback.id, error)
         raise Held(states.cancel(now, str(error), withdrawn=True), tell=False) from error
     except ConnectorError as error:
         raise Held(_away(serving, callback, error, now, random)) from error
