@@ -59,7 +59,7 @@ def test_an_idle_thread_is_used_again() -> None:
         done = threading.Event()
         threads.run(done.set)
         assert done.wait(30)
-        until(lambda: threads._spare == 1)
+        until(lambda: len(threads._idle) == 1)
     assert alive("t-again") == 1
     threads.close()
 
@@ -80,16 +80,24 @@ def test_work_that_comes_the_moment_that_a_thread_gives_up_waiting_is_done() -> 
     threads = Threads(1, "t-moment", idle=0.05)
     done = threading.Event()
     threads.run(lambda: None)
-    until(lambda: threads._spare == 1)
+    until(lambda: len(threads._idle) == 1)
     with threads._lock:  # as `run` does, while the thread's patience ends
         threading.Event().wait(0.2)
-        if threads._spare > 0:
-            threads._spare -= 1
-            threads._work.put(done.set)
-        else:
-            done.set()
+        threads._idle.pop().wake(done.set)
     assert done.wait(30)
     threads.close()
+
+
+def test_what_waits_for_a_thread_is_done_although_it_is_closed_meanwhile(gate: threading.Event) -> None:
+    threads = Threads(1, "t-last")
+    done = threading.Event()
+    threads.run(lambda: bool(gate.wait(60)))
+    threads.run(done.set)
+    threads.close(wait=0.05)
+    assert not done.is_set()
+    gate.set()
+    assert done.wait(30)
+    until(lambda: alive("t-last") == 0)
 
 
 def test_closed_it_takes_nothing_more() -> None:
