@@ -24,7 +24,7 @@ class _Unchanging(ssl.SSLContext):
     """A context that many threads connect with at once.
 
     urllib3 sets the application protocols anew before each handshake. OpenSSL frees the old ones then, while another
-    thread may be copying them into its own handshake: a few in 100,000 sent garbage.
+    thread may be copying them into its own handshake, which then sends garbage: rarely, but to a caller who waits.
     """
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:

@@ -77,12 +77,12 @@ def test_idle_threads_end_and_nothing_is_lost_at_that_moment() -> None:
 
 
 def test_work_that_comes_the_moment_that_a_thread_gives_up_waiting_is_done() -> None:
-    threads = Threads(1, "t-moment", idle=0.05)
+    threads = Threads(1, "t-moment", idle=1.0)
     done = threading.Event()
     threads.run(lambda: None)
     until(lambda: len(threads._idle) == 1)
     with threads._lock:  # as `run` does, while the thread's patience ends
-        threading.Event().wait(0.2)
+        threading.Event().wait(1.3)
         threads._idle.pop().wake(done.set)
     assert done.wait(30)
     threads.close()

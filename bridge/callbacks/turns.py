@@ -40,8 +40,7 @@ _LEAST = timedelta(milliseconds=50)
 @dataclass(slots=True)
 class _Look:
     """One look at a line. `open`: the sources that may emit; `under_way`: calls; `queued`: those of them that are not
-    being sent yet; `paused`: campaigns; `wake`: when to
-    look again."""
+    being sent yet; `paused`: campaigns; `wake`: when to look again."""
 
     book: Book
     line: Line

@@ -9,6 +9,7 @@ from bridge.config.load import attempt, load
 from bridge.errors import ConfigurationFaults
 from connectors.units import Duration
 from tests.config.files import ENVIRONMENT, LINES, loaded, told, warned, write
+from tests.nobody import own_folder, without_rights
 
 
 def alone(path: Path) -> str:
@@ -33,11 +34,14 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert alone(tmp_path / "pipe") == f"{tmp_path / 'pipe'}: the file is not a plain file"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_one_line(tmp_path: Path) -> None:
-    path = write(tmp_path, LINES)
-    path.chmod(0)
-    assert "may not be read by this user" in alone(path)
+def test_a_file_that_may_not_be_read_is_one_line() -> None:
+    with own_folder() as folder:
+        path = write(folder, LINES)
+        with without_rights():
+            assert path.read_text(encoding="utf-8")
+        path.chmod(0)
+        with without_rights():
+            assert "may not be read by this user" in alone(path)
 
 
 def test_a_name_that_is_no_file_name_is_one_line(tmp_path: Path) -> None:

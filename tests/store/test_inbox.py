@@ -6,7 +6,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from bridge.store.database import Database, connect
 from bridge.store.deliveries import DeliveryFilter
 from bridge.store.inbox import Inbox
 from bridge.store.tables import pokes
+from tests.nobody import give, own_folder, without_rights
 from tests.store.children import child, first_line
 from tests.store.made import LINE, arrival, delivery
 from tests.waiting import until
@@ -236,13 +237,21 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_all_goes_on_when_there_is_ro
         database.close()
 
 
-def test_a_file_that_may_not_be_written_says_so(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may write everything")
-    connect(f"sqlite:///{tmp_path}/bridge.db").close()
-    (tmp_path / "bridge.db").chmod(0o400)
-    with pytest.raises(StoreUnavailable, match="bridge's user"):
-        connect(f"sqlite:///{tmp_path}/bridge.db")
+def test_a_file_that_may_not_be_written_says_so() -> None:
+    with own_folder() as folder:
+        for event, mode in (("first", 0o600), ("second", 0o400)):
+            connect(f"sqlite:///{folder}/bridge.db").close()
+            for path in folder.iterdir():
+                give(path)
+            (folder / "bridge.db").chmod(mode)
+            with without_rights(), closing(connect(f"sqlite:///{folder}/bridge.db")) as database:
+                inbox = Inbox(database, queue_for(database))
+                with closing(inbox):
+                    if mode == 0o600:
+                        assert inbox.keep(arrival(event)).new
+                        continue
+                    with pytest.raises(StoreUnavailable, match="bridge's user"):
+                        inbox.keep(arrival(event))
 
 
 def test_a_backup_taken_while_events_come_in_is_whole(tmp_path: Path) -> None:
