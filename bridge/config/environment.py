@@ -1,5 +1,5 @@
 """`${NAME}`, `${NAME:-default}` and `${file:/run/secrets/name}` in the texts of the configuration; `$${` is a plain
-`${`."""
+`${`. A NAME that the environment lacks is taken from the file `.env` beside the configuration."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from bridge.config.files import NotUsable, content
+from bridge.config.dotenv import DotEnv, parse
+from bridge.config.files import ABSENT, NotText, NotUsable, content, mode_of, text
 from bridge.config.source import Unfilled
+from bridge.errors import Fault
 
 _USE = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST_SECRET = 64 * 1024
+_BESIDE = ".env"
 
 
 class Environment:
     """Fills in `${}` from variables and files. `read` are the files that it looked at, with what was in them (None:
-    could not be read); `values` is everything that it put in, by how it was written."""
+    could not be read); `values` is everything that it put in, by how it was written; `warnings` are about `.env`, which
+    is read once a variable is missing."""
 
     def __init__(self, variables: Mapping[str, str], folder: Path) -> None:
         self._variables = variables
         self._folder = folder
+        self._beside: DotEnv | None = None
         self.read: dict[Path, bytes | None] = {}
         self.values: dict[str, str] = {}
+        self.warnings: list[Fault] = []
 
     def fill(self, text: str) -> str:
         """The text with everything put in. Raises `Unfilled`, which names what is missing, never what it holds."""
@@ -51,13 +57,47 @@ class Environment:
                 "plain ${"
             )
         value = self._variables.get(name)
+        if value is None:
+            value = self._from_beside(name)
         if has_default:
             return value or default
         if value is None:
             raise Unfilled(
-                f"the environment variable {name} is not set: set it, or give a default with ${{{name}:-default}}"
+                f"the environment variable {name} is not set{self._about_beside()}: set it, write it in {_BESIDE} "
+                f"beside the configuration, or give a default with ${{{name}:-default}}"
             )
         return value
+
+    def _from_beside(self, name: str) -> str | None:
+        if self._beside is None:
+            self._beside = self._read_beside()
+        return self._beside.values.get(name)
+
+    def _read_beside(self) -> DotEnv:
+        path = self._folder / _BESIDE
+        self.read[path] = None
+        try:
+            self.read[path] = data = content(path, _LARGEST_SECRET)
+            found = parse(text(data))
+        except NotUsable as error:
+            if str(error) == ABSENT:
+                return DotEnv()
+            found = DotEnv(broken=[(0, f"the file {error}")])
+        except NotText as error:
+            found = DotEnv(broken=[(error.line, f"{error}; nothing of the file is used")])
+        if mode_of(path) & ~0o600:
+            found.odd.append(
+                (0, f"others than its owner may use this file, which holds secrets: chmod 600 {path.name}")
+            )
+        told = sorted([*found.broken, *found.odd])
+        self.warnings += [Fault(str(path), line, 1 if line else 0, "", said) for line, said in told]
+        return found
+
+    def _about_beside(self) -> str:
+        """What of `.env` may be why a variable is missing."""
+        broken = self._beside.broken if self._beside is not None else []
+        where = ", ".join(f"line {line}" if line else said for line, said in broken)
+        return f" ({_BESIDE} beside the configuration can't be read whole: {where})" if where else ""
 
     def _from_file(self, name: str) -> str:
         path = self._folder / name

@@ -96,7 +96,12 @@ def fingerprint_now(path: Path, largest: int = LARGEST) -> str:
 
 def open_to_others(path: Path) -> bool:
     """Whether every user of the machine may read it."""
+    return bool(mode_of(path) & stat.S_IROTH)
+
+
+def mode_of(path: Path) -> int:
+    """The permissions of a file; 0 where they can't be told."""
     try:
-        return os.name == "posix" and bool(path.stat().st_mode & stat.S_IROTH)
+        return stat.S_IMODE(path.stat().st_mode) if os.name == "posix" else 0
     except OSError:
-        return False
+        return 0

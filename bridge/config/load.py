@@ -25,8 +25,8 @@ _LEAST_SECRET = 4
 @dataclass(frozen=True)
 class Loaded:
     """A configuration that can be used. `folder`: relative paths start there. `files` are all that were read for it,
-    the file itself and those of `${file:…}`, each with a fingerprint of what was in it. `warnings` are worth a word
-    and keep nothing from running."""
+    the file itself, `.env` and those of `${file:…}`, each with a fingerprint of what was in it. `warnings` are worth a
+    word and keep nothing from running."""
 
     configuration: Configuration
     folder: Path
@@ -72,7 +72,8 @@ def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
     prints |= {file: files.fingerprint(content) for file, content in environment.read.items()}
     if configuration is None:
         return Read(None, told, prints)
-    return Read(Loaded(configuration, folder, path, warnings=told, files=prints), (), prints)
+    warnings = (*told, *environment.warnings)
+    return Read(Loaded(configuration, folder, path, warnings=warnings, files=prints), (), prints)
 
 
 def _cure(error: files.NotUsable) -> str:

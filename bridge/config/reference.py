@@ -31,6 +31,9 @@ its line; `config.example.yaml` is a file to start from.
 - Relative paths start at the file's own folder.
 - `${NAME}` is the environment variable NAME, `${NAME:-default}` gives it a default, `${file:/run/secrets/name}` is what
   is in that file, without its last line break; `$${` is a plain `${`. They work in every value.
+- A `${NAME}` that the environment lacks is taken from the file `.env` beside the configuration, where there is one:
+  `NAME=value`, one a line, with quotes and comments as in systemd's `EnvironmentFile=` and Docker Compose. Nothing in
+  it is expanded. Keep its mode at 0600.
 - Numbers where a text belongs keep their spelling: `PEDIDO: 00077` is `00077`.
 - A text with `{{ }}` needs quotes: `phone: "{{ caller }}"`.
 - A changed file is taken up while serving. A faulty one is reported, and the last good one goes on serving.

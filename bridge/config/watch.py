@@ -18,8 +18,8 @@ Fingerprints = Mapping[Path, str]
 
 
 class Watched:
-    """Looks at a configuration's files (those of `${file:…}` too) again and again, by what is in them: editors that
-    rename, links that are turned elsewhere and copies with an old date are all seen.
+    """Looks at a configuration's files (those of `${file:…}` and `.env` too) again and again, by what is in them:
+    editors that rename, links that are turned elsewhere and copies with an old date are all seen.
 
     `changed` gets each new good configuration, `faulty` the faults of a new bad one; both are called in the watching
     thread. What they raise is logged, and the watch goes on. `environ` as in `load`. `start` begins the thread; `look`

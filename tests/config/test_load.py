@@ -113,9 +113,10 @@ def test_what_is_no_variable_says_how_one_is_written(tmp_path: Path, inside: str
 
 
 def test_a_variable_that_is_not_set_is_a_fault_at_its_place_and_nothing_follows_from_it(tmp_path: Path) -> None:
+    cure = "set it, write it in .env beside the configuration, or give a default with"
     assert told(tmp_path, LINES + "server: {port: '${PORT}', host: 0.0.0.0, url_key: '${KEY}'}") == [
-        "3:16: server.port: the environment variable PORT is not set: set it, or give a default with ${PORT:-default}",
-        "3:51: server.url_key: the environment variable KEY is not set: set it, or give a default with ${KEY:-default}",
+        f"3:16: server.port: the environment variable PORT is not set: {cure} ${{PORT:-default}}",
+        f"3:51: server.url_key: the environment variable KEY is not set: {cure} ${{KEY:-default}}",
     ]
 
 
