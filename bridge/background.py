@@ -28,10 +28,12 @@ from bridge.queue import queue_for
 from bridge.queue.base import ADVANCE, EMISSIONS, split_call_key
 from bridge.reload import Watcher
 from bridge.service import Current, Service
+from bridge.state import state_folder
 from bridge.store.calls import Call
 from bridge.store.database import Database, connect
 from bridge.store.deliveries import Delivery
 from bridge.store.events import Event
+from bridge.troubles import Troubles
 from bridge.worker import Batch, Deliverer, Pace, Worker
 from connectors.base import Connector, Deadline, Misconfigured, Written
 
@@ -46,8 +48,11 @@ _SETTLE = 5.0
 class Background:
     """Everything that works in the background, on one database. `start`, then `stop`."""
 
-    def __init__(self, current: Current, database: Database, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self, current: Current, database: Database, *, pace: Pace | None = None, troubles: Troubles | None = None
+    ) -> None:
         self._current = current
+        self._troubles = troubles or Troubles()
         configuration = current.configuration
         queue = queue_for(database)
         made = Activities(database, queue, current.use, _now)
@@ -134,8 +139,11 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     heed_signals()
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
+    troubles = Troubles(state_folder(loaded))
+    troubles.start()
     database = _opened(loaded, stop)
     if database is None:
+        troubles.close()
         return 0
     current = Current(Service.open(loaded, background=True))
     watcher = Watcher(
@@ -143,7 +151,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         lambda changed, before: Service.open(changed, previous=before, background=True),
         lambda _good, _at: None,
     )
-    background = Background(current, database)
+    background = Background(current, database, troubles=troubles)
     watcher.start()
     background.start()
     _log.info("the background work has begun, on %s", database.name)
@@ -154,6 +162,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         ended = background.stop()
         current.close()
         database.close()
+        troubles.close()
         _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
     if not ended:
         logging.shutdown()

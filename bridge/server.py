@@ -37,6 +37,7 @@ from bridge.queries import ToSave
 from bridge.reload import Watcher
 from bridge.service import Current, Service
 from bridge.state import state_folder
+from bridge.troubles import Troubles
 from bridge.web.slow import SlowSenders
 from connectors.base import Deadline
 
@@ -234,6 +235,9 @@ def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
     end_with(parent)
     permit, metrics = Permit(), Metrics(shared)
     metrics.started(time.time())
+    state = state_folder(loaded)
+    troubles = Troubles(state)
+    troubles.start()
     keeper = Keeper(loaded, lambda: current.configuration)
 
     def save(saved: ToSave, deadline: Deadline) -> None:
@@ -252,7 +256,7 @@ def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
     def keep_event(event: Event) -> None:
         keeper.event(event.name, event.document, event.panel, event.line, permit.waiting)
 
-    asked = CallerMisses(state_folder(loaded) / "asked.db", what="per_address and asked_per_number of callbacks")
+    asked = CallerMisses(state / "asked.db", what="per_address and asked_per_number of callbacks")
     parts = Parts(
         permit,
         metrics,
@@ -262,7 +266,9 @@ def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
         asked=asked,
         checks={"database": keeper.trouble},
         jobs=keeper.jobs,
+        troubles=troubles,
     )
+    Finalize(None, troubles.close, exitpriority=0)
     Finalize(None, asked.close, exitpriority=1)
     Finalize(None, current.close, exitpriority=1)
     Finalize(None, keeper.close, exitpriority=2)

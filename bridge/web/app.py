@@ -13,6 +13,7 @@ from bridge.metrics import Jobs, Metrics, Now
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
 from bridge.service import Current
+from bridge.troubles import Troubles
 from bridge.web import callbacks, health, reply
 from bridge.web.gate import Gates
 from bridge.web.health import Check
@@ -35,7 +36,7 @@ class Parts:
 
     `permit`: the process's, the same that its connectors give back while they wait. `keep_event`: where events go, None
     for nowhere. `taking`: where tasks go that ask for a callback; `asked` counts those. `checks`: what `/readyz` asks
-    besides.
+    besides. `troubles`: where to report what needs a person.
     """
 
     permit: Permit = field(default_factory=Permit)
@@ -48,6 +49,7 @@ class Parts:
     checks: dict[str, Check] = field(default_factory=dict)
     jobs: Callable[[], Jobs] = dict
     """How many jobs there are; raises `StoreUnavailable` while that can't be known."""
+    troubles: Troubles = field(default_factory=Troubles)
 
 
 def create(current: Current, parts: Parts | None = None) -> Flask:

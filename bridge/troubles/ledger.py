@@ -1,0 +1,156 @@
+"""The file that the processes of a host share their troubles in, `troubles.db` of the state folder.
+
+It has to work when nothing else does: on a disk that is full, too. So its pages and those of its journal are taken from
+the file system when it is made, and written over from then on. Nothing is lost by losing it: what is still wrong is
+reported again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.troubles.rows import Row
+from bridge.troubles.trouble import Severity
+
+NAME = "troubles.db"
+_PATIENCE = 2.0
+_SPARE = 64
+"""Pages that are taken from the file system beforehand."""
+_VERSION = 1
+_TABLES = """
+CREATE TABLE IF NOT EXISTS reported (
+    id TEXT, owner TEXT, severity TEXT, text TEXT, action TEXT, count INTEGER, since REAL, last REAL, recent TEXT,
+    begun INTEGER, PRIMARY KEY (id, owner)
+);
+CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, since REAL, severity TEXT, text TEXT);
+CREATE TABLE IF NOT EXISTS spare (bytes BLOB);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A trouble as the watcher saw it last; `since` is Unix time."""
+
+    since: float
+    severity: Severity
+    text: str
+
+
+_Rows = dict[tuple[str, str], Row]
+
+
+class Unusable(Exception):
+    """The file can't be read or written now; the text says why."""
+
+
+class Ledger:
+    """The file in `folder`. It is opened for each access, so any thread of any process may come."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def rows(self) -> _Rows:
+        """What is in it; nothing where it was not made yet. Raises `Unusable`."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            return _read(connection)
+
+    def change(self, how: Callable[[_Rows], _Rows]) -> _Rows:
+        """Put what `how` makes of its rows in their place, nobody else writing meanwhile; the rows after that. The file
+        is made where it is missing. Raises `Unusable`."""
+        self.make()
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            before = _read(connection)
+            after = how(before)
+            for key in before.keys() - after.keys():
+                connection.execute("DELETE FROM reported WHERE id = ? AND owner = ?", key)
+            for key, row in after.items():
+                if before.get(key) != row:
+                    connection.execute("INSERT OR REPLACE INTO reported VALUES (?,?,?,?,?,?,?,?,?,?)", _written(row))
+            connection.execute("COMMIT")
+            return after
+
+    def seen(self) -> dict[str, Seen]:
+        """What the watcher saw last, by id; nothing where none watched so far. Raises `Unusable`."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            rows = connection.execute("SELECT id, since, severity, text FROM seen").fetchall()
+        return {id_: Seen(since, Severity(severity), text) for id_, since, severity, text in rows}
+
+    def see(self, found: dict[str, Seen]) -> None:
+        """Put what the watcher sees in place of what it saw. Raises `Unusable`."""
+        self.make()
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("DELETE FROM seen")
+            rows = [(id_, one.since, one.severity.value, one.text) for id_, one in found.items()]
+            connection.executemany("INSERT INTO seen VALUES (?,?,?,?)", rows)
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode = PERSIST")
+                connection.execute("PRAGMA synchronous = OFF")
+                yield connection
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                self._remove()
+            raise Unusable(f"{self.path}: {error}") from error
+
+    def make(self) -> None:
+        """Make the file where it is missing. Raises `Unusable`."""
+        try:
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        except OSError as error:
+            raise Unusable(f"{self.path}: {error.strerror}") from error
+        with self._open() as connection:
+            if _version(connection) == _VERSION:
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            if _version(connection) == 0:
+                for statement in _TABLES.split(";"):
+                    connection.execute(statement)
+                connection.executemany("INSERT INTO spare VALUES (randomblob(3000))", [()] * _SPARE)
+                connection.execute("COMMIT")
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("UPDATE spare SET bytes = randomblob(3000)")  # now the journal is as large
+                connection.execute("DELETE FROM spare")
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+            connection.execute("COMMIT")
+
+    def _remove(self) -> None:
+        for path in (self.path, self.path.with_name(f"{NAME}-journal")):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _read(connection: sqlite3.Connection) -> _Rows:
+    found = connection.execute("SELECT * FROM reported").fetchall() if _version(connection) else []
+    rows = [
+        Row(id_, owner, Severity(severity), text, action, count, since, last, tuple(json.loads(recent)), bool(begun))
+        for id_, owner, severity, text, action, count, since, last, recent, begun in found
+    ]
+    return {(row.id, row.owner): row for row in rows}
+
+
+def _written(row: Row) -> tuple[object, ...]:
+    return (
+        row.id, row.owner, row.severity.value, row.text, row.action, row.count, row.since, row.last,
+        json.dumps(row.recent), int(row.begun),
+    )  # fmt: skip

@@ -1,0 +1,270 @@
+"""What is reported is seen by all processes of a host, begins and ends as it should, and never holds anybody up."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bridge.troubles import Severity, Trouble, Troubles
+from tests.waiting import until
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def wrong_signature(troubles: Troubles, line: str = "912345678") -> None:
+    troubles.report(
+        "signature", line, severity=Severity.ERROR, text="every request is refused", action="Compare the passwords"
+    )
+
+
+def shop_away(troubles: Troubles, text: str = "the CRM shop is away") -> None:
+    troubles.report("crm", "shop", severity=Severity.WARNING, text=text, action="See whether it is up")
+
+
+def ids(troubles: Troubles) -> list[str]:
+    return sorted(trouble.id for trouble in troubles.all())
+
+
+def test_a_trouble_is_seen_by_the_other_processes_with_its_time_and_count(tmp_path: Path, clock: Clock) -> None:
+    one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
+    one.report("events_refused", severity=Severity.ERROR, text="no event is kept", action="Make room")
+    one.flush()
+    clock.now += 5
+    other.report("events_refused", severity=Severity.ERROR, text="no event is kept: full", action="Make room")
+    other.flush()
+    began = datetime.fromtimestamp(1_800_000_000, UTC)
+    expected = [Trouble("events_refused", Severity.ERROR, began, 2, "no event is kept: full", "Make room")]
+    assert one.all() == other.all() == Troubles(tmp_path, clock).all() == expected
+
+
+def test_a_report_counts_before_it_is_written(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path, clock)
+    shop_away(troubles)
+    assert ids(troubles) == ["crm:shop"]
+    troubles.clear("crm", "shop")
+    assert ids(troubles) == []
+
+
+def test_wrong_signatures_are_a_trouble_from_the_third_within_ten_minutes(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path, clock)
+    for pause in (0, 300, 301, 601):  # the first is too old when the third comes
+        clock.now += pause
+        wrong_signature(troubles)
+        troubles.flush()
+        assert ids(troubles) == []
+    clock.now += 10
+    wrong_signature(troubles)
+    troubles.flush()
+    assert ids(troubles) == []
+    clock.now += 10
+    wrong_signature(troubles)
+    troubles.flush()
+    (found,) = troubles.all()
+    assert found.count == 3
+    assert found.since == datetime.fromtimestamp(clock.now - 20, UTC)
+
+
+def test_the_three_may_have_come_to_different_processes_or_at_once(tmp_path: Path, clock: Clock) -> None:
+    one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
+    for troubles in (one, other, one):
+        wrong_signature(troubles)
+        troubles.flush()
+    for _ in range(40):
+        wrong_signature(other, "911000000")
+    other.flush()
+    assert {trouble.id: trouble.count for trouble in one.all()} == {"signature:912345678": 3, "signature:911000000": 40}
+
+
+def test_it_ends_when_any_process_sees_that_it_is_over(tmp_path: Path, clock: Clock) -> None:
+    one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
+    for _ in range(3):
+        wrong_signature(one)
+    one.flush()
+    other.flush()  # now it knows
+    other.clear("signature", "912345678")
+    other.flush()
+    assert ids(one) == []
+    wrong_signature(one)
+    assert ids(one) == [], "it begins anew, from the third"
+
+
+def test_it_ends_fifteen_minutes_after_its_last_time(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path, clock)
+    for _ in range(3):
+        wrong_signature(troubles)
+    troubles.flush()
+    clock.now += 890
+    wrong_signature(troubles)
+    troubles.flush()
+    clock.now += 890
+    assert [trouble.count for trouble in troubles.all()] == [4]
+    clock.now += 20
+    assert ids(troubles) == []
+
+
+def test_a_state_lasts_until_each_process_that_held_it_lets_go(tmp_path: Path, clock: Clock) -> None:
+    one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
+    for troubles in (one, other):
+        shop_away(troubles)
+        troubles.flush()
+    for _ in range(200):  # for hours, with signs of life alone
+        clock.now += 30
+        one.flush()
+        other.flush()
+    (found,) = one.all()
+    assert (found.count, found.since) == (2, datetime.fromtimestamp(1_800_000_000, UTC))
+    one.clear("crm", "shop")
+    one.flush()
+    assert ids(one) == ["crm:shop"], "the other still can't reach it"
+    clock.now += 61
+    assert ids(one) == [], "no sign of life has come from the other for long"
+
+
+def test_a_process_that_ends_lets_go_of_its_states(tmp_path: Path) -> None:
+    one, other = Troubles(tmp_path, every=0.01), Troubles(tmp_path)
+    one.start()
+    shop_away(one)
+    until(lambda: ids(other) == ["crm:shop"])
+    one.close()
+    assert ids(other) == []
+
+
+def test_clearing_what_is_not_there_writes_nothing(tmp_path: Path, clock: Clock) -> None:
+    one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
+    shop_away(one)
+    one.flush()
+    before = (tmp_path / "troubles.db").stat().st_mtime_ns
+    for _ in range(3):
+        other.clear("crm", "shop")
+        other.clear("signature", "912345678")
+        other.flush()
+    assert (tmp_path / "troubles.db").stat().st_mtime_ns == before
+    assert ids(other) == ["crm:shop"]
+
+
+def test_without_a_file_a_process_knows_its_own(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path / "not" / "there", clock)
+    shop_away(troubles)
+    for _ in range(3):
+        wrong_signature(troubles)
+    troubles.flush()
+    assert ids(troubles) == ["crm:shop", "signature:912345678"]
+    troubles.clear("crm", "shop")
+    wrong_signature(troubles)
+    troubles.flush()
+    assert {trouble.id: trouble.count for trouble in troubles.all()} == {"signature:912345678": 4}
+    (tmp_path / "not" / "there").mkdir(parents=True)
+    troubles.flush()
+    assert ids(Troubles(tmp_path / "not" / "there", clock)) == ["signature:912345678"]
+
+
+def test_a_file_that_is_damaged_is_made_anew(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path, clock)
+    shop_away(troubles)
+    troubles.flush()
+    (tmp_path / "troubles.db").write_bytes(b"no database" * 1000)
+    shop_away(troubles)
+    troubles.flush()
+    troubles.flush()
+    assert ids(Troubles(tmp_path, clock)) == ["crm:shop"]
+
+
+def test_strangers_can_not_fill_it(tmp_path: Path, clock: Clock) -> None:
+    troubles = Troubles(tmp_path, clock)
+    shop_away(troubles)
+    for number in range(2000):
+        for _ in range(3):
+            troubles.report("unknown_line", str(number), severity=Severity.ERROR, text="x" * 5000, action="y" * 5000)
+        if number % 100 == 0:
+            troubles.flush()
+    shop_away(troubles)
+    troubles.flush()
+    assert "crm:shop" in ids(troubles)
+    assert len(ids(troubles)) <= 500
+    assert (tmp_path / "troubles.db").stat().st_size < 3_000_000
+
+
+def _report_for_ever(folder: Path) -> None:
+    troubles = Troubles(folder, every=0.001)
+    troubles.start()
+    while True:
+        shop_away(troubles)
+        for _ in range(3):
+            wrong_signature(troubles)
+
+
+def reported(troubles: Troubles, least: int) -> int:
+    """How often something was reported, when that is as often as `least`."""
+    until(lambda: sum(trouble.count for trouble in troubles.all()) >= least)
+    return sum(trouble.count for trouble in troubles.all())
+
+
+def test_processes_that_are_killed_leave_a_file_that_can_be_read(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    troubles = Troubles(tmp_path)
+    for _ in range(4):
+        workers = [context.Process(target=_report_for_ever, args=(tmp_path,)) for _ in range(2)]
+        for worker in workers:
+            worker.start()
+        reported(troubles, 3 + reported(troubles, 0))
+        for worker in workers:
+            os.kill(worker.pid or 0, signal.SIGKILL)
+            worker.join()
+        assert ids(troubles) == ["crm:shop", "signature:912345678"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.decode()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no room."""
+    with (folder / "filling").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_it_is_written_on_a_disk_that_is_full(small_disk: Path, clock: Clock) -> None:
+    one, other = Troubles(small_disk, every=0.01), Troubles(small_disk)
+    one.start()
+    until(lambda: (small_disk / "troubles.db").exists() and (small_disk / "troubles.db").stat().st_size > 100_000)
+    until(lambda: (small_disk / "troubles.db-journal").stat().st_size > 100_000)
+    fill(small_disk)
+    for number in range(30):
+        one.report("table", f"shop.t{number}", severity=Severity.ERROR, text="x" * 200, action="Mend the file")
+    until(lambda: len(other.all()) == 30)
+    one.close()
+    assert other.all() == []
