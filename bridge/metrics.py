@@ -1,20 +1,17 @@
-"""What Prometheus reads: counted by every process of `serve`, added up when it is asked for.
-
-The serving processes share a folder, named by PROMETHEUS_MULTIPROC_DIR before prometheus_client is first imported (that
-is how the library decides). Without it a process counts for itself.
-"""
+"""What Prometheus reads: counted by every process of `serve`, added up when it is asked for."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from itertools import accumulate
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from bridge.counters import SharedCounters
 from bridge.errors import StoreUnavailable
 from bridge.store.deliveries import State
 from connectors.base import Usage
@@ -25,78 +22,65 @@ if TYPE_CHECKING:
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 Jobs = Mapping[tuple[str, State], int]
 """How many deliveries there are, by connector and state."""
-_Metric = TypeVar("_Metric", Counter, Histogram)
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+_COUNTERS = {
+    "infocaller_requests": ("Requests answered", ("route", "status")),
+    "infocaller_lookups": ("Connectors asked during Queries", ("connector", "outcome")),
+    "infocaller_signature_failures": ("Requests with a wrong signature", ()),
+    "infocaller_config_reloads": ("Changed configurations", ("outcome",)),
+}
+_HISTOGRAMS = {
+    "infocaller_query_seconds": ("Queries answered", ("query", "outcome")),
+    "infocaller_event_seconds": ("Events kept", ("event",)),
+}
+_LOADED = "infocaller_config_loaded_seconds"
 
 
 class Metrics:
-    """The bridge's counters. `folder`: where the processes share them; None: this process alone.
+    """The bridge's counters. `shared`: made before the processes that count together were forked; None: this process
+    counts alone.
 
     Labels hold names of the configuration and outcomes only: never a number, nor what a sender made up.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        if folder is not None and not getattr(values.ValueClass, "_multiprocess", False):
-            raise RuntimeError("PROMETHEUS_MULTIPROC_DIR has to be set before prometheus_client is imported")
+    def __init__(self, shared: SharedCounters | None = None) -> None:
+        self._shared = shared or SharedCounters()
         self._registry = CollectorRegistry()
-        self._folder = folder
-        self._children: dict[tuple[object, tuple[str, ...]], Counter | Histogram] = {}
-        own = self._registry if folder is None else None
-        self._requests = Counter("infocaller_requests", "Requests answered", ["route", "status"], registry=own)
-        self._queries = Histogram(
-            "infocaller_query_seconds", "Queries answered", ["query", "outcome"], buckets=_BUCKETS, registry=own
-        )
-        self._events = Histogram("infocaller_event_seconds", "Events kept", ["event"], buckets=_BUCKETS, registry=own)
-        self._lookups = Counter(
-            "infocaller_lookups", "Connectors asked during Queries", ["connector", "outcome"], registry=own
-        )
-        self._signatures = Counter("infocaller_signature_failures", "Requests with a wrong signature", registry=own)
-        self._reloads = Counter("infocaller_config_reloads", "Changed configurations", ["outcome"], registry=own)
-        self._loaded = Gauge(
-            "infocaller_config_loaded_seconds",
-            "When the configuration in use was taken up (Unix time)",
-            registry=own,
-            multiprocess_mode="max",
-        )
-        if folder is not None:
-            MultiProcessCollector(self._registry, str(folder))  # type: ignore[no-untyped-call]  # the library's
+        self._registry.register(_Counted(self._shared))
 
     def requested(self, route: str, status: int) -> None:
         """A request was answered."""
-        self._labelled(self._requests, route, str(status)).inc()
+        self._shared.add(("infocaller_requests", route, str(status)))
 
     def answered(self, answered: Answered) -> None:
         """A Query was answered."""
         query = answered.query if answered.outcome != "unknown_query" else ""
-        self._labelled(self._queries, query, answered.outcome).observe(answered.ms / 1000)
+        self._observe(("infocaller_query_seconds", query, answered.outcome), answered.ms / 1000)
         for step in answered.trail:
             if step.connector:
-                self._labelled(self._lookups, step.connector, step.outcome).inc()
+                self._shared.add(("infocaller_lookups", step.connector, step.outcome))
 
     def kept(self, event: str, seconds: float) -> None:
         """An event is on disk."""
-        self._labelled(self._events, event).observe(seconds)
+        self._observe(("infocaller_event_seconds", event), seconds)
 
     def signature_failed(self) -> None:
         """A request had a wrong signature, or named an unknown line."""
-        self._signatures.inc()
+        self._shared.add(("infocaller_signature_failures",))
 
     def reloaded(self, ok: bool, at: float) -> None:
         """A changed configuration was taken up or refused, at `at` (Unix time)."""
-        self._reloads.labels("ok" if ok else "refused").inc()
+        self._shared.add(("infocaller_config_reloads", "ok" if ok else "refused"))
         if ok:
-            self._loaded.set(at)
+            self.started(at)
 
     def started(self, at: float) -> None:
-        """The configuration was taken up for the first time."""
-        self._loaded.set(at)
+        """The configuration was taken up at `at` (Unix time)."""
+        self._shared.put((_LOADED,), at)
 
-    def _labelled(self, metric: _Metric, *labels: str) -> _Metric:
-        """What counts under these labels. The library would find it too, but takes several times as long."""
-        known = self._children.get((metric, labels))
-        if known is None:
-            known = self._children[metric, labels] = metric.labels(*labels)
-        return cast(_Metric, known)
+    def _observe(self, name: tuple[str, ...], seconds: float) -> None:
+        bucket = bisect_left(_BUCKETS, seconds)
+        self._shared.add(name, length=len(_BUCKETS) + 2, changes=((bucket, 1.0), (len(_BUCKETS) + 1, seconds)))
 
     def text(self, now: Now | None = None) -> bytes:
         """Everything, as Prometheus reads it."""
@@ -106,6 +90,42 @@ class Metrics:
         found = CollectorRegistry()
         found.register(now)
         return counted + generate_latest(found)
+
+
+class _Counted(Collector):
+    """What all processes have counted. A row of a histogram: its buckets, the last without an end; then the sum."""
+
+    def __init__(self, shared: SharedCounters) -> None:
+        self._shared = shared
+
+    def collect(self) -> Iterator[Metric]:
+        """See `Collector.collect`."""
+        sums: dict[tuple[str, ...], list[float]] = {
+            (name,): [0.0] for name, (_, labels) in _COUNTERS.items() if not labels
+        }
+        for name, values in self._shared.rows():
+            before = sums.get(name)
+            if before is None:
+                sums[name] = list(values)
+            elif name[0] == _LOADED:
+                before[0] = max(before[0], values[0])
+            else:
+                sums[name] = [one + other for one, other in zip(before, values, strict=True)]
+        counters = {name: CounterMetricFamily(name, text, labels=labels) for name, (text, labels) in _COUNTERS.items()}
+        histograms = {
+            name: HistogramMetricFamily(name, text, labels=labels) for name, (text, labels) in _HISTOGRAMS.items()
+        }
+        loaded = GaugeMetricFamily(_LOADED, "When the configuration in use was taken up (Unix time)")
+        for (family, *labels), numbers in sums.items():
+            if family in counters:
+                counters[family].add_metric(labels, numbers[0])
+            elif family in histograms:
+                *counts, total = numbers
+                bounds = [*(str(bound) for bound in _BUCKETS), "+Inf"]
+                histograms[family].add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+            else:
+                loaded.add_metric([], numbers[0])
+        yield from (*counters.values(), *histograms.values(), loaded)
 
 
 class Now(Collector):

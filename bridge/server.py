@@ -15,21 +15,24 @@ import socket
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from functools import partial
+from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from granian import Granian
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
-from granian.server.common import AbstractServer
+from granian.server.mp import MPServer
 
 from bridge import background, log
 from bridge.config.load import Loaded, load
+from bridge.counters import SharedCounters
 from bridge.errors import BridgeError
 from bridge.gathering import Gathering
 from bridge.keeping import Keeper
+from bridge.metrics import Metrics
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
 from bridge.processes import Child, end_with, heed_signals, spare_what_stays
@@ -38,6 +41,8 @@ from bridge.reload import Watcher
 from bridge.service import Current, Service
 from bridge.state import state_folder
 from bridge.troubles import Troubles
+from bridge.web.app import Parts, create
+from bridge.web.infocaller import Event
 from bridge.web.slow import SlowSenders
 from connectors.base import Deadline
 
@@ -48,6 +53,7 @@ _log = logging.getLogger("bridge.server")
 _STOP_WITHIN = 15  # seconds for the requests in flight when told to stop
 _HEADERS_WITHIN = 10_000  # milliseconds for a request's headers, and for which an idle connection is kept
 _LARGEST_HEAD = 64 * 1024
+_SPARE = 2  # processes that count beside the serving ones, while one takes another's place
 
 
 class CannotServe(BridgeError):
@@ -84,8 +90,8 @@ def _work_command(loaded: Loaded) -> list[str]:
 def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child | None) -> int:
     settings = loaded.configuration.server
     claimed = claim(host or settings.host, settings.port if port is None else port)
-    shared = Path(tempfile.mkdtemp(prefix="infocaller-bridge-metrics-"))
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(shared)  # the library reads it when it is imported
+    shared = SharedCounters(settings.workers + _SPARE)
+    _sweep()
     try:
         granian = _granian(loaded, claimed)
         _start_log(loaded)  # once more: granian has set up its own
@@ -95,7 +101,18 @@ def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child
         return _run(granian, partial(_application, loaded, shared, os.getpid()))
     finally:
         claimed.close()
-        shutil.rmtree(shared, ignore_errors=True)
+
+
+def _sweep() -> None:
+    """Remove the metrics folders that earlier versions left in the temporary folder when they were killed. One whose
+    processes still run stays: its files bear their numbers."""
+    for folder in Path(tempfile.gettempdir()).glob("infocaller-bridge-metrics-*"):
+        with suppress(OSError):  # it is gone by now, or somebody else's
+            if folder.lstat().st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
+                continue
+            owners = {file.stem.rpartition("_")[2] for file in folder.iterdir()}
+            if not any(Path("/proc", owner).exists() for owner in owners):
+                shutil.rmtree(folder)
 
 
 def claim(host: str, port: int) -> socket.socket:
@@ -145,12 +162,31 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object,
     return family, address
 
 
-def _granian(loaded: Loaded, claimed: socket.socket) -> AbstractServer[Any]:
+class _Granian(MPServer):
+    """Granian with several processes, which are killed at the end only where they really still run.
+
+    Granian itself asks `Process.is_alive()`, which is true for a moment after a process has ended when another thread
+    waits for that process too, as one of granian's does: it then warns and kills a process number that is free again.
+    """
+
+    def _stop_workers(self) -> None:
+        for worker in self.wrks:
+            worker.terminate()  # type: ignore[no-untyped-call]  # the library's
+        end = time.monotonic() + _STOP_WITHIN
+        for worker in self.wrks:
+            if not wait([worker.inner.sentinel], max(end - time.monotonic(), 0)):
+                _log.error("serving process %d did not stop within %g s and is killed", worker.idx + 1, _STOP_WITHIN)
+                worker.kill()  # type: ignore[no-untyped-call]  # the library's
+            worker.join()  # type: ignore[no-untyped-call]  # the library's
+        self.wrks.clear()
+
+
+def _granian(loaded: Loaded, claimed: socket.socket) -> MPServer:
     settings = loaded.configuration.server
     address, port = claimed.getsockname()[:2]
     connections = max(2048, 4 * settings.threads)
     _allow_files(connections + 512)
-    return Granian(
+    return _Granian(
         "bridge.web",
         address=address,
         port=port,
@@ -165,7 +201,6 @@ def _granian(loaded: Loaded, claimed: socket.socket) -> AbstractServer[Any]:
         http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN, max_buffer_size=_LARGEST_HEAD),
         log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},
         respawn_failed_workers=True,
-        workers_kill_timeout=_STOP_WITHIN,
     )
 
 
@@ -177,7 +212,7 @@ def _allow_files(wanted: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
 
 
-def _run(granian: AbstractServer[Any], application: partial[Flask]) -> int:
+def _run(granian: MPServer, application: partial[Flask]) -> int:
     os.register_at_fork(after_in_child=_default_signals)
     try:
         granian.serve(target_loader=application, wrap_loader=False)
@@ -217,16 +252,12 @@ def _announce(loaded: Loaded, claimed: socket.socket) -> None:
     )
 
 
-def _application(loaded: Loaded, shared: Path, parent: int) -> Flask:
+def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
     """In each serving process: everything that one configuration brings up, and the application around it.
 
     The configuration is the one that the parent started with: should the file have faults by now, it goes on serving
     until the file is good again.
     """
-    from bridge.metrics import Metrics  # noqa: PLC0415 - only now is the environment set that it needs
-    from bridge.web.app import Parts, create  # noqa: PLC0415 - likewise
-    from bridge.web.infocaller import Event  # noqa: PLC0415 - likewise
-
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
     lines = Gathering(log.standard_error)
     _start_log(loaded, lines)

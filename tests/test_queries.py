@@ -185,13 +185,13 @@ def test_each_failure_has_its_own_block(ask: Ask, crm: Handheld, outcome: str) -
         ("not_found", {"not_found": {"N": "no", "result": 7}}, (7, {"N": "no"})),
         ("ambiguous", {"not_found": {"N": "no"}}, (0, {"N": "no"})),
         ("ambiguous", {"ambiguous": {"result": 4}}, (4, {})),
-        ("on_timeout", {"not_found": {"N": "no"}}, (1, {"N": "no"})),
-        ("on_timeout", {"not_found": {"N": "no", "result": 0}}, (1, {"N": "no"})),
+        ("on_timeout", {"not_found": {"N": "no"}}, (2, {"N": "no"})),
+        ("on_timeout", {"not_found": {"N": "no", "result": 0}}, (2, {"N": "no"})),
         ("on_timeout", {"on_timeout": {"N": "late"}}, (0, {"N": "late"})),
-        ("on_error", {"not_found": {"N": "no"}}, (1, {"N": "no"})),
+        ("on_error", {"not_found": {"N": "no"}}, (2, {"N": "no"})),
         ("on_error", {"on_timeout": {"N": "late"}, "not_found": {"N": "no"}}, (0, {"N": "late"})),
         ("on_error", {"on_timeout": {"N": "late", "result": 3}}, (3, {"N": "late"})),
-        ("on_error", {}, (1, {})),
+        ("on_error", {}, (2, {})),
     ],
 )
 def test_blocks_that_are_not_written_have_defaults(

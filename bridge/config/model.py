@@ -40,6 +40,11 @@ Unanswered = Literal["not_found", "ambiguous", "on_error", "on_timeout"]
 """Why a Query is not answered by its `answer`."""
 
 
+NOTHING_KNOWN = 2
+"""The Result where a CRM could not be asked in time and the configuration has no answer for that. No other default is
+2, so a caller of whom nothing is known is never mistaken for one whom no CRM knows."""
+
+
 class Server(Section):
     """Where the bridge listens and who may talk to it."""
 
@@ -202,7 +207,7 @@ class Query(Section):
     ambiguous: Answer | None = Field(None, description="Answer when several match; default: not_found")
     on_error: Answer | None = Field(None, description="Answer when a CRM could not be asked; default: on_timeout")
     on_timeout: Answer | None = Field(
-        None, description="Answer when it took too long; default: not_found's variables with result 1"
+        None, description="Answer when it took too long; default: not_found's variables with result 2"
     )
     deadline: Duration = Field(Duration(1.5), description="By when the platform has its answer")
     cache: Annotated[Cache | None, BeforeValidator(section_or_none, json_schema_input_type=Cache | Literal["none"])] = (
@@ -219,7 +224,7 @@ class Query(Section):
         """What to answer when `answer` can't be: the block with its variables (None: no variables), and the Result
         where the block itself says none.
 
-        on_error defaults to on_timeout, that to not_found's variables with result 1, and ambiguous to not_found.
+        on_error defaults to on_timeout, that to not_found's variables with result 2, and ambiguous to not_found.
         """
         if outcome == "not_found":
             return self.not_found, self.not_found.usual_result if self.not_found else 1
@@ -227,7 +232,7 @@ class Query(Section):
         if block is not None:
             return block, block.usual_result
         if outcome == "on_timeout":
-            return self._late, 1
+            return self._late, NOTHING_KNOWN
         return self.block_for("not_found" if outcome == "ambiguous" else "on_timeout")
 
     @cached_property

@@ -17,9 +17,11 @@ def names(block: Answer | None) -> list[str] | None:
     return None if block is None else list(block.variables)
 
 
-@pytest.mark.parametrize("outcome", ["not_found", "ambiguous", "on_error", "on_timeout"])
-def test_without_any_block_nothing_is_set_and_the_result_is_1(outcome: Any) -> None:
-    assert query().block_for(outcome) == (None, 1)
+@pytest.mark.parametrize(
+    ("outcome", "result"), [("not_found", 1), ("ambiguous", 1), ("on_error", 2), ("on_timeout", 2)]
+)
+def test_without_any_block_nothing_is_set_and_an_outage_has_a_result_of_its_own(outcome: Any, result: int) -> None:
+    assert query().block_for(outcome) == (None, result)
 
 
 @pytest.mark.parametrize("outcome", ["not_found", "ambiguous", "on_error", "on_timeout"])
@@ -38,10 +40,10 @@ def test_ambiguous_defaults_to_not_found_with_its_result() -> None:
     assert asked.block_for("ambiguous") == asked.block_for("not_found")
 
 
-def test_on_timeout_defaults_to_the_variables_of_not_found_with_result_1_whatever_that_says() -> None:
+def test_on_timeout_defaults_to_the_variables_of_not_found_with_a_result_of_its_own_whatever_that_says() -> None:
     block, result = query(not_found={"A": "1", "text": "no", "result": 0}).block_for("on_timeout")
     assert block is not None
-    assert (names(block), str(block.text), block.result, result) == (["A"], "no", None, 1)
+    assert (names(block), str(block.text), block.result, result) == (["A"], "no", None, 2)
 
 
 def test_on_error_defaults_to_on_timeout_and_that_to_not_found() -> None:
@@ -49,7 +51,7 @@ def test_on_error_defaults_to_on_timeout_and_that_to_not_found() -> None:
     assert asked.block_for("on_error") == asked.block_for("on_timeout")
     asked = query(not_found={"A": "1"})
     block, result = asked.block_for("on_error")
-    assert (names(block), result) == (["A"], 1)
+    assert (names(block), result) == (["A"], 2)
 
 
 def test_defaults_are_those_of_the_documentation() -> None:

@@ -167,15 +167,15 @@ def is_running(pid: int) -> bool:
 
 
 @contextmanager
-def running(folder: Path, server: str = "", *, work: bool = False) -> Iterator[Bridge]:
-    """A bridge in `folder`; `server` are more lines of its `server:` section; `work`: with its background work. It is
-    gone when the block ends."""
+def running(folder: Path, server: str = "", *, work: bool = False, temporary: Path | None = None) -> Iterator[Bridge]:
+    """A bridge in `folder`; `server` are more lines of its `server:` section; `work`: with its background work;
+    `temporary`: its TMPDIR, default `folder`. It is gone when the block ends."""
     configuration = folder / "config.yaml"
     if not configuration.exists():
         configuration.write_text(CONFIGURATION % server)
         configuration.chmod(0o600)
     log_file = folder / "log"
-    environ = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(folder)}
+    environ = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(temporary or folder)}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-c", SERVE, str(configuration), *(["work"] if work else [])],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from lxml import etree
 
 from bridge.infocaller.messages import Format
-from tests.web.bridge_process import CALLER, KEY, LINE, Bridge, Reply, query, running, until, written
+from tests.web.bridge_process import CALLER, KEY, LINE, Bridge, Reply, answers, query, running, until, written
 
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
@@ -201,7 +203,22 @@ def test_metrics_add_up_over_the_processes(tmp_path: Path) -> None:
     assert 'infocaller_requests_total{route="query",status="200"} 30.0' in text
     assert 'infocaller_query_seconds_count{outcome="found",query="ECO"} 30.0' in text
     assert "infocaller_signature_failures_total 1.0" in text
-    assert not list(tmp_path.glob("infocaller-bridge-metrics-*"))
+    assert not list(tmp_path.glob("infocaller-bridge-*"))
+
+
+def test_what_a_process_counted_stays_counted_when_it_is_killed(tmp_path: Path) -> None:
+    with running(tmp_path) as bridge:
+        for _ in range(10):
+            bridge.post("query", *written(query()))
+        victim = bridge.serving[0]
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: victim not in bridge.tree and len(bridge.serving) == 2)
+        until(lambda: answers(bridge))
+        for _ in range(10):
+            bridge.post("query", *written(query()))
+        text = bridge.ask("GET", "/metrics").text
+    assert 'infocaller_query_seconds_count{outcome="found",query="ECO"} 20.0' in text
+    assert not list(tmp_path.glob("infocaller-bridge-*"))
 
 
 def test_metrics_are_for_this_machine_or_for_who_has_the_token(bridge: Bridge, tmp_path: Path) -> None:

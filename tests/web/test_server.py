@@ -9,6 +9,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,62 @@ def test_it_stops_when_told_and_leaves_nothing_behind(tmp_path: Path, number: si
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", bridge.port))
+
+
+def test_nobody_is_killed_at_a_plain_stop(tmp_path: Path) -> None:
+    for attempt in range(3):
+        (tmp_path / str(attempt)).mkdir()
+        with running(tmp_path / str(attempt)) as bridge:
+            for _ in range(20):
+                echo(bridge)
+            bridge.process.terminate()
+            assert bridge.process.wait(30) == 0
+        assert "illing" not in bridge.log
+        assert "is killed" not in bridge.log
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a small file system is mounted, which takes the rights of root")
+def test_a_full_temporary_folder_stops_nothing(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
+    try:
+        with running(tmp_path, temporary=small) as bridge:
+            processes = bridge.serving
+            with (small / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+                while True:
+                    filler.write(bytes(4096))
+            results = [echo(bridge, f"UNKNOWN{number}") for number in range(10)] + [echo(bridge) for _ in range(30)]
+            assert results == ["1"] * 10 + ["0"] * 30
+            assert bridge.serving == processes
+            assert 'infocaller_requests_total{route="query",status="200"} 40.0' in bridge.ask("GET", "/metrics").text
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+def test_what_earlier_versions_left_in_the_temporary_folder_is_swept(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left, in_use = (tmp_path / f"infocaller-bridge-metrics-{name}" for name in ("left", "in-use"))
+    for folder, owner in ((left, ended.pid), (in_use, os.getpid())):
+        folder.mkdir()
+        (folder / f"gauge_max_{owner}.db").touch()
+    with running(tmp_path):
+        assert not left.exists()
+        assert in_use.exists()
+
+
+def test_processes_that_die_in_quick_succession_end_the_service_which_comes_back(tmp_path: Path) -> None:
+    with running(tmp_path) as bridge:
+        while bridge.process.poll() is None:
+            for victim in bridge.serving:
+                with suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+            time.sleep(0.2)
+        assert bridge.process.returncode not in (0, -signal.SIGKILL)
+    assert "Traceback" not in bridge.log
+    with running(tmp_path) as again:  # as systemd starts it
+        assert echo(again) == "0"
 
 
 def test_ctrl_c_reaches_the_whole_group_and_all_stop_in_order(tmp_path: Path) -> None:
