@@ -33,7 +33,7 @@ from bridge.store.calls import Call
 from bridge.store.database import Database, connect
 from bridge.store.deliveries import Delivery
 from bridge.store.events import Event
-from bridge.troubles import Troubles
+from bridge.troubles import Troubles, Watch
 from bridge.worker import Batch, Deliverer, Pace, Worker
 from connectors.base import Connector, Deadline, Misconfigured, Written
 
@@ -139,10 +139,15 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     heed_signals()
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
-    troubles = Troubles(state_folder(loaded))
+    state = state_folder(loaded)
+    troubles = Troubles(state)
     troubles.start()
+    current: Current | None = None
+    watch = Watch(state, lambda: loaded if current is None else current.loaded, troubles)
+    watch.start()
     database = _opened(loaded, stop)
     if database is None:
+        watch.close()
         troubles.close()
         return 0
     current = Current(Service.open(loaded, background=True))
@@ -150,6 +155,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         current,
         lambda changed, before: Service.open(changed, previous=before, background=True),
         lambda _good, _at: None,
+        troubles,
     )
     background = Background(current, database, troubles=troubles)
     watcher.start()
@@ -159,6 +165,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         stop.wait()
     finally:
         watcher.close()
+        watch.close()
         ended = background.stop()
         current.close()
         database.close()

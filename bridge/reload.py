@@ -11,6 +11,7 @@ from bridge.config.model import Server
 from bridge.config.watch import Watched
 from bridge.errors import Fault
 from bridge.service import Current, Service
+from bridge.troubles import Severity, Troubles
 
 _log = logging.getLogger("bridge.reload")
 _AT_START = ("host", "port", "workers", "threads", "log")
@@ -25,8 +26,11 @@ Told = Callable[[bool, float], None]
 class Watcher:
     """Puts the service of each new good configuration in place of the one before. `seconds`: how often it looks."""
 
-    def __init__(self, current: Current, open_: Open, told: Told, *, seconds: float = 0.5) -> None:
+    def __init__(
+        self, current: Current, open_: Open, told: Told, troubles: Troubles | None = None, *, seconds: float = 0.5
+    ) -> None:
         self._current, self._open, self._told = current, open_, told
+        self._troubles = troubles or Troubles()
         with current.use() as service:
             self._started = service.configuration.server
             self._watched = Watched(service.loaded, self._changed, self._refused, every=seconds)
@@ -50,8 +54,10 @@ class Watcher:
                 successor = self._open(loaded, service)
         except Exception:  # noqa: BLE001 - whatever opening a connector raises must not end the watching
             _log.exception("the changed configuration could not be brought up, the last good one goes on serving")
+            self._report("it could not be brought up; the log says why")
             self._told(False, time.time())
             return
+        self._troubles.clear("configuration")
         self._current.replace(successor)
         for warning in loaded.warnings:
             if warning not in known:
@@ -64,7 +70,17 @@ class Watcher:
     def _refused(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             _log.error("configuration refused, the last good one goes on serving: %s", fault)
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        self._report(f"{faults[0]}{more}" if faults else "it has faults")
         self._told(False, time.time())
+
+    def _report(self, why: str) -> None:
+        self._troubles.report(
+            "configuration",
+            severity=Severity.ERROR,
+            text=f"The changed configuration is refused, the one before goes on serving: {why}",
+            action="Mend the file: `infocaller-bridge check` says every fault",
+        )
 
 
 def needs_restart(before: Server, now: Server) -> list[str]:

@@ -40,7 +40,7 @@ from bridge.queries import ToSave
 from bridge.reload import Watcher
 from bridge.service import Current, Service
 from bridge.state import state_folder
-from bridge.troubles import Troubles
+from bridge.troubles import Troubles, Watch
 from bridge.web.app import Parts, create
 from bridge.web.infocaller import Event
 from bridge.web.slow import SlowSenders
@@ -280,8 +280,10 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
     def reopened(changed: Loaded, before: Service) -> Service:
         return Service.open(changed, previous=before, save=save, permit=permit)
 
-    watcher = Watcher(current, reopened, metrics.reloaded)
+    watcher = Watcher(current, reopened, metrics.reloaded, troubles)
     watcher.start()
+    watch = Watch(state, lambda: current.loaded, troubles)
+    watch.start()
     slow = SlowSenders(most=max(1, loaded.configuration.server.threads // 2))
 
     def keep_event(event: Event) -> None:
@@ -300,6 +302,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         troubles=troubles,
     )
     Finalize(None, troubles.close, exitpriority=0)
+    Finalize(None, watch.close, exitpriority=1)
     Finalize(None, asked.close, exitpriority=1)
     Finalize(None, current.close, exitpriority=1)
     Finalize(None, keeper.close, exitpriority=2)

@@ -112,6 +112,11 @@ class Current:
         """The newest good configuration."""
         return self._service.configuration
 
+    @property
+    def loaded(self) -> Loaded:
+        """The file that it was read from."""
+        return self._service.loaded
+
     @contextmanager
     def use(self) -> Iterator[Service]:
         """The newest service, open until the block ends."""

@@ -26,8 +26,19 @@ def state_folder(loaded: Loaded) -> Path:
         reason = "it can't be written"
     except OSError as error:
         reason = error.strerror or str(error)
-    digest = hashlib.sha256(str(loaded.path.resolve()).encode()).hexdigest()[:16]
-    instead = Path(tempfile.gettempdir()) / f"infocaller-bridge-{os.getuid()}-{digest}"
+    instead = _instead(loaded)
     instead.mkdir(mode=0o700, exist_ok=True)
     _log.warning("%s: %s; using %s: set state: to a folder that can be written", wanted, reason, instead)
     return instead
+
+
+def existing_state_folder(loaded: Loaded) -> Path:
+    """The folder that `state_folder` would give, for whoever only looks: nothing is made."""
+    wanted: Path = loaded.folder / loaded.configuration.state
+    instead = _instead(loaded)
+    return instead if instead.is_dir() and not os.access(wanted, os.W_OK | os.X_OK) else wanted
+
+
+def _instead(loaded: Loaded) -> Path:
+    digest = hashlib.sha256(str(loaded.path.resolve()).encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"infocaller-bridge-{os.getuid()}-{digest}"

@@ -19,7 +19,7 @@ from bridge import retry
 from bridge.errors import StoreUnavailable
 from bridge.queue.base import ADVANCE, DELIVER, Handlers, Poke, Queue, call_key
 from bridge.retry import Later, NotNow
-from bridge.store import calls, deliveries, events, privacy
+from bridge.store import calls, deliveries, events, overview, privacy
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, Failure, State, Took
 from connectors.base import ConnectorError, Written
@@ -58,6 +58,8 @@ class Pace:
     sweep: float = 30.0
     grace: float = 30.0
     """What should have been done this long ago was forgotten, and is poked again."""
+    sign: float = 20.0
+    """How often it is noted that somebody works."""
     retention: float = 90 * 86400.0
     purge: float = 86400.0
 
@@ -226,6 +228,7 @@ class Worker:
             self._every("renew", self._pace.lease / 4, deliverer.renew),
             self._every("sweep", self._pace.sweep, self.sweep),
             self._every("purge", self._pace.purge, self.purge),
+            self._every("sign", self._pace.sign, self.sign, first=0.2),
         ]
 
     @property
@@ -269,6 +272,12 @@ class Worker:
         if erased.total:
             _log.info("older than the retention and gone: %s", erased)
 
+    def sign(self) -> None:
+        """Note in the database that somebody works, unless it is another process that does."""
+        if self.working:
+            with self._database.write() as connection:
+                overview.note(self._database, connection, overview.WORKED, self._now().isoformat())
+
     def _alone(self) -> None:
         """Nobody else works on this database, so every lease is of a process that is gone."""
         with self._database.write() as connection:
@@ -276,9 +285,9 @@ class Worker:
             deliveries.free(connection, now)
         self.sweep()
 
-    def _every(self, name: str, seconds: float, what: Callable[[], object]) -> threading.Thread:
+    def _every(self, name: str, seconds: float, what: Callable[[], object], first: float = _SOON) -> threading.Thread:
         def go_on() -> None:
-            pause = min(seconds, _SOON)
+            pause = min(seconds, first)
             while not self._stopping.wait(pause):
                 pause = seconds
                 try:

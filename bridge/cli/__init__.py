@@ -18,6 +18,7 @@ from connectors.base import ConnectorError
 _COMMANDS = {
     "serve": "bridge.cli.serve:serve",
     "demo": "bridge.cli.serve:demo",
+    "status": "bridge.cli.status:status",
     "check": "bridge.cli.check:check",
     "schema": "bridge.cli.check:schema",
     "urls": "bridge.cli.check:urls",

@@ -27,7 +27,7 @@ def upgrade(database: Database) -> None:
     if database.path:
         prepare_file(database)
     with database.read() as connection:
-        done = _revision(connection) == REVISION
+        done = revision(connection) == REVISION
     if not done:
         _upgrade(database)
     if database.postgresql:
@@ -57,7 +57,8 @@ def prepare_file(database: Database) -> None:
         raise StoreUnavailable(f"{path}: SQLite can't keep it in WAL mode; put it on a local disk")
 
 
-def _revision(connection: Connection) -> str | None:
+def revision(connection: Connection) -> str | None:
+    """Which step of the migrations made the tables; None where there are none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -80,6 +81,6 @@ def _upgrade(database: Database) -> None:
             command.upgrade(configuration, "head")
         except CommandError as error:
             raise StoreUnavailable(
-                f"{database.name} was written by a newer version of the bridge ({_revision(connection)}); "
+                f"{database.name} was written by a newer version of the bridge ({revision(connection)}); "
                 "install that version, or restore the backup made before it"
             ) from error

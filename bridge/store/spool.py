@@ -117,6 +117,21 @@ class Spool:
         self._moving.close()
 
 
+def rows(path: Path) -> tuple[int, int]:
+    """How many rows of the spool at `path` wait to be moved, and how many the database refused; nothing is changed by
+    looking. Raises `StoreUnavailable`."""
+    if not path.exists():
+        return 0, 0
+    database = unprepared(URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False))
+    try:
+        query = select(_spool.c.refused != "", func.count()).group_by(_spool.c.refused != "")
+        with database.read() as connection:
+            found = {bool(refused): count for refused, count in connection.execute(query)}
+    finally:
+        database.close()
+    return found.get(False, 0), found.get(True, 0)
+
+
 Statement = TypeVar("Statement", Select[Any], Delete)
 
 

@@ -167,3 +167,8 @@ class Troubles:
         if str(error) != self._said:
             self._said = str(error)
             _log.warning("what is wrong is remembered by this process alone: %s", error)
+
+
+def reported(folder: Path, now: float) -> list[Trouble]:
+    """What the processes of a host reported, for whoever is none of them. Raises `Unusable`."""
+    return rules.troubles(Ledger(folder).rows().values(), now)

@@ -1,0 +1,155 @@
+"""`status`: what needs a person, worst first, and how lines, jobs and callbacks stand."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bridge.callbacks import Callbacks
+from bridge.cli.desk import iso, standing
+from bridge.cli.options import config_option
+from bridge.config.load import Loaded, attempt
+from bridge.errors import StoreUnavailable
+from bridge.queue import queue_for
+from bridge.state import existing_state_folder
+from bridge.store import deliveries, overview
+from bridge.store.database import Database, unprepared
+from bridge.store.deliveries import State
+from bridge.troubles import Place, Severity, Trouble, current
+from bridge.troubles.ledger import Unusable
+from bridge.troubles.registry import reported
+
+
+@dataclass
+class _Status:
+    """All that is shown. `nothing_yet`: why there is no database, empty where there is one."""
+
+    troubles: list[Trouble] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    jobs: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, int] = field(default_factory=dict)
+    nothing_yet: str = ""
+
+
+@click.command()
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(config: Path, as_json: bool) -> int:
+    """Say what needs you, worst first, since when, and what to do; exit code 1 if something is lost meanwhile."""
+    found = _status(config)
+    if as_json:
+        told = {
+            "troubles": [_brief(one) for one in found.troubles],
+            "lines": found.lines,
+            "jobs": found.jobs,
+            "callbacks": found.callbacks,
+        }
+        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+    else:
+        for text in _shown(found):
+            click.echo(text)
+    return int(any(one.severity is Severity.ERROR for one in found.troubles))
+
+
+def _status(config: Path) -> _Status:
+    read = attempt(config)
+    with _database(read.loaded) as database:
+        found = _Status()
+        state = existing_state_folder(read.loaded) if read.loaded is not None else config.absolute().parent / ".bridge"
+        place = Place(read.loaded, database, state, read.faults)
+        try:
+            known = reported(state, time.time())
+        except Unusable as error:
+            click.echo(f"what the running bridge noticed can't be read: {error}", err=True)
+            known = []
+        found.troubles = current(place, known)
+        if read.loaded is not None and database is not None:
+            _add_figures(found, read.loaded, database)
+    return found
+
+
+@contextmanager
+def _database(loaded: Loaded | None) -> Iterator[Database | None]:
+    if loaded is None:
+        yield None
+        return
+    try:
+        database = unprepared(loaded.configuration.database.get_secret_value(), loaded.folder, pool=1)
+    except StoreUnavailable:
+        yield None
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _add_figures(found: _Status, loaded: Loaded, database: Database) -> None:
+    if database.path is not None and not database.path.exists():
+        found.nothing_yet = f"there is no database at {database.path} yet: `infocaller-bridge serve` makes it"
+        return
+    desk = Callbacks(database, queue_for(database), lambda: loaded.configuration, lambda: datetime.now(UTC))
+    try:
+        found.lines = [standing(one) for one in desk.lines()]
+        with database.read() as connection:
+            counts = deliveries.counts(connection)
+            oldest = overview.oldest_pending(connection)
+            found.callbacks = overview.callback_states(connection)
+        states = (State.PENDING, State.RUNNING, State.DEAD)
+        by_state = {one.value: sum(n for (_, state), n in counts.items() if state is one) for one in states}
+        found.jobs = {**by_state, "oldest": iso(oldest)}
+    except StoreUnavailable:
+        return  # the troubles say why
+
+
+def _brief(one: Trouble) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "severity": one.severity.value,
+        "since": iso(one.since),
+        "count": one.count,
+        "text": one.text,
+        "action": one.action,
+    }
+
+
+def _shown(found: _Status) -> Iterator[str]:
+    now = datetime.now(UTC)
+    for one in found.troubles:
+        often = f", {one.count:,} times" if one.count > 1 else ""
+        since = f"since {one.since.astimezone():%Y-%m-%d %H:%M} ({_long(now - one.since)}{often})"
+        yield f"{one.severity.value.upper():7}  {one.id}  {since}: {one.text}"
+        yield f"         → {one.action}"
+    if not found.troubles:
+        yield "nothing needs you"
+    yield ""
+    if found.nothing_yet:
+        yield found.nothing_yet
+        return
+    for line in found.lines:
+        mode = "emits" if line["mode"] == "running" else f"emissions {line['mode']}"
+        yield f"line {line['name']}: {mode}, {line['today']:,} calls emitted today"
+    if found.jobs:
+        oldest = found.jobs["oldest"]
+        waiting = found.jobs["pending"] + found.jobs["running"]
+        age = f", the oldest for {_long(now - datetime.fromisoformat(oldest))}" if oldest else ""
+        yield f"jobs: {waiting:,} on their way to the CRMs{age}; {found.jobs['dead']:,} dead"
+    if found.callbacks:
+        yield "callbacks: " + ", ".join(f"{count:,} {state}" for state, count in sorted(found.callbacks.items()))
+
+
+def _long(span: timedelta) -> str:
+    """A length of time, roughly."""
+    seconds = max(0, int(span.total_seconds()))
+    for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

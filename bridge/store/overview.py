@@ -1,0 +1,163 @@
+"""How things stand in the database, counted: what waits, what fails, what nobody does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, func, or_, select
+
+from bridge.store.callbacks import CallbackState
+from bridge.store.columns import storable
+from bridge.store.database import Database
+from bridge.store.deliveries import State
+from bridge.store.tables import attempts, callbacks, calls, deliveries, events, meta
+
+WORKED = "worked_at"
+"""The note in `meta` of when a process last did the background work, Unix time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Deliveries of a connector that failed and are tried again: how many, since when, how often at most, and the
+    newest error, that of a real attempt where there is one."""
+
+    connector: str
+    misconfigured: bool
+    count: int
+    since: datetime | None
+    attempts: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """So many of something, the oldest of them since then. `name`: whose; `error`: the newest one's."""
+
+    name: str
+    count: int
+    since: datetime | None
+    error: str = ""
+
+
+def failing(connection: Connection) -> list[Failing]:
+    """What can't be brought to its CRM now, by connector."""
+    columns = (deliveries.c.connector, deliveries.c.error_class)
+    query = (
+        select(*columns, func.count(), func.min(deliveries.c.first_at), func.max(deliveries.c.attempts))
+        .where(deliveries.c.state.in_([State.PENDING, State.RUNNING]), deliveries.c.error != "")
+        .group_by(*columns)
+    )
+    by_name: dict[str, Failing] = {}
+    for connector, error_class, count, since, tried in connection.execute(query):
+        one = by_name.get(connector) or Failing(connector, False, 0, None, 0, "")
+        oldest = min((moment for moment in (one.since, since) if moment is not None), default=None)
+        by_name[connector] = Failing(
+            connector,
+            one.misconfigured or error_class == "Misconfigured",
+            one.count + count,
+            oldest,
+            max(one.attempts, tried),
+            one.error or _newest_error(connection, connector),
+        )
+    return list(by_name.values())
+
+
+def _newest_error(connection: Connection, connector: str) -> str:
+    """What the newest attempt for this connector met; that it is not asked just now is no reason."""
+    failed = (
+        deliveries.c.connector == connector,
+        deliveries.c.state.in_([State.PENDING, State.RUNNING]),
+        deliveries.c.error != "",
+    )
+    tried = select(attempts.c.error).join(deliveries, attempts.c.delivery_id == deliveries.c.id)
+    tried = tried.where(*failed, attempts.c.error != "").order_by(attempts.c.id.desc()).limit(1)
+    found = connection.execute(tried).scalar()
+    if found is None:
+        found = connection.execute(select(deliveries.c.error).where(*failed).limit(1)).scalar()
+    return found or ""
+
+
+def dead(connection: Connection) -> list[Some]:
+    """What is dead, by connector."""
+    query = (
+        select(deliveries.c.connector, func.count(), func.min(deliveries.c.settled_at), func.max(deliveries.c.id))
+        .where(deliveries.c.state == State.DEAD)
+        .group_by(deliveries.c.connector)
+    )
+    found = []
+    for connector, count, since, newest in connection.execute(query).all():
+        error = connection.execute(select(deliveries.c.error).where(deliveries.c.id == newest)).scalar()
+        found.append(Some(connector, count, since, error or ""))
+    return found
+
+
+def late(connection: Connection, before: datetime) -> list[Some]:
+    """What should have been begun before `before` and was not, by connector; events that nobody folded have no name."""
+    due = and_(deliveries.c.state == State.PENDING, deliveries.c.next_at < before)
+    left = and_(deliveries.c.state == State.RUNNING, deliveries.c.lease_until < before)
+    query = (
+        select(deliveries.c.connector, func.count(), func.min(deliveries.c.next_at))
+        .where(or_(due, left))
+        .group_by(deliveries.c.connector)
+    )
+    found = [Some(connector, count, since) for connector, count, since in connection.execute(query)]
+    unfolded = select(func.count(), func.min(events.c.received_at)).where(
+        ~events.c.folded, events.c.received_at < before
+    )
+    count, since = connection.execute(unfolded).one()
+    return [*found, Some("", count, since)] if count else found
+
+
+def oldest_pending(connection: Connection) -> datetime | None:
+    """Since when the oldest of what has not reached its CRM waits; what is dead does not wait."""
+    query = select(func.min(deliveries.c.created_at)).where(deliveries.c.state.in_([State.PENDING, State.RUNNING]))
+    found: datetime | None = connection.execute(query).scalar()
+    return found
+
+
+def may_have_rung(connection: Connection) -> Some:
+    """The callbacks that may have rung and wait for a person."""
+    query = select(func.count(), func.min(callbacks.c.rung_at)).where(
+        callbacks.c.state == CallbackState.MAY_HAVE_RUNG, callbacks.c.settled_at.is_(None)
+    )
+    count, since = connection.execute(query).one()
+    return Some("", count, since)
+
+
+def callback_states(connection: Connection) -> dict[str, int]:
+    """How many callbacks are in each state."""
+    query = select(callbacks.c.state, func.count()).group_by(callbacks.c.state)
+    return {str(state): int(count) for state, count in connection.execute(query)}
+
+
+def newest_received(connection: Connection, before: datetime) -> datetime | None:
+    """When the newest received call began that is known, of those before `before`."""
+    query = select(calls.c.started_at).where(calls.c.started_at < before, calls.c.direction == "received")
+    found: datetime | None = connection.execute(query.order_by(calls.c.started_at.desc()).limit(1)).scalar()
+    return found
+
+
+def received_between(connection: Connection, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
+    """How many received calls began in each of these spans of time."""
+    found = []
+    for since, until in spans:
+        query = select(func.count()).where(
+            calls.c.started_at >= since, calls.c.started_at < until, calls.c.direction == "received"
+        )
+        found.append(int(connection.execute(query).scalar_one()))
+    return found
+
+
+def note(database: Database, connection: Connection, name: str, value: str) -> None:
+    """Keep a note of the bridge to itself, in place of the one before."""
+    row = {"name": name, "value": storable(value)}
+    statement = database.insert(meta).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": row["value"]}))
+
+
+def noted(connection: Connection, name: str) -> str | None:
+    """The note of this name; None where there is none."""
+    found: str | None = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    return found
