@@ -57,7 +57,7 @@ class Background:
         queue = queue_for(database)
         made = Activities(database, queue, current.use, _now)
         self._calling = Calling(
-            database, queue, lambda: current.configuration, current.use, _folder(current), _now, random.random
+            database, queue, lambda: current.configuration, current.use, *_folders(current), _now, random.random
         )
         made.own = self._calling.own
         folding = Folding(database, lambda: current.configuration, _both(self._calling.plan, made.plan), _now)
@@ -111,9 +111,10 @@ def _connector(service: Service, delivery: Delivery) -> Connector:
     return source.connector
 
 
-def _folder(current: Current) -> Path:
+def _folders(current: Current) -> tuple[Path, Path]:
+    """The configuration's, and the bridge's own."""
     with current.use() as service:
-        return service.folder
+        return service.folder, service.state
 
 
 def _both(first: Plan, second: Plan) -> Plan:

@@ -22,7 +22,7 @@ from connectors.phone import Phone
 from connectors.units import Rate
 
 _DAY = timedelta(days=1)
-_LIST_AWAY = timedelta(minutes=5)
+_LIST_AWAY = timedelta(seconds=45)
 _BUSY_LINE = timedelta(seconds=5)
 
 

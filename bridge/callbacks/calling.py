@@ -18,6 +18,7 @@ from bridge.callbacks.desk import Callbacks
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts, Random
 from bridge.callbacks.polling import Polling
+from bridge.callbacks.reconsidering import Reconsidering
 from bridge.callbacks.reports import Reports, Use
 from bridge.callbacks.sending import Sending
 from bridge.callbacks.turns import Turns
@@ -42,7 +43,7 @@ _PIECE = 500
 
 class Calling:
     """Everything that works on callbacks, on one database. `current` gives the newest configuration, `use` what serves
-    it, `folder` is the configuration's. `start`, then `stop`."""
+    it, `folder` is the configuration's, `state` the bridge's own. `start`, then `stop`."""
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Calling:
         current: Callable[[], Configuration],
         use: Use,
         folder: Path,
+        state: Path,
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
@@ -62,6 +64,7 @@ class Calling:
         self._outcomes = Outcomes(parts)
         self._sending = Sending(parts, self._turns, self._outcomes, folder)
         self._polling = Polling(parts, self.desk)
+        self._reconsidering = Reconsidering(parts, state)
         self._seen: dict[tuple[Kind, str], Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="callbacks", daemon=True)
@@ -113,6 +116,7 @@ class Calling:
     def sweep(self) -> None:
         """See to what was forgotten: a poke may be lost, the tables are not. Raises `StoreUnavailable`."""
         self._take_up_changes()
+        self._reconsidering.look()
         campaigns.hold_again(self._parts.database, self._parts.clock())
         book, now, database = self._parts.book(), self._parts.clock(), self._parts.database
         names = list(book.rules)

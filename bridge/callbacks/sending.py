@@ -38,6 +38,7 @@ from connectors.base import Misconfigured
 _log = logging.getLogger("bridge.callbacks")
 
 LEASE = timedelta(seconds=20)
+_AWAY = (CRM_AWAY, gates.Gate.LIST_AWAY.value)
 _AT_ONCE = 5.0
 """Seconds between the commit and the first byte at most; a process that was held up for longer does not send."""
 _PATIENCE = 60.0
@@ -127,9 +128,7 @@ class Sending:
             source = emissions.held(self._database, connection, "source", callback.source)
             emissions.save(connection, "source", callback.source, brakes.not_tried(source, callback.id, now))
             line = configuration.line(callback.line)
-            if (
-                line is not None and held.change.values.get("gate") != CRM_AWAY
-            ):  # a CRM that is away is asked at the pace
+            if line is not None and held.change.values.get("gate") not in _AWAY:  # what is away is asked at the pace
                 self._turns.give_back(connection, state, line)
             if held.tell and held.change.state is not CallbackState.WAITING:
                 self._reports.tell(connection, configuration, callback.id)
@@ -171,7 +170,8 @@ class Sending:
     def _checked(self, connection: Connection, rules: Rules, ready: Ready, now: datetime) -> _Request:
         """The gates that others could have passed meanwhile, and the request as it goes out. Raises `Held`."""
         callback, language = ready.callback, self._book().configuration.language
-        slot = timing.slot(rules, callback, ready.data, now)
+        newest = self._book().rules.get(rules.title, rules)  # it may have changed while the CRM was asked
+        slot = timing.slot(newest, callback, ready.data, now)
         if isinstance(slot, gates.Refusal):
             raise Held(refused(slot, now, language))
         callbacks.in_turn(self._database, connection, f"number:{callback.number}")

@@ -98,6 +98,10 @@ class Rules:
         nothing = None if number else Unusable("there is no phone number to call", "no hay número al que llamar")
         return Wish(number, customer or number, due, _digest(read), nothing)
 
+    def due(self, task: Task, customer: Phone) -> datetime | None:
+        """When the task asks for the call, None for now. Raises `Unusable`."""
+        return self._due({"task": task, "line": LineView(self.line)}, {}, customer)
+
     def data(self, task: Task) -> CallData:
         """What goes with the call. Raises `Unusable`."""
         return _values(self.source, {"task": task, "line": LineView(self.line)}, {})

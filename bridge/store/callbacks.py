@@ -211,6 +211,19 @@ def next_due(connection: Connection, sources: Collection[str], after: datetime) 
     return found
 
 
+def put_off(connection: Connection, source: str, now: datetime) -> list[int]:
+    """The numbers of those of a source that wait for a later time, or for a person."""
+    later = or_(callbacks.c.next_at > now, callbacks.c.next_at.is_(None))
+    same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, later)
+    return list(connection.execute(select(callbacks.c.id).where(*same).order_by(callbacks.c.id)).scalars())
+
+
+def waiting(connection: Connection, ids: Collection[int]) -> list[Callback]:
+    """Those of these that wait, in order."""
+    same = (callbacks.c.id.in_(list(ids)), callbacks.c.state == CallbackState.WAITING)
+    return [_callback(row) for row in connection.execute(select(callbacks).where(*same).order_by(callbacks.c.id))]
+
+
 def under_way(connection: Connection, line: str, now: datetime) -> int:
     """How many of the line's calls may be under way: queued, being sent, or accepted and to be made by now."""
     query = select(func.count()).where(

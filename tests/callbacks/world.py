@@ -102,8 +102,8 @@ class World:
 
     def _compose(self) -> None:
         self.calling = Calling(
-            self.database, self.queue, lambda: self.current.configuration, self.current.use, self.folder, self.clock,
-            lambda: 0.5,
+            self.database, self.queue, lambda: self.current.configuration, self.current.use, self.folder,
+            self.folder / "state", self.clock, lambda: 0.5,
         )  # fmt: skip
         self.desk = self.calling.desk
         made = Activities(self.database, self.queue, self.current.use, self.clock)

@@ -1,0 +1,145 @@
+"""What waits is judged anew when the rules changed by which it was put off: hours, holidays, limits, lists.
+
+Which rules a source's callbacks were judged by last is noted in the state folder, so a change that comes with a restart
+counts as well, and each host goes by what it did itself. Only a change costs anything, a piece at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bridge.callbacks import states, timing
+from bridge.callbacks.parts import Parts
+from bridge.callbacks.rulebook import Book
+from bridge.callbacks.tasks import Rules, Unusable, restored
+from bridge.gates import Gate, Refusal
+from bridge.queue.base import LINE, line_key
+from bridge.store import callbacks
+from bridge.store.callbacks import Callback, Change
+
+_log = logging.getLogger("bridge.callbacks")
+
+_FILE = "judged.json"
+_PIECE = 500
+_LONGEST = 2.0
+"""Seconds that one look may take; the rest waits for the next."""
+_BY_RULES = frozenset({Gate.HOURS, Gate.PER_NUMBER, Gate.LIST_AWAY, "line"})
+"""The gates that a changed configuration may open. What waits for a CRM, the platform or a person goes on waiting."""
+
+
+class Reconsidering:
+    """Sees which sources' rules changed, and to what waits of them. `state`: the bridge's own folder."""
+
+    def __init__(self, parts: Parts, state: Path) -> None:
+        self._database = parts.database
+        self._queue = parts.queue
+        self._book = parts.book
+        self._clock = parts.clock
+        self._file = state / _FILE
+        self._judged = self._read()
+        self._seen: Book | None = None
+        self._left: dict[str, list[int]] = {}
+        """What is still to be judged anew, by source: ids of callbacks."""
+
+    def look(self) -> None:
+        """See whether the rules changed, and to a part of what there is to do. Raises `StoreUnavailable`."""
+        book = self._book()
+        if self._seen is not book:
+            self._begin(book)
+            self._seen = book
+        end = time.monotonic() + _LONGEST
+        for title in list(self._left):
+            while ids := self._left[title][:_PIECE]:
+                if time.monotonic() > end:
+                    return
+                self._piece(book, book.rules[title], ids)
+                self._left[title] = self._left[title][len(ids) :]
+            del self._left[title]
+            self._judged[title] = _digest(book.rules[title])
+            self._write(book)
+
+    def _begin(self, book: Book) -> None:
+        changed = [title for title, rules in book.rules.items() if self._judged.get(title) != _digest(rules)]
+        if not changed:
+            self._left = {}
+            return
+        now = self._clock()
+        with self._database.write() as connection:
+            self._left = {title: callbacks.put_off(connection, title, now) for title in changed}
+            for line in {book.rules[title].line.number for title in changed}:  # its pace may be another
+                self._queue.poke(connection, LINE, line_key(line, now))
+
+    def _piece(self, book: Book, rules: Rules, ids: Sequence[int]) -> None:
+        now, language, moved = self._clock(), book.configuration.language, 0
+        with self._database.write() as connection:
+            for callback in callbacks.waiting(connection, ids):
+                change = again(rules, callback, now, language)
+                if change is not None:
+                    moved += callbacks.change(connection, callback.id, change, now)
+            if moved:
+                self._queue.poke(connection, LINE, line_key(rules.line.number, now))
+        if moved:
+            _log.info("the rules of %s changed: %d callbacks that wait were given another time", rules.title, moved)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found = json.loads(self._file.read_text("utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            _log.warning("%s can't be read, so all that waits is judged anew: %s", self._file, error)
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def _write(self, book: Book) -> None:
+        self._judged = {title: digest for title, digest in self._judged.items() if title in book.rules}
+        beside = self._file.with_name(f"{_FILE}.new")
+        try:
+            beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside.write_text(json.dumps(self._judged), "utf-8")
+            beside.replace(self._file)
+        except OSError as error:  # the next start judges anew, which is all that is lost
+            _log.warning("%s can't be written: %s", self._file, error)
+
+
+def again(rules: Rules, callback: Callback, now: datetime, language: str) -> Change | None:
+    """What the rules as they are now make of one that waits; None where that is nothing new."""
+    task = restored(callback.task_id, callback.task)
+    try:
+        due, data = rules.due(task, timing.customer_of(rules, callback)), rules.data(task)
+    except Unusable:  # said when it has its turn
+        return None
+    values: dict[str, object] = {}
+    if due != callback.due:  # a date alone means the opening of that day's hours
+        late = timedelta(seconds=rules.source.expires)
+        values = {"due": due, "expires_at": max(due or now, callback.created_at) + late}
+    held = callback.gate not in _BY_RULES
+    if callback.next_at is not None and (not held or (values and not callback.gate)):
+        at, gate, reason = now, "", ""
+        if due is not None and due > now and rules.source.schedule == "bridge":
+            at = due
+        elif callback.gate in (Gate.HOURS, ""):
+            refusal = timing.slot(rules, callback, data, now)
+            if isinstance(refusal, Refusal) and refusal.until is not None:
+                at, gate = refusal.until, refusal.gate.value
+                reason = refusal.text("es" if language == "es" else "en")
+        if (at, gate) != (callback.next_at, callback.gate):
+            values |= {"next_at": at, "gate": gate, "reason": reason}
+    return states.renew(**values) if values else None
+
+
+def _digest(rules: Rules) -> str:
+    """Tells rules from others by all that decides when something is called."""
+    source, line = rules.source, rules.line
+    said = (
+        *(source.hours, source.holidays, source.of, source.at, source.schedule, source.expires, source.max_wait),
+        *(source.retries, source.per_number, source.do_not_call, line.number, line.country, line.timezone, line.dial),
+        line.emission,
+    )
+    return hashlib.sha256(repr(said).encode()).hexdigest()
