@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import holidays as library
 
-from bridge.config.emission import MIDNIGHT, Holidays, Hours, Opening
 from bridge.zones import EARLIEST, LATEST, parts, resolve, start_of
 
 _DAY = timedelta(days=1)
@@ -26,6 +25,33 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 _Span = tuple[datetime, datetime]  # UTC, naive, half open
 _OfDay = tuple[timedelta, timedelta]  # since midnight
+
+
+MIDNIGHT = time.max
+"""The end of the day, which a clock shows as 24:00."""
+
+
+class Opening(Protocol):
+    """Hours on some days of the week (Monday is 0); those that end before they begin end on the next day."""
+
+    @property
+    def days(self) -> frozenset[int]: ...  # noqa: D102
+    @property
+    def from_(self) -> time: ...  # noqa: D102
+    @property
+    def to(self) -> time: ...  # noqa: D102
+
+
+class Holidays(Protocol):
+    """Whose public holidays are kept: a country, and a part of it."""
+
+    @property
+    def country(self) -> str: ...  # noqa: D102
+    @property
+    def region(self) -> str | None: ...  # noqa: D102
+
+
+Hours = Literal["always"] | Sequence[Opening]
 
 
 class Window(NamedTuple):

@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.calling_hours import Calendar, HolidaysUnknown, shortest
-from bridge.config.emission import DAYTIME, MIDNIGHT, Holidays, Hours, Opening
+from bridge.calling_hours import MIDNIGHT, Calendar, HolidaysUnknown, shortest
+from bridge.config.emission import DAYTIME, Holidays, Hours, Opening
 from bridge.zones import resolve, start_of, zones_of
 from connectors.phone import HIDDEN, Phone, parse
 

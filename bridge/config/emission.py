@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from bridge.calling_hours import MIDNIGHT
 from bridge.config.kinds import Incomplete, OptionalSecret, Section, Text, as_written, listed
 from bridge.infocaller.messages import Format
 from connectors.units import Duration
@@ -24,9 +25,6 @@ _XML_NAME = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 
 _DAYS_RULE = "write days such as mon-fri, sat or mon,wed,fri (also lun-vie)"
 _TIME_RULE = 'write a time such as "09:00", up to "24:00"'
-
-MIDNIGHT = time.max
-"""What `24:00` is read as: the end of the day."""
 
 
 def loopback(host: str) -> bool:
