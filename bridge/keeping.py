@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from bridge import saves
-from bridge.callbacks import Accepted, CallbackFilter, Callbacks
+from bridge.callbacks import Accepted, Callbacks
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration, Line
 from bridge.errors import StoreUnavailable
@@ -189,13 +189,13 @@ class TaskKeeper:
         """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
         return self._callbacks().unfit(source, task)
 
-    def known(self, source: str, task_id: str) -> bool:
-        """Whether this task is there already."""
+    def known(self, source: str, task: Task) -> bool:
+        """Whether this task is there already. Raises `NoSuchSource`."""
         with self._waiting():
-            return bool(self._callbacks().find(CallbackFilter(source=source, task_id=task_id), 1))
+            return self._callbacks().known(source, task)
 
     def accept(self, source: str, task: Task) -> Accepted:
-        """Take a task. Raises `NoSuchSource`, `NoSuchTask`."""
+        """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
         with self._waiting():
             return self._callbacks().accept(source, task)
 

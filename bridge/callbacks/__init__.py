@@ -7,10 +7,20 @@ be known is shown to a person.
 from __future__ import annotations
 
 from bridge.callbacks.brakes import Standing
-from bridge.callbacks.desk import Accepted, Callbacks, Counts, KeptBack, NoSuchSource, NoSuchTask, Shown, Taken
+from bridge.callbacks.desk import (
+    Accepted,
+    Callbacks,
+    Counts,
+    KeptBack,
+    NobodysTask,
+    NoSuchSource,
+    NoSuchTask,
+    Shown,
+    Taken,
+)
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 
 __all__ = [
     "Accepted", "Callback", "CallbackFilter", "CallbackState", "Callbacks", "Counts", "KeptBack", "NoSuchSource",
-    "NoSuchTask", "Shown", "Standing", "Taken",
+    "NoSuchTask", "NobodysTask", "Shown", "Standing", "Taken",
 ]  # fmt: skip

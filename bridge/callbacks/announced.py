@@ -3,7 +3,7 @@ CRM in the background, and taken then. Durable like everything that has to reach
 
 from __future__ import annotations
 
-from bridge.callbacks.desk import Callbacks
+from bridge.callbacks.desk import Callbacks, NobodysTask
 from bridge.store.deliveries import Delivery, NewDelivery
 from connectors.base import Connector, Deadline, Task, Written
 
@@ -23,5 +23,8 @@ def deliver(delivery: Delivery, connector: Connector, callbacks: Callbacks, dead
     task = connector.read_task(Task(payload["task_id"], {}), deadline)
     if task is None:
         return Written(payload["task_id"], created=False, exchange="the CRM has no such task that asks for a call")
-    taken = callbacks.accept(payload["source"], task)
+    try:
+        taken = callbacks.accept(callbacks.source_of(payload["source"], delivery.connector), task)
+    except NobodysTask as error:
+        return Written(payload["task_id"], created=False, exchange=str(error))
     return Written(task.id, created=taken.new, exchange=f"callback {taken.id}: {taken.state.value}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import brakes, campaigns
+from bridge.callbacks import brakes, campaigns, identity
 from bridge.callbacks.desk import Callbacks
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts, Random
@@ -65,6 +65,7 @@ class Calling:
         self._sending = Sending(parts, self._turns, self._outcomes, folder)
         self._polling = Polling(parts, self.desk)
         self._reconsidering = Reconsidering(parts, state)
+        self._taken_up: Configuration | None = None
         self._seen: dict[tuple[Kind, str], Any] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._go_on, name="callbacks", daemon=True)
@@ -152,6 +153,9 @@ class Calling:
         """A line or a source that the platform stopped is tried again when its configuration changed, and when a
         process starts (a password may come from the environment)."""
         configuration = self._parts.book().configuration
+        if configuration is not self._taken_up:
+            identity.take_up(self._parts.database, configuration)
+            self._taken_up = configuration
         now: dict[tuple[Kind, str], Any] = {("line", line.number): line for line in configuration.lines}
         now |= {("source", source.title): source for source in configuration.callbacks}
         changed = [key for key, section in now.items() if self._seen.get(key) != section]

@@ -91,14 +91,17 @@ class Campaigns:
         """Note a campaign, or one that goes on with more rows. Raises `NoCampaign`."""
         if not _NAME.fullmatch(name):
             raise NoCampaign(f"{name!r} can't name a campaign: write up to 48 of A-Z a-z 0-9 . _ -")
-        self.rules(source)
+        rules = self.rules(source)
         with self._database.write() as connection:
             known = campaigns.get(connection, name, lock=True)
-            if known is not None and known.source != source:
+            if known is not None and known.source != source and self._desk.book().configuration.source(known.source):
                 raise NoCampaign(f"there is a campaign {name} of {known.source} already: give this one another --name")
             if known is not None and known.cancelled_at:
                 raise NoCampaign(f"campaign {name} was cancelled: give this one another --name")
             begun = known or Campaign(name, source, file, self._clock().isoformat(timespec="seconds"))
+            if begun.source != source:  # which has another name now, or is another one in its place
+                campaigns.move(connection, begun, source, rules.source.origin, rules.line.number)
+                begun = replace(begun, source=source)
             campaigns.note(self._database, connection, replace(begun, file=file))
         return begun
 

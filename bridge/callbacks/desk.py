@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge import gates
-from bridge.callbacks import brakes, states
+from bridge.callbacks import brakes, identity, states
 from bridge.callbacks.brakes import Standing
 from bridge.callbacks.reports import Reports, history
 from bridge.callbacks.rulebook import Book, Rulebook
@@ -31,6 +31,12 @@ from connectors.phone import Phone
 
 _PIECE = 500
 _SEEN_EVERY = timedelta(days=1)
+_OF_TASK = ("source", "origin", "line", "number", "customer", "digest", "task", "due", "expires_at")
+"""The columns that a task's source makes of it."""
+NOBODYS = (
+    "no source takes this task: `when:` does not hold",
+    "ningún origen de llamadas toma esta tarea: no se cumple `when:`",
+)
 _REOPENED = (CallbackState.REJECTED, CallbackState.CANCELLED, CallbackState.EXPIRED)
 
 
@@ -40,6 +46,10 @@ class NoSuchSource(BridgeError):
 
 class NoSuchTask(BridgeError):
     """What came is no task that can be kept: it has no id, or one that is far too long."""
+
+
+class NobodysTask(BridgeError):
+    """No source takes this task, because of what its `when` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +68,13 @@ class Accepted:
 @dataclass(slots=True)
 class Taken:
     """What came of many tasks: how many were new (those rejected among them), how many of those were rejected at once,
-    how many were known and had changed, how many were known."""
+    how many were known and had changed, how many were known, how many no source takes."""
 
     new: int = 0
     rejected: int = 0
     changed: int = 0
     known: int = 0
+    nobodys: int = 0
 
     def add(self, other: Taken) -> None:
         """Count those of another lot in."""
@@ -71,6 +82,7 @@ class Taken:
         self.rejected += other.rejected
         self.changed += other.changed
         self.known += other.known
+        self.nobodys += other.nobodys
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,26 @@ class Counts:
     gates: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A task, whose it is, and what the rules of that source make of it; None: no source takes it."""
+
+    task: Task
+    rules: Rules | None
+    wish: Wish | None
+
+    @property
+    def number(self) -> str:
+        """Who is to be rung, in E.164; empty where that is not known."""
+        return self.wish.number.e164 if self.wish is not None else ""
+
+    def differs(self, callback: Callback) -> bool:
+        """Whether it means something that its callback does not know."""
+        if self.rules is None or self.wish is None:  # what the bridge itself wrote may be what changed it
+            return callback.state is CallbackState.WAITING and callback.rung_at is None and callback.claimed_at is None
+        return differs(callback, self.rules, self.wish)
+
+
 class Callbacks:
     """Callbacks on one database. `current` gives the newest configuration, `clock` the time, aware.
 
@@ -119,39 +151,56 @@ class Callbacks:
     # taking tasks
 
     def accept(self, source: str, task: Task) -> Accepted:
-        """Take a task; it is on disk when this returns. The same task again, from whichever way, is the same callback;
-        what changed of it counts as long as nobody was rung.
+        """Take a task, for whichever source with the same tasks it is; it is on disk when this returns. The same task
+        again, from whichever way, is the same callback; what changed of it counts as long as nobody was rung.
 
-        Raises `NoSuchSource`, `NoSuchTask`.
+        Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`.
         """
         if not task.id.strip() or len(task.id) > LONGEST_ID:
             raise NoSuchTask(f"a task needs an id of 1 to {LONGEST_ID} characters")
         rules = self._rules(source)
-        wish = rules.wish(task)
-        taken = self._take_wishes(source, [(task, wish)])
-        key = callbacks.key_of(task.id)
-        with self._database.read() as connection:
-            callback = callbacks.by_keys(connection, source, [key])[key]
-        elsewhere = rules.source.from_ is None and _elsewhere(callback, wish)
+        asked = self._asked(rules, task)
+        taken = self._take(rules, [asked])
+        callback = self._known(rules, asked)
+        if callback is None:
+            raise NobodysTask(NOBODYS[0])
+        elsewhere = rules.source.from_ is None and asked.wish is not None and _elsewhere(callback, asked.wish)
         return Accepted(callback.id, bool(taken.new), callback.state, callback.reason, elsewhere)
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
         """Who this task would have rung, and why that can't be, in English; None where it can. Nothing is kept. Raises
         `NoSuchSource`."""
+        asked = self._asked(self._rules(source), task)
+        if asked.rules is None or asked.wish is None:
+            return self._rules(source).wish(task).number, NOBODYS[0]
+        refusal = unfit(asked.rules, asked.wish, "en")
+        return asked.wish.number, None if refusal is None else refusal[1]
+
+    def known(self, source: str, task: Task) -> bool:
+        """Whether this task is there already. Raises `NoSuchSource`."""
         rules = self._rules(source)
-        wish = rules.wish(task)
-        refusal = unfit(rules, wish, "en")
-        return wish.number, None if refusal is None else refusal[1]
+        return self._known(rules, self._asked(rules, task)) is not None
+
+    def source_of(self, name: str, connector: str) -> str:
+        """The source with this name, or where there is none any more, one with the tasks of this connector. Raises
+        `NoSuchSource`."""
+        rules = self.book().rules
+        if name in rules:
+            return name
+        found = next((one.title for one in rules.values() if one.source.from_ == connector), None)
+        return found or self._rules(name).title
 
     def accept_all(
         self, source: str, tasks: Iterable[Task], told: Callable[[Taken], None] = lambda _taken: None
     ) -> Taken:
         """Take many tasks, a few hundred at a time, each lot on disk before the next is asked for; `told` after each.
-        Tasks without a usable id are left out."""
+        Tasks without a usable id are left out. Each is taken for whichever source with the same tasks it is."""
         total = Taken()
         rest = iter(tasks)
         while lot := list(islice(rest, _PIECE)):
-            total.add(self._take(source, [task for task in lot if task.id.strip() and len(task.id) <= LONGEST_ID]))
+            rules = self._rules(source)
+            usable = [task for task in lot if task.id.strip() and len(task.id) <= LONGEST_ID]
+            total.add(self._take(rules, [self._asked(rules, task) for task in usable]))
             told(total)
         return total
 
@@ -167,37 +216,50 @@ class Callbacks:
         total = Taken()
         rest = iter(pairs)
         while lot := list(islice(rest, _PIECE)):
-            total.add(self._take_wishes(source, lot, held))
+            rules = self._rules(source)
+            total.add(self._take(rules, [_Asked(task, rules, wish) for task, wish in lot], held))
             told(total)
         return total
 
-    def _take(self, source: str, tasks: Sequence[Task]) -> Taken:
-        rules = self._rules(source)
-        return self._take_wishes(source, [(task, rules.wish(task)) for task in tasks])
+    def _asked(self, rules: Rules, task: Task) -> _Asked:
+        owner = self.book().owner(rules, task)
+        return _Asked(task, owner, owner.wish(task) if owner is not None else None)
 
-    def _take_wishes(
+    def _known(self, rules: Rules, asked: _Asked) -> Callback | None:
+        key = callbacks.key_of(asked.task.id)
+        with self._database.read() as connection:
+            return self._there(connection, rules, {key: asked}).get(key)
+
+    def _there(self, connection: Connection, rules: Rules, wanted: Mapping[str, _Asked]) -> dict[str, Callback]:
+        """Those that are there already, of the tasks that `rules` share, by task_key."""
+        numbers = {key: one.number for key, one in wanted.items()}
+        return identity.known(connection, self.book().configuration, rules.source.origin, numbers)
+
+    def _take(
         self,
-        source: str,
-        pairs: Sequence[tuple[Task, Wish]],
+        rules: Rules,
+        asked: Sequence[_Asked],
         held: Callable[[Connection], Mapping[str, Any]] = lambda _connection: {},
     ) -> Taken:
-        book, rules, now = self.book(), self._rules(source), self._clock()
-        wishes = {callbacks.key_of(task.id): (task, wish) for task, wish in pairs}
+        """Take tasks that have the origin of `rules`."""
+        book, now = self.book(), self._clock()
+        wanted = {callbacks.key_of(one.task.id): one for one in asked}
         with self._database.read() as connection:
-            known = callbacks.by_keys(connection, source, wishes)
-        fresh = {key: pair for key, pair in wishes.items() if key not in known}
-        changed = [one for one in known.values() if differs(one, wishes[one.task_key][1])]
+            known = self._there(connection, rules, wanted)
+        fresh = {key: one for key, one in wanted.items() if key not in known and one.rules is not None}
+        changed = [one for one in known.values() if wanted[one.task_key].differs(one)]
         stale = [one.id for one in known.values() if now - one.seen_at > _SEEN_EVERY]
-        taken = Taken(known=len(known))
+        taken = Taken(known=len(known), nobodys=sum(one.rules is None for one in wanted.values()))
         if fresh or changed or stale:
             with self._database.write() as connection:
                 kept_back = held(connection)
                 self._add(connection, book, rules, fresh, taken, kept_back)
                 for one in changed:
-                    taken.changed += self._update(connection, book, rules, one, *wishes[one.task_key], kept_back)
+                    taken.changed += self._update(connection, book, one, wanted[one.task_key], kept_back)
                 callbacks.seen(connection, stale, now)
-                if fresh or changed:
-                    self._look(connection, rules.line.number)
+                touched = [*fresh.values(), *(wanted[one.task_key] for one in changed)]
+                for line in {one.rules.line.number for one in touched if one.rules is not None}:
+                    self._look(connection, line)
         return taken
 
     def _rules(self, source: str) -> Rules:
@@ -211,40 +273,46 @@ class Callbacks:
         connection: Connection,
         book: Book,
         rules: Rules,
-        fresh: Mapping[str, tuple[Task, Wish]],
+        fresh: Mapping[str, _Asked],
         taken: Taken,
         held: Mapping[str, Any],
     ) -> None:
+        if not fresh:
+            return
         now, language = self._clock(), book.configuration.language
-        rows = [_row(rules, key, task, wish, now, language) for key, (task, wish) in fresh.items()]
+        callbacks.turn_of(self._database, connection, rules.source.origin)
+        known = self._there(connection, rules, fresh)  # once more, now that nobody else is at it
+        rows = [
+            _row(one.rules, key, one.task, one.wish, now, language)
+            for key, one in fresh.items()
+            if key not in known and one.rules is not None and one.wish is not None
+        ]
         for row in rows:
             if row["state"] == CallbackState.WAITING:
                 row.update(held)
         added = callbacks.add(self._database, connection, rows)
         taken.new += len(added)
-        taken.known += len(rows) - len(added)
+        taken.known += len(fresh) - len(added)
         for row in rows:
             if row["state"] == CallbackState.REJECTED and row["task_key"] in added:
                 taken.rejected += 1
                 self._reports.tell(connection, book.configuration, added[row["task_key"]])
 
     def _update(
-        self,
-        connection: Connection,
-        book: Book,
-        rules: Rules,
-        callback: Callback,
-        task: Task,
-        wish: Wish,
-        kept_back: Mapping[str, Any],
+        self, connection: Connection, book: Book, callback: Callback, asked: _Asked, kept_back: Mapping[str, Any]
     ) -> bool:
         """A task that is known came differently."""
-        values = _row(rules, callback.task_key, task, wish, self._clock(), book.configuration.language)
+        if asked.rules is None or asked.wish is None:
+            said = NOBODYS[book.configuration.language == "es"]
+            withdrawn = states.cancel(self._clock(), said, withdrawn=True)
+            return callbacks.change(connection, callback.id, withdrawn, self._clock())
+        rules, wish = asked.rules, asked.wish
+        values = _row(rules, callback.task_key, asked.task, wish, self._clock(), book.configuration.language)
         state, reason = CallbackState(values["state"]), values["reason"]
-        kept = {name: values[name] for name in ("number", "customer", "digest", "task", "due", "expires_at", "line")}
+        kept = {name: values[name] for name in _OF_TASK}
         change: Change
         if state is CallbackState.WAITING and callback.state is CallbackState.WAITING:
-            held = callback.gate and callback.due == wish.due
+            held = callback.gate and callback.due == wish.due and callback.source == rules.title
             change = states.renew(**kept, **({} if held else {"next_at": values["next_at"], "gate": "", "reason": ""}))
             change = Change(change.before, {**change.values, **kept_back})
         elif state is CallbackState.WAITING:
@@ -288,6 +356,9 @@ class Callbacks:
         if later:
             gate = callback.gate or ("time" if callback.due == callback.next_at else "")
             yield KeptBack(gate, callback.next_at, callback.reason or "its time has not come")
+        if configuration.source(callback.source) is None:
+            text = f"the configuration has no source {callback.source} any more"
+            yield KeptBack("source", None, text)
         found = [*self.lines(), *self.sources()]
         still = [one for one in found if one.stands and one.name == getattr(callback, one.kind)]
         for one in still:
@@ -320,8 +391,15 @@ class Callbacks:
         return self._standings("line", [line.number for line in self.book().configuration.lines])
 
     def sources(self) -> list[Standing]:
-        """How each source of the configuration stands."""
-        return self._standings("source", [source.title for source in self.book().configuration.callbacks])
+        """How each source of the configuration stands. Those that have the same tasks have them looked at by one."""
+        book = self.book()
+        found = {
+            one.name: one for one in self._standings("source", [one.title for one in book.configuration.callbacks])
+        }
+        for name, rules in book.rules.items():
+            poller = found[book.poller(rules)]
+            found[name] = replace(found[name], polled_at=poller.polled_at, error=poller.error)
+        return list(found.values())
 
     def _standings(self, kind: Kind, names: Sequence[str]) -> list[Standing]:
         with self._database.read() as connection:
@@ -401,11 +479,15 @@ class Callbacks:
         self._queue.poke(connection, LINE, line_key(line, self._clock()))
 
 
-def differs(callback: Callback, wish: Wish) -> bool:
-    """Whether a task that is listed again means something that is not known. What has rung stays as it is."""
+def differs(callback: Callback, rules: Rules, wish: Wish) -> bool:
+    """Whether a task that is listed again, and is of the source with these rules, means something that is not known.
+    What has rung stays as it is."""
     if callback.rung_at is not None or not callback.task_id:
         return False
     if callback.state in _REOPENED and callback.withdrawn:
+        return True
+    of = (rules.title, rules.source.origin)
+    if callback.state is CallbackState.WAITING and (callback.source, callback.origin) != of:
         return True
     return callback.digest != wish.digest and callback.state in (CallbackState.WAITING, *_REOPENED)
 
@@ -424,6 +506,7 @@ def _row(rules: Rules, key: str, task: Task, wish: Wish, now: datetime, language
     waits = due if due is not None and rules.source.schedule == "bridge" else now
     row: dict[str, Any] = {
         "source": rules.title,
+        "origin": rules.source.origin,
         "task_key": key,
         "task_id": task.id,
         "line": rules.line.number,

@@ -14,10 +14,12 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge import gates
+from bridge.callbacks import identity
 from bridge.callbacks.campaigns import FAR, Places
 from bridge.callbacks.desk import differs
 from bridge.callbacks.rowfile import Row
 from bridge.callbacks.tasks import Rules, Wish
+from bridge.config.model import Configuration
 from bridge.gates import Gate
 from bridge.lookup import Source
 from bridge.store import callbacks
@@ -53,6 +55,7 @@ class Forecast:
 
 def forecast(
     connection: Connection,
+    configuration: Configuration,
     rules: Rules,
     sources: Mapping[str, Source],
     rows: Iterable[Row],
@@ -61,7 +64,7 @@ def forecast(
 ) -> Forecast:
     """Go through the rows; `bad` gets those that can't be called. Raises `FileUnreadable`, and `ConnectorError` where a
     do-not-call list can't be read."""
-    going = _Going(connection, rules, sources, now)
+    going = _Going(connection, configuration, rules, sources, now)
     rest = iter(rows)
     while lot := list(islice(rest, _PIECE)):
         going.take(lot, bad)
@@ -71,8 +74,16 @@ def forecast(
 class _Going:
     """A forecast while it is made."""
 
-    def __init__(self, connection: Connection, rules: Rules, sources: Mapping[str, Source], now: datetime) -> None:
-        self._connection, self._rules, self._sources, self._now = connection, rules, sources, now
+    def __init__(
+        self,
+        connection: Connection,
+        configuration: Configuration,
+        rules: Rules,
+        sources: Mapping[str, Source],
+        now: datetime,
+    ) -> None:
+        self._connection, self._configuration = connection, configuration
+        self._rules, self._sources, self._now = rules, sources, now
         self._found = Forecast()
         self._clocks: Counter[tuple[str, ...]] = Counter()
         self._numbers: Counter[int] = Counter()
@@ -83,17 +94,17 @@ class _Going:
         """Go through some rows."""
         found, rules = self._found, self._rules
         wishes = {callbacks.key_of(row.task.id): row.wish for row in lot if row.wish is not None}
-        known = callbacks.by_keys(self._connection, rules.title, wishes)
-        numbers = [wish.number.e164 for wish in wishes.values()]
+        numbers = {key: wish.number.e164 for key, wish in wishes.items()}
+        known = identity.known(self._connection, self._configuration, rules.source.origin, numbers)
         since = self._now - max(_SINCE, timedelta(seconds=rules.source.per_number.seconds))
-        rung = callbacks.rung_to(self._connection, numbers, since)
+        rung = callbacks.rung_to(self._connection, numbers.values(), since)
         for row in lot:
             found.rows += 1
             there = known.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
             if row.wish is None:
                 _count(found.never, row.gate)
                 bad(row)
-            elif there is not None and there.state not in _TO_COME and not differs(there, row.wish):
+            elif there is not None and there.state not in _TO_COME and not differs(there, rules, row.wish):
                 _count(found.never, KNOWN)
             elif self._listed(row.wish):
                 _count(found.never, Gate.DO_NOT_CALL.value)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bridge.callbacks import states, timing
+from bridge.callbacks.identity import connector_of
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.tasks import Rules
 from bridge.callview import view
@@ -67,8 +68,8 @@ class Outcomes:
         if call.direction != "emitted":
             return frozenset()
         callback = self._of(connection, call) or self._by_number(connection, call, sending=True)
-        source = self._book().configuration.source(callback.source) if callback is not None else None
-        return frozenset({source.from_}) if source is not None and source.from_ else frozenset()
+        connector = connector_of(self._book().configuration, callback) if callback is not None else None
+        return frozenset({connector}) if connector is not None else frozenset()
 
     def judge(
         self, connection: Connection, configuration: Configuration, id_: int, now: datetime, call: Call | None = None
@@ -78,7 +79,7 @@ class Outcomes:
         callback = callbacks.get(connection, id_, lock=True)
         if callback is None:
             return
-        rules = self._book().rules.get(callback.source)
+        rules = self._book().of(callback)
         heard = calls.by_idcall(connection, callback.idcall) if callback.idcall else [call] if call else []
         heard = [one for one in heard if one.state is CallState.OVER and one.line == callback.line]
         if not heard:

@@ -1,4 +1,7 @@
-"""Looks at the tasks of each source that has a connector, again and again; one process at a time for each source."""
+"""Looks at the tasks of each connector that a source has, again and again; one process at a time for each.
+
+Of several sources from one connector the first looks for all of them.
+"""
 
 from __future__ import annotations
 
@@ -34,42 +37,47 @@ class Polling:
         self._clock = parts.clock
         self._random = parts.random
         self._desk = desk
+        self._nobodys: dict[str, int] = {}
 
     def __call__(self, key: str) -> None:
         """Look at the tasks of this source, if it is time to. Raises `StoreUnavailable`."""
-        rules = self._book().rules.get(key)
-        if rules is None or rules.source.from_ is None:
+        book = self._book()
+        every = book.polls().get(key)
+        if every is None:
             return
-        now = self._clock()
+        rules, now = book.rules[key], self._clock()
         with self._database.read() as connection:
             state = emissions.get(connection, "source", key)
-        if _next(rules, state) <= now:
-            state = self._poll(rules, state)
-        self._come_back(rules, state)
+        if _next(every, state) <= now:
+            state = self._poll(rules, every, state)
+        self._come_back(rules, every, state)
 
     def missed(self) -> list[Poke]:
         """Pokes for the sources that nobody looks at although it is time."""
         now = self._clock()
         with self._database.read() as connection:
             states = emissions.all_of(connection, "source")
-        polled = [rules for rules in self._book().rules.values() if rules.source.from_ is not None]
-        due = [one for one in polled if _next(one, states.get(one.title)) + _GRACE < now]
-        return [Poke(POLL, one.title, None, one.source.from_ or "") for one in due]
+        book = self._book()
+        due = [name for name, every in book.polls().items() if _next(every, states.get(name)) + _GRACE < now]
+        return [Poke(POLL, name, None, book.rules[name].source.from_ or "") for name in due]
 
-    def _poll(self, rules: Rules, state: EmissionState) -> EmissionState:
+    def _poll(self, rules: Rules, every: float, state: EmissionState) -> EmissionState:
         """Look, and note when and how that went."""
         began = self._clock()
         values: Mapping[str, Any] = {"polled_at": began, "failures": 0, "error": ""}
         try:
             taken = self._take(rules)
         except ConnectorError as error:
-            values = self._failed(rules, state, error, began)
+            values = self._failed(rules, every, state, error, began)
         else:
             if state.failures:
                 _log.info("callbacks %s: its tasks can be listed again", rules.title)
             if taken.new or taken.changed:
                 fields = {"new": taken.new, "changed": taken.changed, "rejected": taken.rejected}
                 _log.info("callbacks %s: tasks taken", rules.title, extra={"fields": fields})
+            if taken.nobodys != self._nobodys.get(rules.title, 0):
+                _log.info("callbacks %s: for %d tasks no `when:` holds; they are nobody's", rules.title, taken.nobodys)
+            self._nobodys[rules.title] = taken.nobodys
         with self._database.write() as connection:
             emissions.held(self._database, connection, "source", rules.title)
             emissions.save(connection, "source", rules.title, values)
@@ -82,7 +90,9 @@ class Polling:
                 raise Misconfigured(f"there is no connector {rules.source.from_}")
             return self._desk.accept_all(rules.title, source.connector.tasks(Deadline.after(_PATIENCE)))
 
-    def _failed(self, rules: Rules, state: EmissionState, error: ConnectorError, now: datetime) -> dict[str, Any]:
+    def _failed(
+        self, rules: Rules, every: float, state: EmissionState, error: ConnectorError, now: datetime
+    ) -> dict[str, Any]:
         """Again later, longer each time; said once, until it is another error or goes well."""
         failures = state.failures + 1
         if state.error != str(error):
@@ -91,11 +101,11 @@ class Polling:
         passing = error if isinstance(error, Unavailable | Misconfigured) else Unavailable(str(error))
         verdict = retry.decide(0.0, failures, passing, self._random)
         seconds = verdict.seconds if isinstance(verdict, retry.Later) else retry.LONGEST
-        later = timedelta(seconds=max(seconds - rules.source.every, 0.0))
+        later = timedelta(seconds=max(seconds - every, 0.0))
         return {"polled_at": now + later, "failures": failures, "error": str(error)}
 
-    def _come_back(self, rules: Rules, state: EmissionState) -> None:
-        due = _next(rules, state)
+    def _come_back(self, rules: Rules, every: float, state: EmissionState) -> None:
+        due = _next(every, state)
         with self._database.write() as connection:
             held = emissions.held(self._database, connection, "source", rules.title)
             if held.wake_at is not None and self._clock() < held.wake_at <= due:
@@ -104,8 +114,8 @@ class Polling:
             self._queue.poke(connection, POLL, rules.title, due, lane=rules.source.from_ or "")
 
 
-def _next(rules: Rules, state: EmissionState | None) -> datetime:
+def _next(every: float, state: EmissionState | None) -> datetime:
     """When its tasks are to be looked at again. (After a failure, `polled_at` is later than it really was.)"""
     if state is None or state.polled_at is None:
         return datetime.fromtimestamp(0).astimezone()
-    return state.polled_at + timedelta(seconds=rules.source.every)
+    return state.polled_at + timedelta(seconds=every)

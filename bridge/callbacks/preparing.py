@@ -13,9 +13,10 @@ from typing import Any
 
 from bridge import gates, retry
 from bridge.callbacks import states, timing
-from bridge.callbacks.desk import unfit
+from bridge.callbacks.desk import NOBODYS, unfit
 from bridge.callbacks.parts import Random
 from bridge.callbacks.reports import Serving, claim
+from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import CallData, Rules, Unusable, restored, stored
 from bridge.callbacks.turns import refused
 from bridge.lookup import Source
@@ -49,13 +50,14 @@ class Ready:
     fresh: Mapping[str, Any] = field(default_factory=dict)
 
 
-def prepare(serving: Serving, rules: Rules, callback: Callback, now: datetime, random: Random) -> Ready:
-    """Make sure that it is still to be called, and claim it. Raises `Held`."""
+def prepare(serving: Serving, book: Book, callback: Callback, now: datetime, random: Random) -> Ready:
+    """Make sure that it is still to be called, and claim it; its source is in the book. Raises `Held`."""
+    rules = book.rules[callback.source]
     task = restored(callback.task_id, callback.task)
     source = serving.sources.get(rules.source.from_ or "")
     fresh: dict[str, Any] = {}
     if source is not None:
-        task = _read_again(serving, rules, callback, source, task, now, random, fresh)
+        task = _read_again(serving, book, callback, source, task, now, random, fresh)
     customer = timing.customer_of(rules, callback)
     _listed(serving, rules, customer, now)
     try:
@@ -71,7 +73,7 @@ def prepare(serving: Serving, rules: Rules, callback: Callback, now: datetime, r
 
 def _read_again(
     serving: Serving,
-    rules: Rules,
+    book: Book,
     callback: Callback,
     source: Source,
     task: Task,
@@ -82,6 +84,7 @@ def _read_again(
     """The task as its CRM has it now. The bridge's own write-backs are no change, because only what the expressions of
     the source read counts."""
     spanish = serving.configuration.language == "es"
+    rules = book.rules[callback.source]
     try:
         read = source.connector.read_task(task, Deadline.after(_READ))
     except Rejected as error:
@@ -93,18 +96,24 @@ def _read_again(
     if read is None:
         said = "el CRM ya no pide esta llamada" if spanish else "the CRM no longer asks for this call"
         raise Held(states.cancel(now, said, withdrawn=True), tell=False)
-    wish = rules.wish(read)
-    if wish.digest == callback.digest:
+    owner = book.owner(rules, read) or (rules if _told(callback) else None)
+    if owner is None:
+        raise Held(states.cancel(now, NOBODYS[spanish], withdrawn=True), tell=False)
+    wish = owner.wish(read)
+    if wish.digest == callback.digest and owner is rules:
         return read
     fresh |= {"task": stored(read.fields), "digest": wish.digest}
-    refusal = unfit(rules, wish, serving.configuration.language)
+    if owner is not rules:
+        fresh |= {"source": owner.title, "origin": owner.source.origin, "line": owner.line.number}
+    refusal = unfit(owner, wish, serving.configuration.language)
     if refusal is not None:
         change = states.reject(now, *refusal)
         raise Held(Change(change.before, {**change.values, **fresh}))
-    if (wish.number.e164, wish.customer.e164, wish.due) != (callback.number, callback.customer, callback.due):
+    whom_and_when = (callback.number, callback.customer, callback.due)
+    if owner is not rules or (wish.number.e164, wish.customer.e164, wish.due) != whom_and_when:
         said = "su tarea ha cambiado" if spanish else "its task was changed"
-        due = wish.due if wish.due is not None and rules.source.schedule == "bridge" else now
-        late = max(wish.due or now, now) + timedelta(seconds=rules.source.expires)
+        due = wish.due if wish.due is not None and owner.source.schedule == "bridge" else now
+        late = max(wish.due or now, now) + timedelta(seconds=owner.source.expires)
         whom = {"number": wish.number.e164, "customer": wish.customer.e164, "due": wish.due, "expires_at": late}
         raise Held(states.wait(max(due, now), "", said, **fresh, **whom))
     return read
@@ -135,6 +144,11 @@ def _claim(serving: Serving, callback: Callback, source: Source, task: Task, now
         raise Held(states.cancel(now, str(error), withdrawn=True), tell=False) from error
     except ConnectorError as error:
         raise Held(_away(serving, callback, error, now, random)) from error
+
+
+def _told(callback: Callback) -> bool:
+    """Whether it had its turn before, so its CRM was told; what `when` reads may be what the bridge wrote itself."""
+    return callback.claimed_at is not None and callback.claimed_at < callback.updated_at
 
 
 def _told_unknown(callback: Callback) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, update
 
+from bridge.callbacks.identity import connector_of
 from bridge.callbacks.tasks import restored
 from bridge.config.model import Configuration
 from bridge.lookup import Source
@@ -87,21 +88,21 @@ class Reports:
 
     def tell(self, connection: Connection, configuration: Configuration, id_: int) -> None:
         """Tell the CRM how this callback stands now. Nothing where its task came by HTTP alone, or was withdrawn."""
-        source = None
         callback = callbacks.get(connection, id_)
-        if callback is not None and not callback.withdrawn and callback.task_id:
-            source = configuration.source(callback.source)
-        if callback is None or source is None or source.from_ not in configuration.connectors or source.from_ is None:
+        if callback is None or callback.withdrawn or not callback.task_id:
+            return
+        connector = connector_of(configuration, callback)
+        if connector is None:
             return
         now = self._clock()
-        wanted = _delivery(callback, source.from_, configuration.language, now)
+        wanted = _delivery(callback, connector, configuration.language, now)
         added = deliveries.add(self._database, connection, [wanted], now)
         if not added:
             return
         connection.execute(update(table).where(table.c.id == id_).values(last_report=wanted.key))
         # what has to wait for the status before it needn't come before that
         due = now + timedelta(seconds=_TURN) if self._waits(connection, callback.last_report) else None
-        self._queue.poke(connection, DELIVER, str(added[wanted.key]), due, lane=source.from_)
+        self._queue.poke(connection, DELIVER, str(added[wanted.key]), due, lane=connector)
 
     def deliver(self, delivery: Delivery, use: Use) -> Written:
         """Bring a status to its CRM. Raises `ConnectorError`, which says when to try again, if ever, or `NotNow`."""

@@ -75,6 +75,8 @@ class RowFile:
         task = Task(f"{self.prefix}{name}", fields)
         if refusal is not None:
             return Row(number, task, None, refusal[1], refusal[0])
+        if not self.rules.takes(task):
+            return Row(number, task, None, "`when:` of the source does not hold for it", "when")
         if not name:
             return Row(number, task, None, "its column id is empty", "task")
         if len(task.id) > LONGEST_ID:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+from bridge.callbacks.identity import origin_of
 from bridge.callbacks.tasks import Rules, of_source
 from bridge.config.model import Configuration
+from bridge.store.callbacks import Callback
+from connectors.base import Task
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,37 @@ class Book:
     def on_line(self, number: str) -> dict[str, Rules]:
         """Those that a line calls for, by name."""
         return {name: rules for name, rules in self.rules.items() if rules.line.number == number}
+
+    def of(self, callback: Callback) -> Rules | None:
+        """The rules of a callback: its source's, or where that has another name by now, those of the first source with
+        the same tasks."""
+        found = self.rules.get(callback.source)
+        return found or next(iter(self._by_origin.get(origin_of(self.configuration, callback), ())), None)
+
+    def owner(self, rules: Rules, task: Task) -> Rules | None:
+        """Whose a task is, of the sources that have the same tasks as this one: the first whose `when` holds, else the
+        one without; None: nobody's."""
+        same = self._by_origin[rules.source.origin]
+        return next((one for one in sorted(same, key=lambda one: one.source.when is None) if one.takes(task)), None)
+
+    def poller(self, rules: Rules) -> str:
+        """The source that looks for all that have the same tasks: the first of them."""
+        return self._by_origin[rules.source.origin][0].title
+
+    def polls(self) -> dict[str, float]:
+        """The sources that look at the tasks of a connector, by name, and how often (in seconds)."""
+        return {
+            same[0].title: min(one.source.every for one in same)
+            for same in self._by_origin.values()
+            if same[0].source.from_ is not None
+        }
+
+    @cached_property
+    def _by_origin(self) -> dict[str, list[Rules]]:
+        found: dict[str, list[Rules]] = {}
+        for rules in self.rules.values():
+            found.setdefault(rules.source.origin, []).append(rules)
+        return found
 
 
 class Rulebook:

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge import gates
-from bridge.callbacks import brakes, states, timing
+from bridge.callbacks import brakes, identity, states, timing
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, prepare
@@ -98,13 +98,19 @@ class Sending:
     # sending
 
     def _turn(self, callback: Callback) -> None:
-        rules = self._book().rules.get(callback.source)
+        book = self._book()
+        rules = book.rules.get(callback.source)
         committed: _Request | None = None
+        line = callback.line
         try:
             if rules is None:
                 raise Held(states.wait(self._clock() + timedelta(minutes=1), "", "its source is not configured"))
+            if rules.line.number != callback.line:  # its source changed just when it had its turn
+                raise Held(states.wait(self._clock(), "", "", line=rules.line.number))
+            with self._database.read() as connection:
+                self._first(connection, callback)
             with self._use() as serving:
-                ready = prepare(serving, rules, callback, self._clock(), self._random)
+                ready = prepare(serving, book, callback, self._clock(), self._random)
             emitter = self._emitter(rules.line)
             began = time.monotonic()
             self._in_hand.add(callback.id)
@@ -113,9 +119,24 @@ class Sending:
                 self._send(rules, ready, emitter, committed, began)
         except Held as held:
             self._hold(callback, held)
+            line = held.change.values.get("line", line)
         finally:
             self._in_hand.discard(callback.id)
-        self._turns.look(callback.line)
+        for each in {callback.line, line}:
+            self._turns.look(each)
+
+    def _first(self, connection: Connection, callback: Callback) -> None:
+        """Make sure that no other callback has rung for the same task. Raises `Held`."""
+        configuration = self._book().configuration
+        before = identity.called_before(connection, configuration, callback)
+        if before is not None:
+            spanish = configuration.language == "es"
+            said = (
+                f"la llamada {before.id} es de la misma tarea"
+                if spanish
+                else f"callback {before.id} is the same task's"
+            )
+            raise Held(states.cancel(self._clock(), said, withdrawn=True), tell=False)
 
     def _hold(self, callback: Callback, held: Held) -> None:
         """Not sent: another one may have its slot."""
@@ -175,6 +196,7 @@ class Sending:
         if isinstance(slot, gates.Refusal):
             raise Held(refused(slot, now, language))
         callbacks.in_turn(self._database, connection, f"number:{callback.number}")
+        self._first(connection, callback)
         rung = callbacks.rung(connection, callback.number, timing.often_since(rules, slot.at), callback.id)
         midnight = start_of(now.astimezone(ZoneInfo(rules.line.timezone)).date(), rules.line.timezone)
         emitted = callbacks.emitted(connection, rules.line.number, midnight)

@@ -95,7 +95,7 @@ class Settling:
     def crashed(self, book: Book, callback: Callback, now: datetime) -> None:
         """Whoever was sending it is gone."""
         spanish = book.configuration.language == "es"
-        rules = book.rules.get(callback.source)
+        rules = book.of(callback)
         given_up = rules is not None and rules.source.may_have_rung == "given_up"
         change = states.unknown(_CRASHED[spanish], settled_at=now if given_up else None)
         with self._database.write() as connection:

@@ -76,6 +76,16 @@ class Rules:
         """The source's name."""
         return self.source.title
 
+    def takes(self, task: Task) -> bool:
+        """Whether its `when` holds for a task. One for which it can't be computed is taken, and unusable: nothing else
+        would say so."""
+        if self.source.when is None:
+            return True
+        try:
+            return self.source.when.true({"task": task, "line": LineView(self.line)})
+        except ExpressionError:
+            return True
+
     def zones(self, customer: Phone) -> tuple[str, ...]:
         """Whose clocks have to show calling hours."""
         if self.source.of == "line":
@@ -87,6 +97,7 @@ class Rules:
         scope: dict[str, object] = {"task": task, "line": LineView(self.line)}
         read: dict[str, str] = {}
         try:
+            _check(self.source.when, scope)
             number = self._phone(self.source.number, scope, read, "number")
             customer = self._phone(self.source.customer, scope, read, "customer") if self.source.customer else number
             due = self._due(scope, read, customer or number)
@@ -186,6 +197,14 @@ def _whole(template: Template, scope: Mapping[str, object], name: str, most: int
         said = text[:20] or "?"
         raise Unusable(f"{name} is {said}: from {least} to {most}", f"{name} es {said}: de {least} a {most}")
     return int(text)
+
+
+def _check(when: Template | None, scope: Mapping[str, object]) -> None:
+    try:
+        if when is not None:
+            when.true(scope)
+    except ExpressionError as error:
+        raise _failed("when", error) from error
 
 
 def _value(template: Template, scope: Mapping[str, object], name: str) -> object:

@@ -167,7 +167,8 @@ def _forecast(ask: _Asking, source: str, rows: RowFile, bad: _Faults) -> Forecas
     service = Service.open(ask.store.loaded)
     try:
         with ask.store.database.read() as connection:
-            return forecast(connection, ask.campaigns.rules(source), service.sources, rows, now(), bad)
+            rules = ask.campaigns.rules(source)
+            return forecast(connection, ask.store.configuration, rules, service.sources, rows, now(), bad)
     finally:
         service.close()
 

@@ -13,6 +13,8 @@ from connectors.units import Duration, Rate
 
 LONGEST_NAME = 100
 """Characters of a source's name."""
+FROM, NAME = "from", "name"
+"""The kinds of origins."""
 OUTCOMES = ("answered", "busy", "no_answer", "failed")
 """What a call that was made can come to."""
 
@@ -69,6 +71,12 @@ class CallbackSource(Section):
         Rate(20, 86400.0),
         description="So many different tasks for one number are taken by HTTP; per_number says how often it is called",
         json_schema_extra={"default": "20/d"},
+    )
+    when: Template | None = Field(
+        None,
+        description="Which tasks are this source's: of several sources from one connector, the first whose when: "
+        "holds takes a task; one without it takes what is left",
+        examples=["{{ task.kind == 'urgent' }}"],
     )
     line: Text = Field(description="The line that calls", examples=["912345678"])
     every: Duration = Field(Duration(30), description="How often the connector's tasks are looked at")
@@ -135,6 +143,11 @@ class CallbackSource(Section):
     def title(self) -> str:
         """What the source is called."""
         return self.name or self.from_ or ""
+
+    @property
+    def origin(self) -> str:
+        """What its tasks are known by, beside their ids."""
+        return f"{FROM}:{self.from_}" if self.from_ is not None else f"{NAME}:{self.title}"
 
     @model_validator(mode="after")
     def _some_way_in(self) -> CallbackSource:

@@ -126,6 +126,8 @@ def _names_in(loc: Loc, template: Template, *, of_calls: bool) -> Iterator[Wrong
             text = of_call(name, field, ["caller", "called", "line", "call", "vars"])
         elif name == "task":
             continue
+        elif name == "line":
+            text = of_call(name, field, ["task", "line"])
         elif name in CALL_FIELDS or name in ("call", "caller", "called", "vars"):
             text = f"there is no call yet, so nothing is called {name} here; write task.NAME"
         elif VARIABLE_NAME.fullmatch(name):
@@ -138,8 +140,17 @@ def _names_in(loc: Loc, template: Template, *, of_calls: bool) -> Iterator[Wrong
 
 def _names(whole: Whole) -> Iterator[Wrong]:
     seen: set[str] = set()
+    rest: dict[str, str] = {}
     for position, source in enumerate(whole.configuration.callbacks):
         if source.title in seen:
             text = f"another source is called {source.title} as well: give each a name: of its own"
             yield Wrong(("callbacks", position, "name" if source.name is not None else "from"), text)
         seen.add(source.title)
+        if source.from_ is not None and "when" not in whole.keys("callbacks", position):
+            if source.from_ in rest:
+                text = (
+                    f"{rest[source.from_]} takes all tasks of {source.from_} already: say which are whose by a when: "
+                    "in one of the two, such as \"{{ task.kind == 'urgent' }}\""
+                )
+                yield Wrong(("callbacks", position, "from"), text)
+            rest.setdefault(source.from_, source.title)

@@ -1,7 +1,8 @@
 """Callbacks: tasks that ask for a call. The flow decides what becomes of them; here they are only kept.
 
-A task is known by its source and the SHA-256 of its id, so it is one callback whichever way it comes, also after its
-personal data was let go (`blank`): what is left then is what keeps the same task from being called again.
+A task is known by its origin (see `bridge.callbacks.identity`) and the SHA-256 of its id, so it is one callback
+whichever way it comes, also after its personal data was let go (`blank`): what is left then is what keeps the same task
+from being called again.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select, text, update
 
 from bridge.store.columns import Words, storable
 from bridge.store.database import Database
-from bridge.store.tables import AT_WORK, callbacks
+from bridge.store.tables import AT_WORK, HAS_ORIGIN, NO_ORIGIN, callbacks
 
 _MANY = 20
 _ADD_MANY = """
@@ -72,7 +73,8 @@ class Callback:
     bridge has the task. `rung_at`: when a request that may ring went out (for one with a time of its own, that time);
     None where it is certain that nobody was rung. `request`: the last one, without signature. `result` and `answer`:
     what the platform said. `withdrawn`: cancelled because the CRM no longer asks for it. `owner`, `lease_until`: who is
-    sending it. `last_report`: key of the newest delivery that tells the CRM.
+    sending it. `last_report`: key of the newest delivery that tells the CRM. `origin`: what the task comes from, empty
+    as long as an older version alone has seen it.
     """
 
     id: int
@@ -109,6 +111,7 @@ class Callback:
     seen_at: datetime
     settled_at: datetime | None
     version: int
+    origin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +146,10 @@ def key_of(task_id: str) -> str:
 
 
 def add(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Store those whose (source, task_key) is not there yet, numbered in their order; their numbers, by task_key. What
-    was there stays."""
+    """Store those whose (origin, task_key) is not there yet, numbered in their order; their numbers, by task_key. What
+    was there stays. Call `turn_of` before."""
     if not rows:
         return {}
-    for source in sorted({row["source"] for row in rows}):  # two that add the same tasks must not wait for one another
-        in_turn(database, connection, f"tasks:{source}")
     if database.postgresql and len(rows) >= _MANY and (whole := _as_json(rows)):
         names = ", ".join(rows[0])
         found = connection.execute(text(_ADD_MANY.format(names=names)), {"rows": whole})
@@ -170,10 +171,56 @@ def _plain(name: str, value: Any) -> Any:
     return storable(value) if isinstance(value, str) and isinstance(callbacks.c[name].type, Words) else value
 
 
-def by_keys(connection: Connection, source: str, keys: Collection[str]) -> dict[str, Callback]:
-    """Those of the source's tasks that are there already, by task_key."""
-    query = select(callbacks).where(callbacks.c.source == source, callbacks.c.task_key.in_(list(keys)))
-    return {row.task_key: _callback(row) for row in connection.execute(query)}
+def turn_of(database: Database, connection: Connection, origin: str) -> None:
+    """Let nobody else add tasks of this origin until the transaction ends."""
+    in_turn(database, connection, f"tasks:{origin}")
+
+
+def by_keys(connection: Connection, keys: Collection[str]) -> dict[str, list[Callback]]:
+    """Those of these tasks that are there already, whatever their origin, by task_key."""
+    found: dict[str, list[Callback]] = {}
+    for some in (HAS_ORIGIN, NO_ORIGIN):  # each has an index of its own
+        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(list(keys)), some)):
+            found.setdefault(row.task_key, []).append(_callback(row))
+    return found
+
+
+def fill_in(connection: Connection, source: str, origin: str, limit: int) -> int:
+    """Give those of a source that have no origin this one, at most `limit`; how many there were. One whose task is
+    there with this origin already keeps none."""
+    other = callbacks.alias()
+    there = select(other.c.id).where(
+        other.c.task_key == callbacks.c.task_key, other.c.origin == origin, other.c.origin != ""
+    )
+    some = select(callbacks.c.id).where(callbacks.c.source == source, NO_ORIGIN, ~there.exists()).limit(limit)
+    return connection.execute(update(callbacks).where(callbacks.c.id.in_(some)).values(origin=origin)).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A source that is no longer one, with the origin of its callbacks: how many may have rung, how many wait."""
+
+    source: str
+    origin: str
+    rung: int
+    waiting: int
+
+
+def others_than(connection: Connection, sources: Collection[str]) -> list[Dropped]:
+    """What there is of all other sources."""
+    waits = callbacks.c.state.in_([CallbackState.WAITING.value, CallbackState.QUEUED.value])
+    query = (
+        select(
+            callbacks.c.source,
+            callbacks.c.origin,
+            func.count(callbacks.c.rung_at),
+            func.sum(case((waits, 1), else_=0)),
+        )
+        .where(callbacks.c.source.not_in(list(sources)))
+        .group_by(callbacks.c.source, callbacks.c.origin)
+        .order_by(callbacks.c.source, callbacks.c.origin)
+    )
+    return [Dropped(*row) for row in connection.execute(query)]
 
 
 def get(connection: Connection, id_: int, *, lock: bool = False) -> Callback | None:

@@ -95,6 +95,15 @@ def change(connection: Connection, campaign: Campaign, wanted: Change, now: date
     return connection.execute(update(callbacks).where(*where).values(values)).rowcount
 
 
+def move(connection: Connection, campaign: Campaign, source: str, origin: str, line: str) -> None:
+    """Its callbacks are those of another source from now on, and those that wait, of its line."""
+    other = callbacks.alias()
+    there = select(other.c.id).where(other.c.task_key == callbacks.c.task_key, other.c.origin == origin)
+    waiting = callbacks.c.state == CallbackState.WAITING
+    values = {"source": source, "origin": origin, "line": case((waiting, line), else_=callbacks.c.line)}
+    connection.execute(update(callbacks).where(_of(campaign), ~there.exists()).values(values))
+
+
 def hold(connection: Connection, campaign: Campaign, wanted: Change, now: datetime) -> int:
     """As `change`, but only of what is not held already."""
     fresh = or_(callbacks.c.gate != HELD, callbacks.c.next_at.is_not(None))

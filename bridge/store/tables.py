@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from bridge.store.columns import Id, Moment, Money, Words
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest step of `migrations/versions`."""
 
 LONGEST_KEY = 128
@@ -190,8 +190,15 @@ callbacks = Table(
     Column("seen_at", Moment, nullable=False),
     Column("settled_at", Moment),
     _number("version"),
-    UniqueConstraint("source", "task_key", name="uq_callbacks_once"),
+    _words("origin"),
 )
+HAS_ORIGIN, NO_ORIGIN = text("origin <> ''"), text("origin = ''")
+"""As conditions, they find a task by the index of those that have an origin, or of those that an older version
+stored."""
+Index("uq_callbacks_once", callbacks.c.task_key, callbacks.c.origin, unique=True,
+      postgresql_where=HAS_ORIGIN, sqlite_where=HAS_ORIGIN)  # fmt: skip
+Index("uq_callbacks_old", callbacks.c.task_key, callbacks.c.source, unique=True,
+      postgresql_where=NO_ORIGIN, sqlite_where=NO_ORIGIN)  # fmt: skip
 Index("ix_callbacks_due", callbacks.c.state, callbacks.c.source, callbacks.c.next_at, callbacks.c.id)
 AT_WORK = text("state IN ('queued', 'sending', 'accepted')")
 """As a condition, it finds the few rows under way among the many of a campaign by this index, whatever the planner

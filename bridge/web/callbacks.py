@@ -14,7 +14,7 @@ from typing import Protocol
 
 from flask import Flask, Response, jsonify, request
 
-from bridge.callbacks import Accepted, NoSuchSource, NoSuchTask, announced
+from bridge.callbacks import Accepted, NobodysTask, NoSuchSource, NoSuchTask, announced
 from bridge.config.callbacks import CallbackSource
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
@@ -42,11 +42,11 @@ class Taking(Protocol):
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
         """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
 
-    def known(self, source: str, task_id: str) -> bool:
-        """Whether this task is there already."""
+    def known(self, source: str, task: Task) -> bool:
+        """Whether this task is there already. Raises `NoSuchSource`."""
 
     def accept(self, source: str, task: Task) -> Accepted:
-        """Take a task. Raises `NoSuchSource`, `NoSuchTask`."""
+        """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
 
     def look_at(self, tasks: Sequence[NewDelivery]) -> None:
         """Have tasks read from their CRM."""
@@ -179,7 +179,7 @@ class _Json(_Route):
         try:
             number, reason = taking.unfit(source.title, task)
             self._taken.entry.fields["number"] = mask(number.e164) or None
-            if not taking.known(source.title, task.id):
+            if not taking.known(source.title, task):
                 self._may_come(source, number, reason, task.id)
             accepted = taking.accept(source.title, task)
             if accepted.elsewhere:
@@ -190,7 +190,7 @@ class _Json(_Route):
             return accepted
         except NoSuchSource as error:
             raise Refused(404, str(error)) from error
-        except NoSuchTask as error:
+        except (NoSuchTask, NobodysTask) as error:
             raise Refused(400, str(error)) from error
 
     def _may_come(self, source: CallbackSource, number: Phone, reason: str | None, task_id: str) -> None:

@@ -220,7 +220,9 @@ def foretold(here: World, text: str, source: str = "web") -> Forecast:
     rules = here.desk.book().rules[source]
     rows = RowFile(file, rules, "x/", "en")
     with here.database.read() as connection, here.current.use() as service:
-        return forecast(connection, rules, service.sources, rows, here.clock(), lambda _row: None)
+        return forecast(
+            connection, service.configuration, rules, service.sources, rows, here.clock(), lambda _row: None
+        )
 
 
 def test_a_dry_run_says_what_each_gate_keeps_back_and_calls_nobody(tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_wrong_files_names_and_sources_are_told(run: Run, config: Path) -> None:
 
 
 def test_without_a_source_for_it_a_campaign_says_what_to_add(run: Run, config: Path) -> None:
-    config.write_text(CONFIGURATION.replace("  - {name: web,", "  - {name: web, from: agenda,"))
+    config.write_text(CONFIGURATION.replace("  - {name: web,", "  - {name: web, from: agenda, when: no,"))
     said = run("campaign", people(config.parent))
     assert said.code == 2
     assert "add to callbacks:" in said.err

@@ -32,7 +32,7 @@ callbacks:
   - {name: web, token: TOKEN, line: "912345678", rule_group: g, asked_per_number: 3/d}
   - {name: narrow, token: TOKEN, line: "912345678", rule_group: g, per_address: 5/h}
   - {name: sf, from: sf, token: TOKEN, line: "912345678", rule_group: g}
-  - {name: polled, from: sf, line: "912345678", rule_group: g}
+  - {name: polled, from: sf, line: "912345678", rule_group: g, when: no}
 """.replace("TOKEN", TOKEN)
 
 
