@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from connectors.base import Deadline, Outcome, Task, Written
 from connectors.csvindex import Content, Row
 from connectors.csvtable import Table
-from connectors.csvwrite import Output, cell
+from connectors.csvwrite import Output, plain
 
 ID = "id"
 FOLLOW = (ID, "status")
@@ -50,7 +50,7 @@ class TaskList:
                 without += 1
             elif content.by_key(task.id, content.columns.index(ID), 1)[0][0] != row[0]:
                 twice += 1
-            elif cell(task.id) not in done:
+            elif plain(task.id) not in done:
                 yield task
         if (without, twice) not in (self._said, (0, 0)):
             self._log.warning("tasks: %d rows without an id and %d with another's id are left out", without, twice)
@@ -60,7 +60,7 @@ class TaskList:
         """The task as the file holds it now; None when it is gone or done."""
         content = self.table.fresh()
         rows = content.by_key(task.id, content.columns.index(ID), 1)
-        status = self._results.latest(deadline).get(cell(task.id))
+        status = self._results.latest(deadline).get(plain(task.id))
         if not rows or (status is not None and status not in _UNDER_WAY):
             return None
         return _task(content, rows[0])

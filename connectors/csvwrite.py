@@ -26,20 +26,11 @@ from connectors.phone import Phone
 KEY = "bridge_key"
 """The column by which the bridge knows its rows."""
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
-_FORMULA = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "\n",
-    "\uff1d",
-    "\uff0b",
-    "\uff0d",
-    "\uff20",
-)  # the last four: = + - @, fullwidth
+_BEGINS = r"(?:\A|(?<=[;,|\t\r\n]))"  # a cell, for a spreadsheet that takes another delimiter, too
+_SIGN = '[ "]*(?:[=+\\-@\t\uff1d\uff0b\uff0d\uff20]|\r(?!\n))'  # the last four: = + - @, fullwidth
+_NUMBER = r"[ \"]*[+\-]\d+(?:\.\d+)*[ \"]*(?=[;,|\t\r\n]|\Z)"
+_FORMULA = re.compile(rf"\A(?=[\r\n])|{_BEGINS}(?={_SIGN})(?!{_NUMBER})")
+_GUARDED = re.compile(rf"\A'(?=[\r\n])|{_BEGINS}'(?={_SIGN})")
 _TAIL = 4096  # bytes before the end by which a file that only grew is told from one that was rewritten
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
@@ -48,8 +39,8 @@ Change = Callable[[Mapping[str, str]], Mapping[str, str] | None]
 
 
 def cell(value: object) -> str:
-    """A value as it stands in a cell: text that a spreadsheet would take for a formula gets a `'` before it, phone
-    numbers in E.164 and numbers excepted."""
+    """A value as it stands in a cell. What a spreadsheet could take for a formula, at the start or after what may be a
+    delimiter to it, gets a `'` before it; numbers and phone numbers in E.164 stay as they are."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -59,9 +50,12 @@ def cell(value: object) -> str:
     if isinstance(value, Phone):
         return value.e164
     text = str(value).replace("\0", " ")
-    if isinstance(value, str) and text.startswith(_FORMULA) and not _E164.fullmatch(text):
-        return f"'{text}"
-    return text
+    return _FORMULA.sub("'", text) if isinstance(value, str) else text
+
+
+def plain(text: str) -> str:
+    """A cell's text without the marks that `cell` puts in: by it, what earlier versions wrote is known again."""
+    return _GUARDED.sub("", text)
 
 
 def translated(error: OSError, path: Path) -> ConnectorError:
@@ -98,19 +92,21 @@ class Output:
     def append(self, key: str, values: Mapping[str, object], deadline: Deadline) -> bool:
         """Add a row, on disk when this returns; False when the key is there already. Raises `ConnectorError`."""
         with self._turn(deadline) as turn:
-            return self._append(turn, cell(key), values)
+            return self._append(turn, key, values)
 
     def correct(self, key: str, values: Mapping[str, object], deadline: Deadline) -> bool:
         """Put the values into the row with that key, unless its `revision` is higher; add one where there is none.
         False when it was there. Raises `ConnectorError`."""
         with self._turn(deadline) as turn:
-            known = cell(key)
-            if self._missing() or not self._has(known):
-                return self._append(turn, known, values)
+            if self._missing() or not self._has(key):
+                return self._append(turn, key, values)
+            known = plain(key)
             self._widen([KEY, *values])
 
             def change(there: Mapping[str, str]) -> Mapping[str, str]:
-                if there.get(KEY) != known or _number(there.get("revision")) > _number(values.get("revision")):
+                if plain(there.get(KEY, "")) != known or _number(there.get("revision")) > _number(
+                    values.get("revision")
+                ):
                     return there
                 return {**there, **{name: cell(value) for name, value in values.items()}}
 
@@ -166,8 +162,8 @@ class Output:
         return removed
 
     def latest(self, deadline: Deadline) -> Mapping[str, str]:
-        """By the first column of `follow`, what the second says in the last row that has it. Raises
-        `ConnectorError`."""
+        """By the first column of `follow` (as `plain` reads it), what the second says in the last row that has it.
+        Raises `ConnectorError`."""
         if self._missing():
             return {}
         with self._turn(deadline):
@@ -205,7 +201,7 @@ class Output:
 
     def _has(self, key: str) -> bool:
         self._read()
-        return _hash(key) in self._keys
+        return _hash(plain(key)) in self._keys
 
     def _read(self) -> Format:
         """Know the file's format and all its keys, reading no more than what was added since the last time."""
@@ -245,9 +241,9 @@ class Output:
             return
         there = dict(zip(found.header, row.cells, strict=False))
         if there.get(KEY):
-            self._keys.add(_hash(there[KEY]))
+            self._keys.add(_hash(plain(there[KEY])))
         if self._follow and there.get(self._follow[0]):
-            self._latest[there[self._follow[0]]] = there.get(self._follow[1], "")
+            self._latest[plain(there[self._follow[0]])] = there.get(self._follow[1], "")
 
     def _finish(self, row: Row, place: int | None, found: Format) -> Row | None:
         """The last row has no line break. A row of the bridge that is torn goes (it comes again, whole); a person's
@@ -288,7 +284,7 @@ class Output:
         if self._has(key):
             return False
         found = self._widen(columns)
-        row = {name: cell(value) for name, value in values.items()} | {KEY: key}
+        row = {name: cell(value) for name, value in values.items()} | {KEY: cell(key)}
         cells = [row.get(name, "") for name in found.header]
         turn.append(found.line(cells))
         self._remember()
