@@ -127,6 +127,7 @@ class Source:
         self._threads = Threads(threads, f"lookup-{connector.name}")
         self._kept: LRUCache[Wanted, _Kept] = LRUCache(_KEPT)
         self._flights: dict[Wanted, _Flight] = {}
+        self._failed = ""  # what kept it from answering the last time
         self._lock = threading.Lock()
 
     def find(self, wanted: Wanted, deadline: Deadline, cache: Cache | None) -> tuple[Sequence[Record], str]:
@@ -172,7 +173,7 @@ class Source:
     def _ask(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
         while True:
             if self.breaker.open:
-                raise Unavailable(f"{self.connector.name} is not asked until it answers again")
+                raise Unavailable(f"{self.connector.name} is not asked until it answers again: {self._failed}")
             with self._lock:
                 flight = self._flights.get(wanted)
                 mine = flight is None
@@ -233,6 +234,7 @@ class Source:
     def _count(self, flight: _Flight, wanted: Wanted) -> None:
         """Tell the breaker, once for a flight, however many waited for it."""
         with self._lock:
+            self._failed = str(flight.error or "no answer in time")
             if flight.counted:
                 return
             flight.counted = True

@@ -265,7 +265,8 @@ class Abilities:
     Sets hold the kinds (table, object or mapping names) that can be found by phone, found by key, or saved. `batch`: so
     many activities `log_activities` takes at once.
     `fields`: the field names of a kind where they are known beforehand, for "did you mean"; a kind that is not in it
-    may have any.
+    may have any. `task_fields`: those of a task, None where they are not known. `texts`: every field is a text, numbers
+    and yes or no as well. `wordless`: the outcomes of tasks that are told in our own word, though others in the CRM's.
     """
 
     by_phone: frozenset[str] = frozenset()
@@ -276,6 +277,9 @@ class Abilities:
     batch: int = 1
     tasks: bool = False
     fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    task_fields: frozenset[str] | None = None
+    texts: bool = False
+    wordless: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

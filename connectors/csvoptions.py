@@ -114,6 +114,7 @@ class CsvOptions(ConnectorOptions):
     tasks: Tasks | None = Field(None, description="The file that lists people to call")
 
     _headers: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
+    _task_header: frozenset[str] | None = PrivateAttr(None)
 
     def abilities(self) -> Abilities:
         """What can be asked of it. The field names of a table are known once `problems` has read its header."""
@@ -125,6 +126,8 @@ class CsvOptions(ConnectorOptions):
             updates_activities=self.activities is not None,
             tasks=self.tasks is not None,
             fields={name: columns | {"id"} for name, columns in self._headers.items()},
+            task_fields=self._task_header,
+            texts=True,
         )
 
     def problems(self, folder: Path) -> Iterator[Problem]:
@@ -138,7 +141,8 @@ class CsvOptions(ConnectorOptions):
         if self.activities:
             yield from _output(("activities", "file"), self.activities, folder)
         if self.tasks:
-            yield from _header(("tasks",), self.tasks, folder, ((("file",), "id"),))
+            found = yield from _header(("tasks",), self.tasks, folder, ((("file",), "id"),))
+            self._task_header = frozenset(filter(None, found.header)) if found else None
             yield from _folder(("tasks", "results" if self.tasks.results else "file"), self.tasks.results_path(folder))
             yield from _written_back(self.tasks, folder)
         yield from self._twice(folder)

@@ -12,9 +12,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac as hmac_module
+import inspect
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -57,6 +60,13 @@ class Missing(ChainableUndefined):
         return False
 
     __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]  # jinja2 has them raise
+
+    @property
+    def _undefined_message(self) -> str:
+        name = (
+            f"{self._undefined_name} is empty here" if isinstance(self._undefined_name, str) else "this is empty here"
+        )
+        return f"{name}, and nothing can be reckoned with what is not there; write | default(0) after it"
 
     def _no_number(self) -> Any:
         raise TypeError("nothing there")  # `| int` and `| float` then give 0
@@ -165,6 +175,32 @@ for _unsafe in ("pprint", "xmlattr", "urlize", "tojson", "forceescape", "safe", 
     _environment.filters.pop(_unsafe, None)
 
 
+_EXAMPLES = {"time": "time('%d/%m/%Y %H:%M')", "last": "last(9)", "hmac": "hmac(settings.key)"}
+
+
+def _call_fault(called: nodes.Filter) -> str | None:
+    """What is wrong with a filter's arguments, which Jinja2 finds out when it is too late; None where all are there."""
+    function = _environment.filters.get(called.name)
+    if function is None or called.dyn_args is not None or called.dyn_kwargs is not None:
+        return None
+    function = inspect.unwrap(function)
+    passed = [None] * (hasattr(function, "jinja_pass_arg") + 1 + len(called.args))
+    named: dict[str, Any] = {str(pair.key): None for pair in called.kwargs}
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*passed, **named)
+    except TypeError:
+        example = _EXAMPLES.get(called.name)
+        required = [one for one in list(signature.parameters.values())[len(passed) :] if one.default is one.empty
+                    and one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in named]  # fmt: skip
+        if required:
+            return f"the filter {called.name} needs its {required[0].name.strip('_')}" + (
+                f": write {example}" if example else f" in brackets after it: {called.name}(…)"
+            )
+        return f"the filter {called.name} is given too much, or what it does not know: write {example or called.name}"
+    return None
+
+
 def filter_names() -> frozenset[str]:
     """The names of all filters that expressions may use."""
     return frozenset(_environment.filters)
@@ -177,9 +213,10 @@ def add_filter(name: str, function: Callable[..., object]) -> None:
 
 class Template:
     """A text with expressions. `source` is what the configuration says, `names` what the expressions look up at the
-    top (`contact` of `{{ contact.name }}`), `paths` the dotted names (`("contact", "name")`)."""
+    top (`contact` of `{{ contact.name }}`), `paths` the dotted names (`("contact", "name")`). `filters` are the filters
+    in it, `compared` the dotted names that it compares with a number or with true or false, with that value."""
 
-    __slots__ = ("_expression", "_render", "names", "paths", "source")
+    __slots__ = ("_expression", "_render", "compared", "filters", "names", "paths", "source")
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -187,6 +224,8 @@ class Template:
         self._render: Callable[..., str] | None = None
         self.names: frozenset[str] = frozenset()
         self.paths: frozenset[tuple[str, ...]] = frozenset()
+        self.filters: frozenset[str] = frozenset()
+        self.compared: frozenset[tuple[tuple[str, ...], str]] = frozenset()
         if "{{" not in source and "{%" not in source and "{#" not in source:
             return
         try:
@@ -195,6 +234,8 @@ class Template:
             _forbid_statements(tree)
             self.paths = frozenset(_paths(tree))
             self.names = frozenset(path[0] for path in self.paths)
+            self.filters = frozenset(_filters(tree))
+            self.compared = frozenset(_compared(tree))
             if inner is not None:
                 self._expression = _expression(inner)
             self._render = _environment.from_string(source).render
@@ -244,7 +285,7 @@ class Template:
         try:
             return function(scope)
         except Exception as error:  # whatever the values make the expression do is the same to the caller
-            raise ExpressionError(f"{self.source}: {error}") from error
+            raise ExpressionError(f"{self.source}: {_in_words(error)}") from error
 
     def _leaving(self, value: object) -> object:
         try:
@@ -287,6 +328,27 @@ class Template:
             "type": ["string", "number", "boolean"],
             "description": "A text; {{ }} is filled in for each call",
         }
+
+
+_KINDS = {"str": "a text", "int": "a number", "float": "a number", "Decimal": "a number", "NoneType": "nothing",
+          "datetime": "a time", "list": "a list", "dict": "a map", "Phone": "a phone number"}  # fmt: skip
+
+
+def _in_words(error: Exception) -> str:
+    """What Python says of values that don't go together, for those who do not know it."""
+    text = str(error)
+    if "Missing" in text:
+        return "a value is empty here, and nothing can be reckoned with it; write | default(0) after its name"
+    found = re.search(r"'([\w.]+)' and '([\w.]+)'|concatenate (\w+) \(not \"([\w.]+)\"\)", text)
+    if not isinstance(error, TypeError) or found is None:
+        return text
+    one, other = ((name or "").rpartition(".")[2] for name in (found[1] or found[3], found[2] or found[4]))
+    both = f"{_KINDS.get(one, one)} and {_KINDS.get(other, other)} don't go together here"
+    return (
+        f"{both}; write | int after the text"
+        if "a text and a number" in both or "a number and a text" in both
+        else both
+    )
 
 
 def _present(value: object) -> object:
@@ -389,6 +451,25 @@ def _paths(tree: nodes.Node) -> set[tuple[str, ...]]:
 
     visit(tree)
     return found
+
+
+def _filters(tree: nodes.Node) -> Iterator[str]:
+    """The name of each filter. Raises `TemplateError` where one lacks an argument."""
+    for called in tree.find_all(nodes.Filter):
+        fault = _call_fault(called)
+        if fault is not None:
+            raise TemplateError(fault)
+        yield called.name
+
+
+def _compared(tree: nodes.Node) -> Iterator[tuple[tuple[str, ...], str]]:
+    for comparison in tree.find_all(nodes.Compare):
+        sides = [comparison.expr, *(operand.expr for operand in comparison.ops)]
+        for one, other in pairwise(sides):
+            for name, constant in ((one, other), (other, one)):
+                path = _path(name)
+                if path is not None and isinstance(constant, nodes.Const) and isinstance(constant.value, (int, float)):
+                    yield path, _text(constant.value)
 
 
 def _path(node: nodes.Node) -> tuple[str, ...] | None:

@@ -26,6 +26,10 @@ _BETWEEN = (
 )
 _PHONE = re.compile(rf"(?<!\d)\+?\d(?:{_BETWEEN}\d){{6,14}}(?!\d)")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE_OTHERWISE = re.compile(  # 31/03/2026, 3-31-2026, 2026/3/31, with or without a time
+    r"(?:(?:0?[1-9]|[12]\d|3[01])([/.-])(?:0?[1-9]|[12]\d|3[01])\1(?:19|20)\d\d|(?:19|20)\d\d/[01]?\d/[0-3]?\d)"
+    r"(?: {1,2}[0-2]?\d(?=:[0-5]\d))?"
+)
 _LONG_DIGITS = re.compile(r"\d{16,}")
 _READ = 4000  # so much of a body is masked, to show its start
 _SHOWN = 500
@@ -103,5 +107,8 @@ def _digits(found: re.Match[str]) -> str:
     date = _DATE.match(found[0])
     if date:
         return date[0] + _PHONE.sub(_digits, found[0][date.end() :])
+    otherwise = _DATE_OTHERWISE.match(found.string, found.start())
+    if otherwise and otherwise.end() == found.end():
+        return otherwise[0]
     last = list(re.finditer(r"\d", found[0]))[-_LAST].start()
     return re.sub(r"(\\u[\da-fA-F]{4})|\d", lambda one: one[1] or "•", found[0][:last]) + found[0][last:]

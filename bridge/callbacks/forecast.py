@@ -39,12 +39,15 @@ KNOWN = "known"
 
 @dataclass(slots=True)
 class Forecast:
-    """`rows` in the file; `called`: how many would be, sooner or later; `never`: how many of the others each gate keeps
+    """`rows` in the file, of which so many are `known` (taken before under the campaign's name) and so many `refused`
+    for what they say; `called`: how many would be, sooner or later; `never`: how many of the others each gate keeps
     back for good; `later`: how many each gate keeps back for now; `ahead`: how many callbacks of the line
     have their turn before; `begins` and `ends`: when the first and the last is rung, None where nobody would be called,
     or not within two years."""
 
     rows: int = 0
+    known: int = 0
+    refused: int = 0
     called: int = 0
     never: dict[str, int] = field(default_factory=dict)
     later: dict[str, int] = field(default_factory=dict)
@@ -101,6 +104,8 @@ class _Going:
         for row in lot:
             found.rows += 1
             there = known.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
+            found.known += there is not None
+            found.refused += row.wish is None
             if row.wish is None:
                 _count(found.never, row.gate)
                 bad(row)

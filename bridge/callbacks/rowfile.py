@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bridge.callbacks.desk import unfit
 from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish
+from bridge.config.calling import no_number
 from bridge.errors import BridgeError
 from connectors import csvread
 from connectors.base import Task
@@ -55,6 +56,9 @@ class RowFile:
             with self.path.open("rb") as stream:
                 found = csvread.characters(stream, self.encoding)
                 layout = csvread.layout(stream, found.encoding, self.delimiter)
+                lacks = no_number(self.rules.source, filter(None, layout.header))
+                if lacks is not None:
+                    raise FileUnreadable(f"{self.path}: {lacks}")
                 with csvread.text(stream, found.encoding) as lines:
                     yield from self._rows(csvread.rows(lines, layout, self.oddities), layout.header)
         except csvread.Damaged as error:

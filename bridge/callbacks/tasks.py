@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,6 +25,7 @@ from connectors.expression import ExpressionError, Template
 from connectors.phone import Phone, parse, parse_all
 
 _AT, _ON = "$at", "$on"
+_DAY_FIRST = re.compile(r"([0-3]?\d)[/.-]([01]?\d)[/.-](\d{4})(?:[ T]+(\d{1,2}):(\d\d)(?::\d\d)?)?")
 _DATE = 10
 LONGEST_ID = 512
 """Characters of a task's id."""
@@ -152,7 +154,20 @@ def _read_time(text: str) -> date | datetime | None:
     try:
         return date.fromisoformat(text) if len(text) <= _DATE else datetime.fromisoformat(text)
     except ValueError:
-        raise _no_time() from None
+        raise _day_first(text) or _no_time() from None
+
+
+def _day_first(text: str) -> Unusable | None:
+    """What to say of a date such as 31/03/2026, None for anything else."""
+    found = _DAY_FIRST.fullmatch(text)
+    if found is None:
+        return None
+    time = f"T{int(found[4]):02}:{found[5]}" if found[4] else ""
+    better = f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}{time}"
+    return Unusable(
+        f"its time is written day/month/year, which is not read: write it as {better}",
+        f"su hora está escrita como día/mes/año, que no se lee: escríbala como {better}",
+    )
 
 
 def _no_time() -> Unusable:

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bridge.cli.options import Group
 from bridge.errors import BridgeError, ConfigurationFaults
 from connectors.base import ConnectorError
 
@@ -36,7 +37,7 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """The commands by name, each imported when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click hands it in

@@ -10,7 +10,7 @@ import click
 
 from bridge.callbacks import Callback, CallbackFilter, Callbacks, Shown
 from bridge.cli.desk import advice, asking, brief, iso, standing, when
-from bridge.cli.options import config_option
+from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, local, number, stored, table
 from bridge.config.model import Line
 from bridge.store.callbacks import CallbackState, each
@@ -18,7 +18,7 @@ from bridge.store.callbacks import CallbackState, each
 _SHOWN, _AT_ONCE = 100, 500
 
 
-@click.group()
+@click.group(cls=Group)
 def callbacks() -> None:
     """The callbacks: tasks that become calls, and how that goes."""
 

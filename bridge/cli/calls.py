@@ -18,7 +18,7 @@ from bridge.calltext import note
 from bridge.cli.callrows import COLUMNS, row
 from bridge.cli.jobtext import state as job_state
 from bridge.cli.jobtext import what
-from bridge.cli.options import config_option
+from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Moment, Stored, local, number, stored, table, within
 from bridge.store import calls as stored_calls
 from bridge.store import deliveries, events
@@ -29,7 +29,7 @@ from connectors.phone import parse
 _SHOWN = 50
 
 
-@click.group()
+@click.group(cls=Group)
 def calls() -> None:
     """Calls with their parties, seconds and costs."""
 

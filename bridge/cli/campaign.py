@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,31 +20,35 @@ from bridge.callbacks.campaigns import Campaigns, NoCampaign, Progress
 from bridge.callbacks.forecast import KNOWN, Forecast, forecast
 from bridge.callbacks.rowfile import Row, RowFile
 from bridge.cli.desk import asking, iso, now
-from bridge.cli.options import config_option
+from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, local, table
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
+from connectors.csvwrite import cell
 
 _SHOWN_FAULTS = 20
 _MEANS = {
     KNOWN: "known: taken before under this name, and done",
+    "task": "task: what the row says can't be used, as said above",
+    "double": "double: an earlier row has the same id or number",
+    "number": "number: the line may not call it",
     "expired": "expired: at this pace their turn comes later than `expires`",
 }
 _EVERY = 1.0
 """Seconds between two looks of a display."""
 
 
-class _Campaign(click.Group):
+class _Campaign(Group):
     """`campaign FILE.csv` is `campaign start FILE.csv`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Whatever does not begin with a word of ours is about a file."""
-        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
-            args = ["start", *args]
-        return super().parse_args(ctx, args)
+        return super().resolve_command(ctx, args if args[0] in self.commands else ["start", *args])
 
 
-@click.group(cls=_Campaign)
+@click.group(cls=_Campaign, context_settings={"ignore_unknown_options": True})
 def campaign() -> None:
     """Call the people of a CSV file: `campaign FILE.csv`.
 
@@ -79,7 +83,7 @@ class _Faults:
         """One more."""
         self.count += 1
         if self._writer is not None:
-            self._writer.writerow([row.number, row.fault])
+            self._writer.writerow([row.number, cell(row.fault)])
         if self.count <= _SHOWN_FAULTS:
             click.echo(f"row {row.number}: {row.fault}", err=True)
         elif self.count == _SHOWN_FAULTS + 1:
@@ -123,11 +127,13 @@ def start(  # noqa: PLR0913 - the options of a command
             _say_forecast(found, rules.line, ask.campaigns.stands(source)[0], as_json)
             return 0 if found.called else 1
         begun = ask.campaigns.begin(name, source, str(file))
-        began = time.monotonic()
-        taken = ask.campaigns.take(begun, rows, bad, _counted if sys.stderr.isatty() else lambda _count: None)
+        began, good = time.monotonic(), _Good()
+        taken = ask.campaigns.take(begun, rows, bad, good)
         if rows.oddities.counts:
             click.echo(f"{file}: {rows.oddities}", err=True)
-        _say_taken(ask, name, taken.rows - begun.rows, bad.count, time.monotonic() - began, as_json)
+        new = taken.rows - begun.rows
+        counts = {"taken": new, "known": good.count - new, "refused": bad.count}
+        _say_taken(ask, name, counts, time.monotonic() - began, as_json)
         if watch:
             _watch(ask, name)
         return 0 if taken.rows else 1
@@ -135,27 +141,50 @@ def start(  # noqa: PLR0913 - the options of a command
 
 def _only_source(configuration: Configuration) -> str:
     names = [source.title for source in configuration.callbacks if source.from_ is None]
-    if len(names) != 1:
-        what = f"several could be meant: {', '.join(names)}; choose by --source" if names else (
-            "none can be meant: add to callbacks: one with name:, line: and rule_group:, without from:"
-        )  # fmt: skip
-        raise click.UsageError(f"the rows need a source whose rules hold, and {what}")
+    if not names:
+        raise click.UsageError(
+            "no source sets line and hours for these rows: add to callbacks: one with name:, line: and rule_group:, "
+            "without from:"
+        )
+    if len(names) > 1:
+        ways = " or ".join(f"--source {name}" for name in names)
+        raise click.UsageError(f"choose the source that sets line and hours: {ways}")
     return names[0]
 
 
-def _counted(count: int) -> None:
-    click.echo(f"\r{count:,} rows", nl=False, err=True)
+class _Good:
+    """How many rows with no fault were gone through so far; says it on the terminal."""
+
+    count = 0
+
+    def __call__(self, count: int) -> None:
+        """So many are."""
+        self.count = count
+        if sys.stderr.isatty():
+            click.echo(f"\r{count:,} rows", nl=False, err=True)
 
 
-def _say_taken(ask: _Asking, name: str, new: int, bad: int, seconds: float, as_json: bool) -> None:
+def _in_words(counts: Mapping[str, int]) -> str:
+    """`12 rows taken, 488 known already, 3 refused`."""
+    others = [f"{counts[name]:,} {word}" for name, word in (("known", "known already"), ("refused", "refused"))
+              if counts[name]]  # fmt: skip
+    return ", ".join([f"{_rows(counts['taken'])} taken", *others])
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' * (count != 1)}"
+
+
+def _say_taken(ask: _Asking, name: str, counts: Mapping[str, int], seconds: float, as_json: bool) -> None:
     progress = ask.campaigns.progress(name)
     if as_json:
-        told = {**_progress(progress), "new": new, "bad": bad, "seconds": round(seconds, 1)}
+        older = {"new": counts["taken"], "bad": counts["refused"]}  # their names before, which scripts may read
+        told = {**_progress(progress), **counts, **older, "seconds": round(seconds, 1)}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     if sys.stderr.isatty():
         click.echo("\r", nl=False, err=True)
-    click.echo(f"campaign {name}: {new:,} new rows taken in {seconds:.1f} s, {bad:,} can't be called")
+    click.echo(f"campaign {name}: {_in_words(counts)} ({seconds:.1f} s)")
     for text in _lines(progress, ask.store):
         click.echo(text)
     click.echo(f"`infocaller-bridge campaign status {name} --watch` shows how it goes on", err=True)
@@ -174,12 +203,14 @@ def _forecast(ask: _Asking, source: str, rows: RowFile, bad: _Faults) -> Forecas
 
 
 def _say_forecast(found: Forecast, line: Line, stands: str, as_json: bool) -> None:
+    counts = {"taken": found.rows - found.known - found.refused, "known": found.known, "refused": found.refused}
     if as_json:
-        told = {**asdict(found), "begins": iso(found.begins), "ends": iso(found.ends), "stands": stands}
+        told = {**asdict(found), **counts, "begins": iso(found.begins), "ends": iso(found.ends), "stands": stands}
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
         return
     emission = line.emission
-    click.echo(f"{found.rows:,} rows: {found.called:,} would be called, by line {line.number}")
+    click.echo(f"{_rows(found.rows)}: {found.called:,} would be called, by line {line.number}")
+    click.echo(f"  without --dry-run: {_in_words(counts)}")
     for text, counted in (("never", found.never), ("not now", found.later)):
         for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
             click.echo(f"  {text}: {count:,} ({_MEANS.get(gate, gate)})")
@@ -280,14 +311,7 @@ def results(name: str, config: Path) -> None:
         writer = csv.writer(sys.stdout)
         writer.writerow(["id", "number", "status", "text", "at", "seconds", "idcall"])
         for row in ask.campaigns.results(name):
-            writer.writerow([_cell(value) for value in row])
-
-
-def _cell(value: object) -> object:
-    """What a spreadsheet would take for a formula is text; a number in E.164 is none."""
-    text = "" if value is None else str(value)
-    formula = text[:1] in ("=", "+", "-", "@", "\t", "\r") and not (text[:1] == "+" and text[1:].isdigit())
-    return f"'{text}" if formula else text
+            writer.writerow([cell(value) for value in row])
 
 
 def _watch(ask: _Asking, name: str) -> None:

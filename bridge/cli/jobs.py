@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from bridge.cli.jobtext import brief, state, story, whole
-from bridge.cli.options import config_option
+from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, local, stored, table
 from bridge.queue import queue_for
 from bridge.queue.base import DELIVER, Queue
@@ -33,7 +33,7 @@ _LONG = 50
 """From how many jobs on the progress is shown."""
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """The background work that is not done: pending, failed (tried again) and dead (for you to decide)."""
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 
 from bridge.cli.desk import asking, standing
-from bridge.cli.options import chosen_line, config_option
+from bridge.cli.options import Group, chosen_line, config_option
 from bridge.cli.stored import Stored, local, table
 
 
-@click.group()
+@click.group(cls=Group)
 def lines() -> None:
     """The emissions of each line: whether it calls, and if not, why."""
 
@@ -43,7 +43,7 @@ def pause(number: str, config: Path, reason: str) -> None:
     """Have a line call nobody from now on; its callbacks are kept. What is being sent at this moment goes out."""
     with asking(config) as ask:
         ask.callbacks.pause_line(_known(ask.store, number), reason)
-    click.echo(f"line {number} emits nothing until `infocaller-bridge lines resume {number}`")
+    click.echo(f"line {number} places no calls until `infocaller-bridge lines resume {number}`")
 
 
 @lines.command()
@@ -53,7 +53,7 @@ def resume(number: str, config: Path) -> None:
     """Have a line call again, whoever or whatever stopped it."""
     with asking(config) as ask:
         ask.callbacks.resume_line(_known(ask.store, number))
-    click.echo(f"line {number} emits again")
+    click.echo(f"line {number} places calls again")
 
 
 def _known(store: Stored, number: str) -> str:

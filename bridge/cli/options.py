@@ -10,6 +10,7 @@ import click
 
 from bridge.config.model import Configuration, Line
 
+CONFIG = Path("config.yaml")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -19,10 +20,31 @@ def config_option(function: _Function) -> _Function:
         "-c",
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
-        default=Path("config.yaml"),
+        default=CONFIG,
         show_default=True,
         help="The configuration file.",
     )(function)
+
+
+class Group(click.Group):
+    """Commands with a common first word. It takes `--config` as well, for those of its commands that do: it may stand
+    before or after the command's name."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.params.append(
+            click.Option(
+                ["-c", "--config"],
+                type=click.Path(path_type=Path, dir_okay=False),
+                expose_value=False,
+                callback=self._hand_down,
+                help="The configuration file.  [default: config.yaml]",
+            )
+        )
+
+    def _hand_down(self, context: click.Context, _option: click.Parameter, given: Path | None) -> None:
+        if given is not None:
+            context.default_map = {name: {"config": str(given)} for name in self.list_commands(context)}
 
 
 def variables_option(function: _Function) -> _Function:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, number, spool, stored
 from bridge.store import privacy
 from bridge.store.privacy import Erased
@@ -18,7 +18,7 @@ from connectors.base import ConnectorError
 from connectors.phone import Phone
 
 
-@click.group()
+@click.group(cls=Group)
 def person() -> None:
     """What the bridge keeps of a phone number's owner."""
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from bridge.cli.emission import emission
-from bridge.cli.options import chosen_line, config_option, variables_option
+from bridge.cli.options import Group, chosen_line, config_option, variables_option
 from bridge.cli.targets import at
 from bridge.config.load import load
 from bridge.infocaller.messages import Format
@@ -22,7 +22,7 @@ from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequenc
 _CHARSETS = {"latin1": "iso-8859-1", "utf-8": "utf-8"}
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @click.pass_context
 def simulate(context: click.Context) -> int | None:
     """Play the platform against a running bridge; without a further word, a received call."""

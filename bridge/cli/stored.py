@@ -20,7 +20,7 @@ from bridge.store.database import Database, connect, unprepared
 from bridge.store.spool import Spool
 from connectors.phone import Phone, parse
 
-_WIDEST = 60
+_WIDEST, _WIDEST_LAST = 60, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +113,15 @@ def local(moment: datetime | None, line: Line) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Rows in columns below their heads, a line each; the last column takes what it needs, up to a bound."""
-    cells = [list(head), *([_one_line(value) for value in row] for row in rows)]
+    """Rows in columns below their heads, a line each; the last column takes what it needs, up to a bound. What is too
+    long loses its middle: the reason of an error stands at its end."""
+    cells = [list(head), *([*map(_one_line, row[:-1]), _one_line(row[-1], _WIDEST_LAST)] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head) - 1)]
     for row in cells:
         yield "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
 
 
-def _one_line(value: object) -> str:
+def _one_line(value: object, widest: int = _WIDEST) -> str:
     text = " ".join(str(value).split())
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+    half = widest // 2
+    return text if len(text) <= widest else f"{text[:half]}…{text[1 + half - widest :]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from bridge.calling_hours import Calendar, HolidaysUnknown, shortest
@@ -20,6 +20,8 @@ from connectors.expression import Template
 
 _WORD = re.compile(r"[A-Za-z0-9._~-]+")
 _LATIN = re.compile("[ -~\u00a0-\u00ff]+")
+_LIKE_A_NUMBER = re.compile(r"tel|phone|m[oó]vil|mobile|fijo", re.I)
+_IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _TOKEN = 24
 _MAKE_TOKEN = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(24))'"  # noqa: S105 (how to make one)
 
@@ -37,6 +39,7 @@ def check(whole: Whole) -> Iterator[Wrong]:
         yield from _request(whole, source, loc)
         yield from _when(whole, source, loc)
         yield from _expressions(source, loc)
+        yield from _number(whole, source)
     yield from _names(whole)
 
 
@@ -51,6 +54,35 @@ def _connectors(whole: Whole, source: CallbackSource, loc: Loc) -> Iterator[Wron
                 yield Wrong((*loc, "from"), text)
     for number, listed in enumerate(source.do_not_call):
         yield from ask(whole, listed.in_, listed.table, "phone", (*loc, "do_not_call", number), in_place="table")
+
+
+def _number(whole: Whole, source: CallbackSource) -> Iterator[Wrong]:
+    """A list of tasks in which no number can be found: its file, or its mapping, has to be mended."""
+    abilities = None if source.from_ is None else whole.abilities(source.from_)
+    text = None if abilities is None or abilities.task_fields is None else no_number(source, abilities.task_fields)
+    if text is not None:
+        loc: Loc = ("connectors", str(source.from_), "tasks")
+        in_file = "file" in whole.keys(*loc)
+        yield Wrong((*loc, "file") if in_file else loc, text, at_key=not in_file)
+
+
+def no_number(source: CallbackSource, fields: Iterable[str]) -> str | None:
+    """What is wrong where tasks with these fields (or columns) have none of those that a source's `number` reads."""
+    read = [path[1] for path in sorted(source.number.paths) if path[0] == "task" and len(path) > 1]
+    fields = sorted(fields)
+    if not read or set(read) & set(fields):
+        return None
+    likely = next((field for field in fields if _LIKE_A_NUMBER.search(field)), None)
+    instead = member("task", likely or "COLUMN")
+    return (
+        f"there is no {' or '.join(read)}, from which callbacks of {source.title} take the number to call, among "
+        f'{", ".join(fields) or "nothing"}; rename one, or write number: "{{{{ {instead} }}}}" there'
+    )
+
+
+def member(name: str, field: str) -> str:
+    """A field of something found as an expression writes it."""
+    return f"{name}.{field}" if _IDENTIFIER.fullmatch(field) else f"{name}['{field}']"
 
 
 def _way_in(whole: Whole, source: CallbackSource, loc: Loc) -> Iterator[Wrong]:

@@ -130,6 +130,8 @@ def _expression(problem: str) -> str:
         return "a {{ is not closed by }}"
     if "Expected an expression" in problem:
         return "there is nothing between {{ and }}"
+    if problem.startswith("the filter "):
+        return problem
     return f"this is no expression: {problem.replace('end of print statement', '}}')}"
 
 

@@ -32,6 +32,8 @@ from connectors.base import ConnectorOptions
 from connectors.expression import Template
 from connectors.units import Duration, Rate
 
+DESTINATION = "DESTINO"
+"""The variable by which a Query says whom the call is put through to."""
 VARIABLE_NAME = re.compile(r"[A-Z0-9]{1,15}")
 NAME_RULE = "variable names are made of A-Z and 0-9, 1 to 15 of them, no spaces (manual, Appendix II)"
 EVENTS = ("inicio", "desvio_correcto", "desvio_fallido", "fin")

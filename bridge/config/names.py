@@ -37,6 +37,11 @@ CALL_FIELDS: Mapping[str, str] = {
 }
 """What `call.` has, and what it means. A field that is not known yet is empty."""
 
+_KNOWN_LATER = frozenset(
+    {"start", "end", "seconds", "cost", "cost_rx", "cost_tx", "answered", "answered_by", "diversions", "complete"}
+    | {"events"}
+)
+"""What of `call.` comes with its events: a Query is asked before."""
 LINE_FIELDS = frozenset({"number", "country", "timezone"})
 BUILTINS = ("caller", "called", "line", "call", "vars")
 _FIXED: Mapping[str, frozenset[str]] = {
@@ -83,6 +88,10 @@ def _expression(whole: Whole, use: Use) -> Iterator[Wrong]:
             text = f"{name} is found later: move this step below it"
         elif name in faulty:
             continue
+        elif name == "call" and field in _KNOWN_LATER and use.loc[0] == "queries":
+            text = (
+                f"call.{field} is never known in a Query: it comes with the call's events, later; use it in activities:"
+            )
         else:
             text = of_call(name, field, [*BUILTINS, *use.known]) or _kept(whole, use.loc, name, field)
         if text:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 
-from bridge.config.model import VARIABLE_NAME, Configuration, Line, Query
+from bridge.config.model import DESTINATION, VARIABLE_NAME, Configuration, Line, Query
 from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
 from bridge.config.whole import Whole, blocks
@@ -19,6 +19,7 @@ _URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
 _KEY_LENGTH = 16
 _LINE_NUMBER = re.compile(r"\+?[0-9]+")
 _DIALLED = re.compile(r"[+]?[0-9 ()./-]+")
+_SMART_QUOTE = re.compile("[\u2018-\u201f\u00ab\u00bb]")
 _EXTENSION = re.compile(r"[0-9A-Za-z*#_-]{1,32}")
 _MAKE_KEY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(24))'"
 
@@ -142,6 +143,11 @@ def _query(whole: Whole, query: Query, loc: Loc) -> Iterator[Wrong]:
     if query.deadline <= 0:
         yield Wrong((*loc, "deadline"), "leaves no time to answer: write 1500ms or so")
     for where, block in blocks(query, loc):
+        dialled = block.variables.get(DESTINATION)
+        if dialled is not None and dialled.constant and _SMART_QUOTE.search(dialled.source):
+            plain = _SMART_QUOTE.sub("", dialled.source).strip()
+            text = f'the curly quotes would be dialled as well: write straight ones, "{plain}"'
+            yield Wrong((*where, DESTINATION), text)
         if block.when is not None and "answer" not in where[len(loc) :]:
             yield Wrong((*where, "when"), "has no meaning here: write it in a block of answer:", at_key=True)
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.tokens import ScalarToken
 
 _UNQUOTED_BRACES = re.compile(r"[:\-\[,{]\s*\{\{")
 _UNQUOTED_VARIABLE = re.compile(r"[{\[].*[:,\[]\s*[^\s\"'#]*\$\{")
@@ -22,6 +24,8 @@ _SAYINGS: Mapping[str, str] = {
     r"expected ',' or '([}\]])'": "a ',' or '{0}' is missing before this; a text with : , {{ }} [ ] needs quotes",
     r"expected the node content": "a value is missing here; a text that starts with }} ] or , needs quotes",
     r"unknown escape character": "in double quotes a \\ has a meaning of its own: write \\\\, or use single quotes",
+    r"expected escape sequence": "in double quotes a \\ has a meaning of its own: use single quotes, as in "
+    "'C:\\Users\\data.csv', or write / in a path",
     r"unexpected document separator": "the quote that opens here is not closed",
     r"document start": "this stands outside the document: check how far it is indented, or remove the line of dots",
     r"expected alphabetic or numeric": "a name is missing after & or *; a text that starts with one needs quotes",
@@ -37,7 +41,26 @@ def explain(error: MarkedYAMLError, text: str) -> tuple[tuple[int, int], str]:
     problem = str(error.problem or "")
     if "unexpected end of stream" in problem and error.context_mark:
         return (error.context_mark.line + 1, error.context_mark.column + 1), "the quote that opens here is not closed"
+    quote = _open_quote(text, line, column)
+    if quote is not None:
+        return quote, f"the quote that opens here is not closed before line {line + 1}"
     return (line + 1, column + 1), _saying(problem, _line(text, line))
+
+
+def _open_quote(text: str, line: int, column: int) -> tuple[int, int] | None:
+    """Where a quoted text opens that goes on over line breaks to just before this place: then its own end is missing,
+    and the quote that was meant to open another text has closed it."""
+    found: tuple[int, int] | None = None
+    try:
+        for token in YAML(typ="safe", pure=True).scan(text):
+            if (token.start_mark.line, token.start_mark.column) >= (line, column):
+                break
+            if isinstance(token, ScalarToken) and token.style in ("'", '"'):
+                over = token.start_mark.line < token.end_mark.line == line
+                found = (token.start_mark.line + 1, token.start_mark.column + 1) if over else None
+    except MarkedYAMLError:
+        pass
+    return found
 
 
 def _line(text: str, number: int) -> str:

@@ -142,6 +142,15 @@ def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
         yield from _twice(options.activity.create, options.activity.find, ("activity", "create"), "an activity")
 
 
+def wordless(options: RestOptions) -> tuple[str, ...]:
+    """Outcomes for which `statuses` has no word of the CRM, though it has some for others: they are told in ours."""
+    tasks = options.tasks
+    if tasks is None or not tasks.statuses:
+        return ()
+    told = (path[:2] == ("outcome", "status") for _, template in walk(tasks.update, ()) for path in template.paths)
+    return tuple(status for status in tasks.on if status not in tasks.statuses) if any(told) else ()
+
+
 def _settings(options: RestOptions) -> Iterator[Problem]:
     used = {path[1] for use in templates(options) for path in use.template.paths
             if path[0] == "settings" and len(path) > 1}  # fmt: skip

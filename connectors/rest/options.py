@@ -198,6 +198,8 @@ class RestOptions(ConnectorOptions):
             tasks=self.tasks is not None,
             fields={name: frozenset({"id", *record.fields}) for name, record in self.records.items()
                     if record.fields is not None},
+            task_fields=frozenset(self.tasks.mapping) if self.tasks is not None else None,
+            wordless=checks.wordless(self),
         )  # fmt: skip
 
     def templates(self) -> Iterator[TemplateUse]:

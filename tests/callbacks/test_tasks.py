@@ -49,6 +49,17 @@ def test_a_time_that_cannot_be_read_is_no_reason_to_call_now(due: object) -> Non
     assert "time" in wish.fault.text("en")
 
 
+@pytest.mark.parametrize(
+    ("due", "better"),
+    [("24/12/2026", "2026-12-24"), ("24/12/2026 9:30", "2026-12-24T09:30"), ("1-2-2027 10:30:00", "2027-02-01T10:30")],
+)
+def test_a_date_that_begins_with_the_day_is_told_how_to_be_written(due: str, better: str) -> None:
+    fault = rules().wish(Task("T1", {"phone": "600111222", "due": due})).fault
+    assert fault is not None
+    assert f"write it as {better}" in fault.en
+    assert f"escríbala como {better}" in fault.es
+
+
 def test_only_what_matters_for_the_call_is_a_change() -> None:
     one = rules(variables={"NOMBRE": "{{ task.name }}"})
     before = one.wish(Task("T1", {"phone": "600111222", "name": "Begoña", "status": "open"})).digest

@@ -179,6 +179,7 @@ def test_a_dry_run_keeps_nothing_and_says_what_would_be(run: Run, config: Path) 
     assert said.code == 0
     assert "4 rows: 2 would be called, by line 912345678" in said.out
     assert "never: 1 (do_not_call)" in said.out
+    assert "without --dry-run: 3 rows taken, 1 refused" in said.out
     assert "row 3: " in said.err
     told = json.loads(run("campaign", "--dry-run", "--json", file).out)
     assert (told["rows"], told["called"], told["never"]) == (4, 2, {"task": 1, "do_not_call": 1})
@@ -190,7 +191,7 @@ def test_a_campaign_from_its_file_to_its_end(run: Run, config: Path) -> None:
     faults = config.parent / "faults.csv"
     said = run("campaign", people(config.parent), "--faults", faults)
     assert said.code == 0
-    assert "campaign spring: 3 new rows taken" in said.out
+    assert "campaign spring: 3 rows taken, 1 refused (" in said.out
     assert [row["row"] for row in csv.DictReader(io.StringIO(faults.read_text()))] == ["3"]
     assert run("campaign", "pause", "spring").out == "campaign spring is paused: 3 are kept back\n"
     shown = run("campaign", "status", "spring").out
@@ -210,6 +211,53 @@ def test_a_campaign_from_its_file_to_its_end(run: Run, config: Path) -> None:
     assert "spring" in run("campaign", "list").out
     assert run("campaign", "resume", "spring").code == 1
     assert run("campaign", people(config.parent)).code == 1
+
+
+def test_a_file_given_again_says_how_many_rows_were_known(run: Run, config: Path) -> None:
+    file = people(config.parent)
+    first = json.loads(run("campaign", file, "--json").out)
+    assert (first["taken"], first["known"], first["refused"]) == (3, 0, 1)
+    with file.open("a") as stream:
+        stream.write("5,600111005\n6,600111006\n7,1\n")
+    again = json.loads(run("campaign", file, "--json", "--dry-run").out)
+    assert (again["rows"], again["taken"], again["known"], again["refused"]) == (7, 2, 3, 2)
+    said = run("campaign", file, "--dry-run").out
+    assert "7 rows: 4 would be called, by line 912345678" in said
+    assert "without --dry-run: 2 rows taken, 3 known already, 2 refused" in said
+    assert "never: 2 (task: what the row says can't be used, as said above)" in said
+    assert "campaign spring: 2 rows taken, 3 known already, 2 refused (" in run("campaign", file).out
+    assert "campaign spring: 0 rows taken, 5 known already, 2 refused (" in run("campaign", file).out
+    one = config.parent / "one.csv"
+    one.write_text("phone\n600111001\n")
+    assert "1 row: 1 would be called" in run("campaign", one, "--dry-run").out
+    assert "campaign one: 1 row taken (" in run("campaign", one).out
+
+
+def test_a_file_without_the_column_of_numbers_is_told_once_and_nothing_is_taken(run: Run, config: Path) -> None:
+    file = config.parent / "spring.csv"
+    file.write_text("id;Nombre;Móvil\n1;Ana;600111001\n2;Eva;600111002\n")
+    for more in ((), ("--dry-run",)):
+        said = run("campaign", file, *more)
+        assert (said.code, len(said.err.splitlines())) == (1, 1)
+        assert "there is no phone" in said.err
+        assert "Móvil, Nombre, id" in said.err
+        assert 'number: "{{ task.Móvil }}"' in said.err
+
+
+def test_what_a_spreadsheet_would_compute_is_text_in_results_and_faults(run: Run, config: Path) -> None:
+    file = config.parent / "spring.csv"
+    file.write_text('id,phone\n"a;=b",600111001\n\uff1dc,600111002\n')
+    assert run("campaign", file).code == 0
+    rows = list(csv.DictReader(io.StringIO(run("campaign", "results", "spring").out)))
+    assert [(row["id"], row["number"]) for row in rows] == [("a;'=b", "+34600111001"), ("'\uff1dc", "+34600111002")]
+
+
+def test_several_sources_are_named_as_they_are_chosen(run: Run, config: Path) -> None:
+    other = CONFIGURATION + '  - {name: other, line: "912345678", rule_group: g}\n'
+    config.write_text(other)
+    said = run("campaign", people(config.parent))
+    assert said.code == 2
+    assert "choose the source that sets line and hours: --source web or --source other" in said.err
 
 
 def test_wrong_files_names_and_sources_are_told(run: Run, config: Path) -> None:

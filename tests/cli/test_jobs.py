@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bridge.cli import main
 from bridge.cli.jobtext import story
 from bridge.config.model import Line
 from bridge.store.deliveries import Attempt, Delivery, NewDelivery, State, add, get
@@ -75,6 +76,31 @@ def test_list_shows_what_is_not_done(run: Run, four: dict[str, int]) -> None:
         "not",
         "answer",
     ]
+
+
+def test_list_shows_the_reason_at_the_end_of_a_long_error(run: Run, exchange: Exchange, crm: Handheld) -> None:
+    url = f"https://crm.example.com/{'x' * 200}"
+    away = Unavailable(f"looking up contact failed: crm: crm is not asked until it answers again: GET {url}: refused")
+    failed(exchange, crm, "failed", away)
+    _, row = run("jobs", "list").out.splitlines()
+    assert "looking up contact failed: crm: crm is not asked" in row
+    assert row.endswith("xxx: refused")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [("-c", "{}", "jobs", "list"), ("jobs", "-c", "{}", "list"), ("jobs", "--config={}", "list"),
+     ("jobs", "-c", "nothing.yaml", "list", "-c", "{}"), ("-c", "nothing.yaml", "jobs", "-c", "{}", "list"),
+     ("callbacks", "-c", "{}", "list"), ("calls", "-c", "{}", "list"), ("lines", "-c", "{}", "list"),
+     ("campaign", "-c", "{}", "list"), ("person", "-c", "{}", "export", "600111222"), ("-c", "{}", "check")],
+)  # fmt: skip
+def test_the_configuration_may_be_named_before_the_command(
+    exchange: Exchange, config: Path, before: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert exchange.database
+    with pytest.raises(SystemExit) as ended:
+        main([word.format(config) for word in before])
+    assert ended.value.code == 0, capsys.readouterr().err
 
 
 def test_list_as_json(run: Run, four: dict[str, int]) -> None:

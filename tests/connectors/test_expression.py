@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import SimpleNamespace
 
@@ -152,6 +153,57 @@ def test_what_fails_on_the_values_names_the_expression(text: str) -> None:
             evaluate(SCOPE)
         assert text in str(raised.value)
         assert raised.value.__cause__ is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ call.start.hour + 1 }}", "hour is empty here"),
+        ("{{ nothing | round }}", "a value is empty here"),
+        ("{{ contact.name + 1 }}", "a text and a number don't go together here; write | int after the text"),
+        ("{{ 1 < contact.name }}", "a number and a text don't go together here"),
+    ],
+)
+def test_a_failure_is_said_without_words_of_pythons(text: str, words: str) -> None:
+    with pytest.raises(ExpressionError) as raised:
+        Template(text).value({**SCOPE, "call": {}})
+    assert words in str(raised.value)
+    assert not re.search(r"object|\bstr\b|attribute|Missing|__", str(raised.value).replace(text, ""))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ a | list }}", "{{ a | map('x') | list }}", "{{ a | default }}", "{{ a | sum(attribute='x') }}",
+        "{{ a | time('%H', timezone='UTC') }}", "{{ a | join }}", "{{ a | selectattr('x', 'equalto', 1) | first }}",
+        "{{ a | replace('x', 'y', 1) }}", "{{ a | batch(2) }}", "{{ a | last(9) }}", "{{ a | int(0) }}",
+    ],
+)  # fmt: skip
+def test_a_filter_with_all_that_it_needs_is_read(text: str) -> None:
+    assert Template(text).filters
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{{ n | time }}", "time needs its format: write time("),
+        ("{{ n | last }}", "last needs its count: write last(9)"),
+        ("{{ n | hmac }}", "hmac needs its key: write hmac("),
+        ("{{ n | replace('x') }}", "replace needs its new"),
+        ("{{ n | epoch(1) }}", "epoch is given too much"),
+        ("x {{ n or (n | time) }}", "time needs its format"),
+    ],
+)
+def test_a_filter_that_lacks_an_argument_is_refused_when_it_is_read(text: str, words: str) -> None:
+    with pytest.raises(ValueError, match=r"\(in ") as raised:
+        Template(text)
+    assert words in str(raised.value)
+
+
+def test_what_is_compared_with_a_number_or_a_truth_is_known() -> None:
+    template = Template("{{ a.b == true and 3 < c['d'] and e | int == 5 and f.g == 'x' }}")
+    assert template.compared == {(("a", "b"), "true"), (("c", "d"), "3")}
+    assert template.filters == {"int"}
 
 
 @pytest.mark.parametrize(

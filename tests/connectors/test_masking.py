@@ -32,6 +32,22 @@ def test_of_a_phone_number_the_last_digits_are_left(number: str) -> None:
     assert "1980-12-31" in shown
 
 
+@pytest.mark.parametrize(
+    "date",
+    ["14/12/2026 10:30", "14/12/2026", "3-1-2026", "14.12.2026, 10:30:00", "2026/12/14 9:05", "2026-12-14T10:30:00"],
+)
+def test_a_date_is_no_phone_number(date: str) -> None:
+    assert Mask().text(f'{{"proxima_cita": "{date}"}}') == f'{{"proxima_cita": "{date}"}}'
+    assert Mask().text(f"{date} 600112233").endswith("••••••233")
+
+
+@pytest.mark.parametrize(
+    "number", ["14/12/2026 10", "31-12-2045-33", "14122026", "91.23.4567", "+14-12-2026", "41/22/2026"]
+)
+def test_a_number_that_looks_like_a_date_at_first_is_masked(number: str) -> None:
+    assert "•" in Mask().text(number)
+
+
 def test_spaces_that_are_escaped_in_json_hide_no_number() -> None:
     shown = Mask().text(json.dumps({"phone": "600\u00a0112\u202f233"}))
     assert shown == r'{"phone": "•••\u00a0•••\u202f233"}'
