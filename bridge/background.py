@@ -79,9 +79,9 @@ class Background:
         )
 
     def start(self) -> None:
-        """Begin."""
-        self._worker.start()
+        """Begin. What may not be called is seen to before anything is."""
         self._calling.start()
+        self._worker.start()
 
     def stop(self, timeout: float = 15.0) -> bool:
         """Take nothing new and finish what runs; false when something still ran after `timeout` seconds, or as long as

@@ -32,6 +32,7 @@ _LONGEST_ANSWER = 64 * 1024
 _ACCEPT = {Format.JSON: "application/json, */*;q=0.1", Format.XML: "text/xml, application/xml, */*;q=0.1"}
 
 _WORDS = {
+    "record": ("not sent: it can't be recorded", "no enviada: no se puede registrar"),
     "name": ("not sent: the name can't be resolved", "no enviada: el nombre no se puede resolver"),
     "connect": ("not sent: no connection", "no enviada: no hay conexión"),
     "proxy": ("not sent: the proxy lets nothing through", "no enviada: el proxy no deja pasar"),
@@ -41,7 +42,7 @@ _WORDS = {
     "garbled": ("sent, answered by something that is not HTTP", "enviada, la respuesta no es HTTP"),
 }
 
-Failure = Literal["", "name", "connect", "proxy", "tls", "late", "lost", "garbled"]
+Failure = Literal["", "record", "name", "connect", "proxy", "tls", "late", "lost", "garbled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Sent:
     """What came of one request.
 
     `reply` is the answer, readable or not; None where there was none: `failure` says how that came, and `detail` in the
-    system's words. `ms` it took.
+    system's words. `record`: it did not get as far as here, because no note could be made of it. `ms` it took.
     """
 
     reply: Reply | None = None
@@ -60,7 +61,7 @@ class Sent:
     @property
     def certainly_not(self) -> bool:
         """Whether it is certain that no byte of the request left."""
-        return self.failure in ("name", "connect", "proxy", "tls")
+        return self.failure in ("record", "name", "connect", "proxy", "tls")
 
     def consequence(self, from_task: Collection[str] = ()) -> Consequence:
         """What follows; `from_task` as for `Reply.consequence`."""

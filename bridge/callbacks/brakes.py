@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge.store import callbacks
-from bridge.store.emissions import EmissionState, Kind, Mode
+from bridge.store.emissions import RESTORED, EmissionState, Kind, Mode
 from bridge.zones import start_of
 
 FIRST, LONGEST = 30, 900
@@ -42,6 +42,11 @@ class Standing:
     error: str
 
     @property
+    def restored(self) -> bool:
+        """Whether it is held because the database was restored from a backup."""
+        return EmissionState(self.kind, self.name, self.mode, reason=self.reason).restored
+
+    @property
     def stands(self) -> str:
         """Why nothing goes out, for people; empty where it runs."""
         if self.mode is Mode.RUNNING:
@@ -49,7 +54,7 @@ class Standing:
         why = f" ({self.reason})" if self.reason else ""
         resumed = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
         said = {
-            Mode.HELD: f"is paused by a person{why}; it goes on by {resumed}",
+            Mode.HELD: f"is {'held' if self.restored else 'paused by a person'}{why}; it goes on by {resumed}",
             Mode.STOPPED: f"is stopped{why}; it goes on when its configuration changes, or by {resumed}",
             Mode.PAUSED: f"is paused{why} and tried again by itself, one call at a time",
         }
@@ -119,8 +124,16 @@ def stop(state: EmissionState, reason: str, now: datetime) -> Mapping[str, Any]:
 
 
 def hold(reason: str, now: datetime) -> Mapping[str, Any]:
-    """A person pauses it."""
+    """It is paused until a person resumes it."""
     return {"mode": Mode.HELD.value, "until": None, "delay": 0, "reason": reason, "since": now, "probe": None}
+
+
+def restored(missing: int, language: str) -> str:
+    """Why a line is held whose database was restored from a backup; `missing`: how many emissions of this host it lacks
+    that may have rung."""
+    if language == "es":
+        return f"{RESTORED[1]}: le faltan emisiones hechas desde la copia; {missing} pueden haber sonado"
+    return f"{RESTORED[0]}: it lacks emissions made since its backup; {missing} may have rung"
 
 
 def resume() -> Mapping[str, Any]:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, campaigns, identity
 from bridge.callbacks.desk import Callbacks
+from bridge.callbacks.fence import Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts, Random
 from bridge.callbacks.polling import Polling
@@ -31,6 +32,7 @@ from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind, Mode
 from bridge.store.events import Event
+from bridge.store.journal import Journal
 from connectors.base import Written
 
 _log = logging.getLogger("bridge.callbacks")
@@ -62,7 +64,8 @@ class Calling:
         )  # fmt: skip
         self._turns = Turns(parts)
         self._outcomes = Outcomes(parts)
-        self._sending = Sending(parts, self._turns, self._outcomes, folder)
+        self.fence = Fence(database, Journal(state), self.desk.book, clock)
+        self._sending = Sending(parts, self._turns, self._outcomes, self.fence, folder)
         self._polling = Polling(parts, self.desk)
         self._reconsidering = Reconsidering(parts, state)
         self._taken_up: Configuration | None = None
@@ -92,23 +95,32 @@ class Calling:
         return self._outcomes.own(connection, call)
 
     def start(self) -> None:
-        """Begin to see to what was forgotten."""
+        """See whether the database was restored, then begin to see to what was forgotten."""
+        self.look()
         self._turns.alarm.start()
         self._thread.start()
+
+    def look(self) -> None:
+        """See whether the database was restored. Where that can't be seen nothing goes out: each emission asks, too."""
+        try:
+            self.fence.look()
+        except StoreUnavailable as error:
+            _log.warning("callbacks wait: %s", error)
 
     def stop(self, timeout: float = 5.0) -> None:
         """End it. Emissions under way are the runner's to wait for."""
         self._stopping.set()
         self._turns.alarm.stop(timeout)
         self._thread.join(timeout)
+        self.fence.close()
 
     def _go_on(self) -> None:
         while True:
-            for what in (self._sending.renew, self.sweep):
+            for what in (self._sending.renew, self.fence.look, self.sweep, self.fence.prune):
                 try:
                     what()
                 except StoreUnavailable as error:
-                    _log.warning("callbacks wait for the database: %s", error)
+                    _log.warning("callbacks wait for the database or the state folder: %s", error)
                 except Exception:  # noqa: BLE001 (once more next time)
                     _log.exception("seeing to callbacks failed")
             if self._stopping.wait(_EVERY):

@@ -311,7 +311,9 @@ class Callbacks:
         state, reason = CallbackState(values["state"]), values["reason"]
         kept = {name: values[name] for name in _OF_TASK}
         change: Change
-        if state is CallbackState.WAITING and callback.state is CallbackState.WAITING:
+        if _nameless(callback):
+            change = states.named(task_id=asked.task.id, **{**kept, "origin": callback.origin})
+        elif state is CallbackState.WAITING and callback.state is CallbackState.WAITING:
             held = callback.gate and callback.due == wish.due and callback.source == rules.title
             change = states.renew(**kept, **({} if held else {"next_at": values["next_at"], "gate": "", "reason": ""}))
             change = Change(change.before, {**change.values, **kept_back})
@@ -482,6 +484,8 @@ class Callbacks:
 def differs(callback: Callback, rules: Rules, wish: Wish) -> bool:
     """Whether a task that is listed again, and is of the source with these rules, means something that is not known.
     What has rung stays as it is."""
+    if _nameless(callback):
+        return True
     if callback.rung_at is not None or not callback.task_id:
         return False
     if callback.state in _REOPENED and callback.withdrawn:
@@ -490,6 +494,12 @@ def differs(callback: Callback, rules: Rules, wish: Wish) -> bool:
     if callback.state is CallbackState.WAITING and (callback.source, callback.origin) != of:
         return True
     return callback.digest != wish.digest and callback.state in (CallbackState.WAITING, *_REOPENED)
+
+
+def _nameless(callback: Callback) -> bool:
+    """Whether no more is known of it than that it was called (see `bridge.callbacks.fence`). One whose data was erased
+    has no reason either."""
+    return callback.gate == states.RESTORED and not callback.task_id and bool(callback.reason)
 
 
 def _elsewhere(callback: Callback, wish: Wish) -> bool:

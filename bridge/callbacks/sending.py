@@ -1,7 +1,8 @@
 """Sends a callback whose turn it is, once, and settles what follows from the platform's answer.
 
 The gate before ringing: `sending` is committed before the first byte leaves, and only if that changed the row does the
-request go out. Whoever sends renews a lease; one that ran out means that the sender is gone, and it may have rung.
+request go out. Between the two the state folder's journal notes it (`bridge.callbacks.fence`). Whoever sends renews a
+lease; one that ran out means that the sender is gone, and it may have rung.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -19,6 +20,7 @@ from sqlalchemy import Connection
 
 from bridge import gates
 from bridge.callbacks import brakes, identity, states, timing
+from bridge.callbacks.fence import Behind, Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, prepare
@@ -29,9 +31,11 @@ from bridge.config.model import Line
 from bridge.emitter import Emitter, Sent
 from bridge.errors import StoreUnavailable
 from bridge.infocaller.emission import EmissionRequest, problems
+from bridge.infocaller.results import Consequence
 from bridge.queue.base import CALLBACK, EMISSIONS
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.store.journal import Emission
 from bridge.zones import start_of
 from connectors.base import Misconfigured
 
@@ -47,16 +51,17 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What goes out, and when it rings at the earliest."""
+    """What goes out, and when it rings at the earliest. `emission`: what is noted of it once it is committed."""
 
     request: EmissionRequest
     rings_at: datetime
+    emission: Emission | None = None
 
 
 class Sending:
     """The handler of `CALLBACK`. `folder`: the configuration's, from which relative paths start."""
 
-    def __init__(self, parts: Parts, turns: Turns, outcomes: Outcomes, folder: Path) -> None:
+    def __init__(self, parts: Parts, turns: Turns, outcomes: Outcomes, fence: Fence, folder: Path) -> None:
         self._database = parts.database
         self._queue = parts.queue
         self._use = parts.use
@@ -66,6 +71,7 @@ class Sending:
         self._random = parts.random
         self._turns = turns
         self._outcomes = outcomes
+        self._fence = fence
         self._folder = folder
         self._owner = uuid4().hex
         self._in_hand: set[int] = set()
@@ -120,6 +126,9 @@ class Sending:
         except Held as held:
             self._hold(callback, held)
             line = held.change.values.get("line", line)
+        except Behind:
+            self._fence.look()
+            self._hold(callback, Held(states.wait(self._clock(), "", "")))
         finally:
             self._in_hand.discard(callback.id)
         for each in {callback.line, line}:
@@ -172,7 +181,8 @@ class Sending:
             return emitter
 
     def _commit(self, rules: Rules, ready: Ready) -> _Request | None:
-        """The gate before ringing. None: somebody else was quicker, or it was cancelled meanwhile. Raises `Held`."""
+        """The gate before ringing. None: somebody else was quicker, or it was cancelled meanwhile. Raises `Held`, and
+        `Behind` where the database was restored meanwhile."""
         callback = ready.callback
         with self._database.write() as connection:
             now = self._clock()
@@ -186,7 +196,9 @@ class Sending:
                 self._owner, now + LEASE, callback.emissions + 1,
             )  # fmt: skip
             change = Change(change.before, {**change.values, **ready.fresh})
-            return request if callbacks.change(connection, callback.id, change, now) else None
+            if not callbacks.change(connection, callback.id, change, now):
+                return None
+            return replace(request, emission=self._fence.count(connection, callback, request.rings_at))
 
     def _checked(self, connection: Connection, rules: Rules, ready: Ready, now: datetime) -> _Request:
         """The gates that others could have passed meanwhile, and the request as it goes out. Raises `Held`."""
@@ -210,13 +222,22 @@ class Sending:
         return _Request(request, slot.at)
 
     def _send(self, rules: Rules, ready: Ready, emitter: Emitter, committed: _Request, began: float) -> None:
-        if time.monotonic() - began > _AT_ONCE:
-            self._settle(rules, ready, Sent(failure="connect", detail="held up before it was sent"))
-            return
-        self._begun.add(ready.callback.id)
-        sent = emitter.send(committed.request, rules.line.password.get_secret_value())
+        emission, sent = committed.emission, Sent(failure="connect", detail="held up before it was sent")
+        try:
+            if emission is not None:
+                self._fence.note(emission)
+        except StoreUnavailable as error:
+            _log.error("callback %d is not sent: %s", ready.callback.id, error)
+            sent = Sent(failure="record", detail=str(error))
+        else:
+            if time.monotonic() - began <= _AT_ONCE:
+                self._begun.add(ready.callback.id)
+                sent = emitter.send(committed.request, rules.line.password.get_secret_value())
         self._settle(rules, ready, sent)
         self._begun.discard(ready.callback.id)
+        rang = (Consequence.ACCEPTED, Consequence.MAY_HAVE_RUNG)
+        if emission is not None and sent.consequence(ready.data.from_task) not in rang:
+            self._fence.undo(emission)
 
     def _settle(self, rules: Rules, ready: Ready, sent: Sent) -> None:
         """Keep the result, also where the database is away for a while: losing it would leave the call to a person."""

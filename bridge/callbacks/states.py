@@ -12,6 +12,7 @@ state.
     waiting, queued ──reject, cancel, expire──> rejected, cancelled, expired
                                                                └──give_up──> stays, settled
     rejected, cancelled, expired ──reopen──> waiting, if nobody was rung and the CRM asks anew
+    waiting, queued, rejected, cancelled, expired ──restored──> may_have_rung, in a database older than the call
 
 Nothing leads from `sending` or `may_have_rung` back to `waiting` but the certainty that nobody was rung, or a person's
 say. `settled_at` is set where nothing more happens by itself.
@@ -29,6 +30,8 @@ ENDED = frozenset({State.ANSWERED, State.BUSY, State.NO_ANSWER, State.FAILED})
 """What a call can come to."""
 _ASIDE = frozenset({State.WAITING, State.QUEUED})
 _AT_WORK = frozenset({State.SENDING, State.MAY_HAVE_RUNG})
+RESTORED = "restored"
+"""The gate of a callback that was called after the backup from which its database was restored."""
 _IDLE = {"owner": "", "lease_until": None}
 
 
@@ -114,6 +117,19 @@ def heard(outcome: State, now: datetime, seconds: int | None, reason: str) -> Ch
 def silent(now: datetime, reason: str) -> Change:
     """Nothing was heard of it in all the time that it had."""
     return _change(frozenset({State.ACCEPTED}), State.NO_OUTCOME, reason=reason, settled_at=now, next_at=None)
+
+
+def restored(rung_at: datetime, reason: str) -> Change:
+    """The database was restored from a backup, and this one was called after that."""
+    return _change(
+        _ASIDE | {State.REJECTED, State.CANCELLED, State.EXPIRED}, State.MAY_HAVE_RUNG,
+        rung_at=rung_at, gate=RESTORED, reason=reason, settled_at=None, next_at=None, withdrawn=False, **_IDLE,
+    )  # fmt: skip
+
+
+def named(**values: Any) -> Change:
+    """The task of one that was only known to have been called came again. `values`: the task as it is now."""
+    return _change(frozenset({State.MAY_HAVE_RUNG}), None, settled_at=None, **values)
 
 
 def confirm(now: datetime, reason: str) -> Change:

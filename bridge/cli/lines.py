@@ -21,7 +21,8 @@ def lines() -> None:
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_(config: Path, as_json: bool) -> None:
-    """List the lines: running, paused (tried again by itself), stopped (needs you), held (somebody paused it)."""
+    """List the lines: running, paused (tried again by itself), stopped (needs you), held (somebody paused it, or the
+    database was restored from a backup)."""
     with asking(config) as ask:
         found = ask.callbacks.lines()
         if as_json:
@@ -33,6 +34,9 @@ def list_(config: Path, as_json: bool) -> None:
         ]
     for text in table(("LINE", "EMISSIONS", "TODAY", "TRIED AGAIN", "REASON"), rows):
         click.echo(text)
+    for one in found:
+        if one.restored:
+            click.echo(one.stands)
 
 
 @lines.command()
@@ -52,8 +56,12 @@ def pause(number: str, config: Path, reason: str) -> None:
 def resume(number: str, config: Path) -> None:
     """Have a line call again, whoever or whatever stopped it."""
     with asking(config) as ask:
-        ask.callbacks.resume_line(_known(ask.store, number))
+        known = _known(ask.store, number)
+        restored = any(one.restored for one in ask.callbacks.lines() if one.name == known)
+        ask.callbacks.resume_line(known)
     click.echo(f"line {number} places calls again")
+    if restored:
+        click.echo("who was called since the backup is not: `infocaller-bridge callbacks list --unsettled` lists them")
 
 
 def _known(store: Stored, number: str) -> str:

@@ -16,6 +16,10 @@ from bridge.store.tables import emission_states
 Kind = Literal["line", "source"]
 
 
+RESTORED = ("restored database", "base de datos restaurada")
+"""What the reason of a line begins with, in English or Spanish, that is held because its database was restored."""
+
+
 class Mode(StrEnum):
     """Whether a line or a source emits."""
 
@@ -25,7 +29,7 @@ class Mode(StrEnum):
     STOPPED = "stopped"
     """For what the platform said; until a person resumes it, or the configuration changes."""
     HELD = "held"
-    """A person paused it."""
+    """Until a person resumes it: another person paused it, or the database was restored from a backup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,11 @@ class EmissionState:
     polled_at: datetime | None = None
     failures: int = 0
     error: str = ""
+
+    @property
+    def restored(self) -> bool:
+        """Whether it is held because the database was restored from a backup."""
+        return self.mode is Mode.HELD and self.reason.startswith(RESTORED)
 
 
 def held(database: Database, connection: Connection, kind: Kind, name: str) -> EmissionState:

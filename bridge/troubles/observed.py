@@ -285,7 +285,14 @@ def _standing(kind: Kind, name: str, state: EmissionState) -> Iterator[Observati
     whose, calls = (f"Line {name}", "emits nothing") if kind == "line" else (f"Source {name}", "calls nobody")
     resume = f"`infocaller-bridge {'lines' if kind == 'line' else 'callbacks'} resume {name}`"
     why = f": {said(state.reason)}" if state.reason else ""
-    if state.mode is Mode.HELD:
+    if state.restored:
+        yield Observation(
+            "restored", name, Severity.ERROR,
+            f"{whose} {calls}, because the database was restored from a backup or is another one: {said(state.reason)}",
+            f"When each host that emits has started once: {resume}; then settle what "
+            "`infocaller-bridge callbacks list --unsettled` lists", state.since,
+        )  # fmt: skip
+    elif state.mode is Mode.HELD:
         yield Observation(
             kind, name, Severity.WARNING, f"{whose} {calls}, because a person paused it{why}",
             f"When it may go on: {resume}", state.since,

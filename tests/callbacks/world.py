@@ -96,15 +96,18 @@ class World:
         loaded = load(self.config)
         self.database: Database = connect(loaded.configuration.database.get_secret_value(), folder)
         self.queue = SqliteQueue(self.database, self.clock)
-        self.current = Current(Service.open(loaded, background=True))
+        service = Service.open(loaded, background=True)
+        self.state = service.state
+        self.current = Current(service)
         self._compose()
         self.calling.sweep()
 
     def _compose(self) -> None:
         self.calling = Calling(
             self.database, self.queue, lambda: self.current.configuration, self.current.use, self.folder,
-            self.folder / "state", self.clock, lambda: 0.5,
+            self.state, self.clock, lambda: 0.5,
         )  # fmt: skip
+        self.calling.look()
         self.desk = self.calling.desk
         made = Activities(self.database, self.queue, self.current.use, self.clock)
         made.own = self.calling.own
@@ -209,6 +212,7 @@ class World:
 
     def close(self) -> None:
         """Let go of everything."""
+        self.calling.fence.close()
         self.current.close()
         self.database.close()
 
