@@ -240,7 +240,9 @@ class CsvConnector(Connector):
             except ConnectorError as error:
                 yield Finding(f"table {name}", False, str(error))
                 continue
-            yield Finding(f"table {name}", True, f"{content.rows} rows with {', '.join(filter(None, content.columns))}")
+            yield Finding(
+                f"table {name}", True, f"{_rows(content.rows)} with {', '.join(filter(None, content.columns))}"
+            )
             if looked.options.phones:
                 yield self._tried(name, looked, content, deadline)
 
@@ -271,7 +273,11 @@ def _shown(looked: _Looked, content: Content, wanted: Wanted, found: int) -> str
     by_phone = wanted.phone is not None
     what = mask(wanted.phone.e164) if wanted.phone is not None else Mask().text(wanted.key or "")
     where = ", ".join(said.phones) if by_phone else said.key
-    return f"{said.file}, {content.rows} rows: {what} looked for in {where}\n→ {found} found"
+    return f"{said.file}, {_rows(content.rows)}: {what} looked for in {where}\n→ {found} found"
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'s' * (count != 1)}"
 
 
 def _plain(name: str) -> str:

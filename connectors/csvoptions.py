@@ -209,7 +209,7 @@ def _header(
     try:
         found = csvread.header(path, file.encoding, file.delimiter, [column for _, column in columns])
     except FileNotFoundError:
-        yield Problem((*place, "file"), f"there is no file {path}{_near(path)}")
+        yield Problem((*place, "file"), f"there is no file {_readable(path)}{_near(path)}")
         return None
     except IsADirectoryError:
         yield Problem((*place, "file"), f"{path} is a folder; write a file name")
@@ -224,6 +224,14 @@ def _header(
         if column not in found.header:
             yield Problem((*place, *where), f"{path.name} has no column {column}; {_meant(column, found.header)}")
     return found
+
+
+def _readable(path: Path) -> str:
+    """A path as people can read it: in double quotes, `\\t` and the like of a Windows path are control characters."""
+    text = str(path)
+    if text.isprintable():
+        return text
+    return f"{text!r}: its \\ was taken for more than it is: use single quotes, as in 'C:\\data\\new.csv', or write /"
 
 
 def _near(path: Path) -> str:

@@ -171,6 +171,10 @@ def _in_words(counts: Mapping[str, int]) -> str:
     return ", ".join([f"{_rows(counts['taken'])} taken", *others])
 
 
+def _are(count: int) -> str:
+    return f"{count:,} {'is' if count == 1 else 'are'}"
+
+
 def _rows(count: int) -> str:
     return f"{count:,} row{'s' * (count != 1)}"
 
@@ -278,7 +282,7 @@ def status(name: str, config: Path, watch: bool, as_json: bool) -> None:
 def pause(name: str, config: Path) -> None:
     """Keep what waits of a campaign back. What is being sent at this moment goes out."""
     with _asking(config) as ask:
-        click.echo(f"campaign {name} is paused: {ask.campaigns.pause(name):,} are kept back")
+        click.echo(f"campaign {name} is paused: {_are(ask.campaigns.pause(name))} kept back")
 
 
 @campaign.command()
@@ -289,7 +293,7 @@ def resume(name: str, config: Path) -> None:
     with _asking(config) as ask:
         if ask.campaigns.get(name).cancelled_at:
             raise NoCampaign(f"campaign {name} was cancelled: start it under another --name")
-        click.echo(f"campaign {name} goes on: {ask.campaigns.resume(name):,} are to be called")
+        click.echo(f"campaign {name} goes on: {_are(ask.campaigns.resume(name))} to be called")
 
 
 @campaign.command()
@@ -299,7 +303,7 @@ def resume(name: str, config: Path) -> None:
 def cancel(name: str, reason: str, config: Path) -> None:
     """End a campaign: nobody that waits is called any more. What is being sent at this moment goes out."""
     with _asking(config) as ask:
-        click.echo(f"campaign {name} is cancelled: {ask.campaigns.cancel(name, reason):,} are not called any more")
+        click.echo(f"campaign {name} is cancelled: {_are(ask.campaigns.cancel(name, reason))} not called any more")
 
 
 @campaign.command()

@@ -220,11 +220,14 @@ def _links(whole: Whole, connector: str) -> bool:
 
 
 def _tasks(whole: Whole, source: CallbackSource, loc: Loc) -> Iterator[Wrong]:
-    """Fields that the tasks of a connector don't have."""
+    """Fields that the tasks of a connector don't have, or that can never be what they are compared with."""
     abilities = None if source.from_ is None else whole.abilities(source.from_)
     if abilities is None or abilities.task_fields is None:
         return
     for where, template in templates(source, loc):
+        for path, value in sorted(template.compared):
+            if abilities.texts and path[0] == "task" and len(path) > 1:
+                yield Wrong(where, _never(member(path[0], path[1]), value))
         if where[len(loc)] == "number" or where[len(loc)] not in whole.keys(*loc):
             continue
         for path in sorted(template.paths):

@@ -120,6 +120,11 @@ WARNINGS = {
         "18:7",
         ["connectors.crm.tasks.statuses", "claimed, accepted, may_have_rung", "on:"],
     ),
+    "a task's text is no truth": (
+        CALLED.replace("rule_group: x", 'rule_group: x, when: "{{ task.due == true }}"'),
+        "12:60",
+        ["callbacks[0].when", "task.due is a text, never true"],
+    ),
     "a column that the list does not have": (
         CALLED.replace("rule_group: x", 'rule_group: x, variables: {CITA: "{{ task.dia }}"}'),
         "12:72",
@@ -216,6 +221,13 @@ def test_a_windows_path_in_double_quotes_is_told_how_to_be_written(tmp_path: Pat
     (said,) = told(tmp_path, f'connectors:\n  a: {{type: csv, tables: {{b: {{file: "{path}"}}}}}}\n')
     assert "single quotes" in said
     assert "hexdecimal" not in said
+
+
+def test_a_windows_path_whose_letters_were_taken_for_control_characters_is_told(tmp_path: Path) -> None:
+    text = CLINIC.replace("{file: citas.csv}", r'{file: "C:\temp\new.csv"}')
+    (said,) = told(tmp_path, text)
+    assert "single quotes" in said
+    assert "\t" not in said
 
 
 def test_all_that_is_shipped_is_free_of_warnings() -> None:

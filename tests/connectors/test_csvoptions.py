@@ -144,6 +144,6 @@ def test_probing_says_what_each_table_holds(folder: Path) -> None:
     said = {"contact": {"file": "contacts.csv", "phones": ["Phone"]}, "none": {"file": "none.csv", "key": "id"}}
     with connector(folder, tables=said) as opened:
         findings = {finding.what: finding for finding in opened.probe(Deadline.after(SOON))}
-    assert findings["table contact"].text == "1 rows with Code, Name, Phone"
+    assert findings["table contact"].text == "1 row with Code, Name, Phone"
     assert findings["lookup in contact"].text == "1 found by •••233"
     assert not findings["table none"].ok
