@@ -322,12 +322,13 @@ def fill(folder: Path, seconds: float) -> None:
     filler = folder / "filler"
     try:
         with filler.open("wb", buffering=0) as file:
-            end = time.monotonic() + seconds
+            end, step = time.monotonic() + seconds, 1024**2
             while time.monotonic() < end:
                 try:
-                    file.write(bytes(64 * 1024))
-                except OSError:
-                    time.sleep(0.05)
+                    file.write(bytes(step))
+                except OSError:  # to the last byte
+                    step = max(1, step // 2)
+                    time.sleep(0.01)
     finally:
         filler.unlink()
 

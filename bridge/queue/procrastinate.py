@@ -58,6 +58,7 @@ _REAP = text(
     " AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :seconds))"
     " FOR UPDATE OF job SKIP LOCKED) stalled"
 )
+_CLOCK = text("SELECT clock_timestamp()")
 _SWEEP = text(
     "DELETE FROM procrastinate_jobs WHERE task_name = :task AND (status IN ('succeeded', 'failed', 'aborted',"
     " 'cancelled') OR status = 'todo' AND scheduled_at < now() - interval '1 day')"
@@ -102,7 +103,9 @@ class ProcrastinateQueue(Queue):
         """See `Queue`."""
         if not given:
             return
-        jobs = [self._job(poke) for poke in given]
+        # PostgreSQL decides by its own clock what is due; another machine's may be hours off
+        there, here = connection.execute(_CLOCK).scalar_one(), self._now()
+        jobs = [self._job(poke, here, there) for poke in given]
         try:
             self._jobs.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
         except ConnectorException as error:
@@ -120,8 +123,9 @@ class ProcrastinateQueue(Queue):
         """See `Queue`. Any number of runners share the work; it is never certain that one is `alone`."""
         return ProcrastinateRunner(self._database, handlers, lanes, self._heartbeat, self._now)
 
-    def _job(self, poke: Poke) -> Job:
-        due = poke.due or self._now()
+    def _job(self, poke: Poke, here: datetime, there: datetime) -> Job:
+        """`here` and `there`: what this machine's clock and PostgreSQL's show."""
+        due = poke.due or here
         return Job(
             id=None,
             queue=_queue(poke.lane),
@@ -129,7 +133,7 @@ class ProcrastinateQueue(Queue):
             queueing_lock=None,
             task_name=_TASK,
             task_kwargs={"kind": poke.kind, "key": poke.key},
-            scheduled_at=due,
+            scheduled_at=there + max(due - here, timedelta()),
             priority=_priority(due),
         )
 

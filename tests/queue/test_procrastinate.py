@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -50,6 +51,22 @@ def test_of_two_workers_one_is_killed_and_the_other_does_everything(database: Da
         finally:
             assert runner.stop(60)
     assert set(answered.values()) == {1}
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=2), timedelta(hours=-2)])
+def test_what_is_due_is_due_though_this_machine_s_clock_is_hours_off(database: Database, off: timedelta) -> None:
+    queue = ProcrastinateQueue(database, QUICK, lambda: datetime.now(UTC) + off)
+    answered: Counter[str] = Counter()
+    runner = queue.runner({"work": lambda key: answered.update([key])}, {"": 2}, lambda: None)
+    runner.start()
+    try:
+        _poke(database, queue, "now")
+        with database.write() as connection:
+            queue.poke(connection, "work", "soon", datetime.now(UTC) + off + timedelta(seconds=1))
+            queue.poke(connection, "work", "late", datetime.now(UTC) + off + timedelta(hours=1))
+        until(lambda: set(answered) == {"now", "soon"})
+    finally:
+        assert runner.stop(60)
 
 
 def test_a_worker_that_is_slow_but_alive_keeps_its_jobs(database: Database, postgres_url: str) -> None:
