@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from bridge import saves
+from bridge import outage, saves
 from bridge.calltext import note, subject
 from bridge.callview import decimal, moment, view
 from bridge.config.model import ActivityFind, ActivityRule, Configuration, Line
@@ -79,9 +79,7 @@ class Activities:
         """Note down what this call has to leave in which CRM, in the caller's transaction."""
         with self._use() as serving:
             rules = [one for one in serving.configuration.activities if not self._told(connection, one, call)]
-            updates = {
-                rule.in_: serving.configuration.connectors[rule.in_].abilities().updates_activities for rule in rules
-            }
+            updates = {rule.in_: _can_correct(serving, rule.in_) for rule in rules}
         for rule in rules:
             for wanted in _wanted(rule, call, new):
                 self._note(connection, wanted, updates=updates[rule.in_])
@@ -134,8 +132,8 @@ class Activities:
         """The activity to be written; or what it came to, where nothing has to be."""
         self._in_order(delivery)
         making = _making(serving, delivery)
-        options = serving.configuration.connectors[making.rule.in_]
-        if _was_written(delivery) and not options.abilities().updates_activities:
+        outage.heed(serving.sources[making.rule.in_].connector)
+        if _was_written(delivery) and not _can_correct(serving, making.rule.in_):
             return Written(None, created=False, exchange=f"{making.rule.in_} can't correct what it has")
         if not self._is_wanted(making):
             return Written(
@@ -172,6 +170,8 @@ class Activities:
             except ExpressionError as error:
                 raise Misconfigured(f"find {name}: {error}") from error
             if found.outcome in (Outcome.DOWN, Outcome.LATE) and not step.optional:
+                for connector in step.in_:
+                    outage.heed(making.serving.sources[connector].connector)
                 reasons = "; ".join(f"{entry.connector}: {entry.note}" for entry in trail.entries if entry.note)
                 raise Unavailable(f"looking up {name} failed: {reasons or found.outcome}")
             making.outcomes[name] = found.outcome
@@ -201,6 +201,13 @@ class Activities:
         if made.state is State.DONE:
             record = Record(making.rule.in_, rule.table, made.written_id, wanted.payload["fields"], (making.caller,))
             making.found["contact"] = making.scope["contact"] = record
+
+
+def _can_correct(serving: Serving, connector: str) -> bool:
+    """Whether a CRM can correct an activity that it has. One that is out of order may be able to: that is decided when
+    it can be asked."""
+    options = serving.configuration.connectors.get(connector)
+    return options is None or options.abilities().updates_activities
 
 
 def _logged(connector: Connector, activities: Sequence[Activity]) -> Sequence[Written | Exception]:

@@ -21,7 +21,7 @@ from bridge.activities import Activities
 from bridge.callbacks import announced, reports
 from bridge.callbacks.calling import Calling
 from bridge.calls import Folding, Plan
-from bridge.config.load import Loaded, load
+from bridge.config.load import Loaded, load_to_serve
 from bridge.errors import ConfigurationFaults, StoreUnavailable
 from bridge.processes import end_with, heed_signals
 from bridge.queue import queue_for
@@ -53,7 +53,8 @@ class Background:
     ) -> None:
         self._current = current
         self._troubles = troubles or Troubles()
-        configuration = current.configuration
+        with current.use() as service:
+            configuration, connectors = service.configuration, tuple(service.sources)
         queue = queue_for(database)
         made = Activities(database, queue, current.use, _now)
         self._calling = Calling(
@@ -74,7 +75,7 @@ class Background:
             queue,
             {ADVANCE: lambda key: folding.advance(*split_call_key(key)), **self._calling.handlers},
             deliverer,
-            (*configuration.connectors, EMISSIONS),
+            (*connectors, EMISSIONS),
             pace=pace or Pace(retention=configuration.retention),
         )
 
@@ -202,7 +203,7 @@ def _now() -> datetime:
 def _main() -> int:
     """`python -m bridge.background CONFIG PARENT`: the working process beside those that serve."""
     path, parent = sys.argv[1:]
-    loaded = load(path)
+    loaded = load_to_serve(path)
     log.start(loaded.configuration.server.log)
     log.hide(log.secrets_in(loaded.configuration))
     return run(loaded, int(parent))

@@ -133,7 +133,7 @@ class Source:
     def find(self, wanted: Wanted, deadline: Deadline, cache: Cache | None) -> tuple[Sequence[Record], str]:
         """The records that match, and how that is known (empty: asked). Raises `ConnectorError`."""
         if self.connector.immediate:
-            return self.connector.find(wanted, deadline), ""
+            return self.connector.find(wanted, deadline), self.connector.stale(wanted.kind)
         kept = self._recent(wanted, cache)
         if kept is not None:
             return kept.records, "from the cache"

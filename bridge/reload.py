@@ -50,7 +50,7 @@ class Watcher:
     def _changed(self, loaded: Loaded) -> None:
         try:
             with self._current.use() as service:
-                known = service.loaded.warnings
+                before = service.loaded
                 successor = self._open(loaded, service)
         except Exception:  # noqa: BLE001 - whatever opening a connector raises must not end the watching
             _log.exception("the changed configuration could not be brought up, the last good one goes on serving")
@@ -60,9 +60,11 @@ class Watcher:
         self._troubles.clear("configuration")
         self._current.replace(successor)
         for warning in loaded.warnings:
-            if warning not in known:
+            if warning not in before.warnings:
                 _log.warning("%s", warning)
         _log.info("configuration taken up")
+        for name in before.out.keys() & loaded.configuration.connectors.keys():
+            _log.info("connector %s is in order again", name)
         for name in needs_restart(self._started, loaded.configuration.server):
             _log.warning("server.%s changed: that counts from the next start on", name)
         self._told(True, time.time())

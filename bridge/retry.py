@@ -4,6 +4,7 @@
 | --- | --- |
 | `Unavailable`, `TimedOut` | again: seconds at first, 15 minutes at most, with jitter; a CRM that said when is heeded |
 | `Misconfigured` | again every 15 minutes: heals by itself when the admin has mended it, seen as failed meanwhile |
+| `OutOfOrder` | again every minute, and never given up: nothing was asked of a connector that is out of order |
 | any other (a fault of the bridge, its own database) | like `Unavailable`; the log has the traceback |
 | `Rejected`, `Ambiguous` | never: a person decides |
 
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 
 from tenacity import RetryCallState, Retrying, wait_exponential
 
+from bridge.outage import OutOfOrder
 from connectors.base import Ambiguous, Misconfigured, Rejected, Unavailable
 
 GIVE_UP_AFTER = 72 * 3600.0
@@ -24,6 +26,9 @@ GIVE_UP_AFTER = 72 * 3600.0
 
 LONGEST = 15 * 60.0
 """Seconds between two attempts at most."""
+
+OUT_OF_ORDER = 60.0
+"""Seconds between two looks at whether a connector is in order again."""
 
 LONGEST_ASKED = 3600.0
 """Seconds that a CRM may ask to be left alone; a longer wish is cut to this."""
@@ -64,6 +69,8 @@ def decide(age: float, attempt: int, error: BaseException, random: Callable[[], 
         return Never("the CRM refused it; mend what it names, then retry")
     if isinstance(error, Ambiguous):
         return Never("it can't be known whether the CRM has it; look there, then retry or discard")
+    if isinstance(error, OutOfOrder):
+        return Later(_jittered(OUT_OF_ORDER, random))
     if age >= GIVE_UP_AFTER:
         return Never(f"given up after {age / 3600:.0f} hours; retry when the cause is mended")
     if isinstance(error, Misconfigured):

@@ -27,7 +27,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from bridge import background, log
-from bridge.config.load import Loaded, load
+from bridge.config.load import Loaded, load_to_serve
 from bridge.counters import SharedCounters
 from bridge.errors import BridgeError
 from bridge.gathering import Gathering
@@ -65,12 +65,14 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
 
     `host` and `port` override the configuration's; port 0 takes a free one. `web`: answer requests. `work`: do the
     background work, in a process of its own beside the answering ones. Requests in flight at the end are answered.
-    Raises `ConfigurationFaults`, `CannotServe`.
+    Connectors whose configuration is at fault are out of order, and the rest serves. Raises `ConfigurationFaults`,
+    `CannotServe`.
     """
-    loaded = load(path)
+    loaded = load_to_serve(path)
     _start_log(loaded)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
+    _tell_faults(loaded)
     if not web:
         return background.run(loaded)
     beside = Child("background work", _work_command(loaded)) if work else None
@@ -80,6 +82,17 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
         if beside is not None:
             beside.stop(_STOP_WITHIN)
         _log.info("stopped")
+
+
+def _tell_faults(loaded: Loaded) -> None:
+    """Say what is out of order, each once."""
+    for name, faults in loaded.out.items():
+        for fault in faults:
+            _log.error("connector %s is out of order, the others serve: %s", name, fault)
+    for fault in loaded.outages:
+        _log.error("what needs this is out of order, the rest serves: %s", fault)
+    for fault in loaded.ignored:
+        _log.warning("serving does without this: %s", fault)
 
 
 def _work_command(loaded: Loaded) -> list[str]:

@@ -14,6 +14,7 @@ from bridge.config.load import Loaded
 from bridge.config.model import Configuration
 from bridge.lookup import Lookups, Source
 from bridge.misses import CallerMisses
+from bridge.outage import Out
 from bridge.pace import SharedPace
 from bridge.permit import Permit
 from bridge.queries import Queries, Saver
@@ -57,7 +58,8 @@ class Service:
         tapes: Tapes | None = None,
     ) -> Service:
         """Bring it up. Connectors whose section did not change are taken over from `previous`, with their sign-ins and
-        what they keep, so that a change elsewhere in the file costs no caller anything.
+        what they keep, so that a change elsewhere in the file costs no caller anything. Those that are out of order
+        are there as `Out`.
 
         `save`: where `save:` steps go, None to show them only. `background`: this process does the background work, so
         it leaves rate limits to lookups during calls. `permit`: the one under which this process answers. `see` gets
@@ -79,6 +81,8 @@ class Service:
                     if tapes is not None:
                         context = replace(context, tape=tapes(name))
                     sources[name] = _source(name, options, context, state, permit)
+            for name, faults in loaded.out.items():
+                sources[name] = Source(Out(name, faults, common))
             return cls(loaded, sources, state, save)
         except BaseException:
             taken = set(previous.sources.values()) if previous is not None else set()

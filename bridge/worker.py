@@ -17,6 +17,7 @@ from uuid import uuid4
 
 from bridge import retry
 from bridge.errors import StoreUnavailable
+from bridge.outage import OutOfOrder
 from bridge.queue.base import ADVANCE, DELIVER, Handlers, Poke, Queue, call_key
 from bridge.retry import Later, NotNow
 from bridge.store import calls, deliveries, events, overview, privacy
@@ -151,7 +152,9 @@ class Deliverer:
         if isinstance(outcome, Written):
             self._done(delivery, Took(began, _ms(clock)), outcome)
         elif isinstance(outcome, NotNow):
-            self._put_off(delivery, outcome)
+            self._put_off(delivery, outcome.seconds, Failure(str(outcome), "Unavailable"))
+        elif isinstance(outcome, OutOfOrder):
+            self._put_off(delivery, retry.OUT_OF_ORDER, _failure(outcome), anew=True)
         else:
             self._fail(delivery, Took(began, _ms(clock)), outcome)
 
@@ -176,10 +179,10 @@ class Deliverer:
             if state is State.PENDING:
                 self._queue.poke(connection, DELIVER, str(delivery.id), lane=delivery.connector)
 
-    def _put_off(self, delivery: Delivery, error: NotNow) -> None:
-        due = self._now() + timedelta(seconds=error.seconds)
+    def _put_off(self, delivery: Delivery, seconds: float, why: Failure, *, anew: bool = False) -> None:
+        due = self._now() + timedelta(seconds=seconds)
         with self._database.write() as connection:
-            if deliveries.release(connection, delivery.id, self._owner, due, Failure(str(error), "Unavailable")):
+            if deliveries.release(connection, delivery.id, self._owner, due, why, anew=anew):
                 self._queue.poke(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
 
     def _fail(self, delivery: Delivery, took: Took, error: Exception) -> None:

@@ -267,6 +267,7 @@ class Abilities:
     `fields`: the field names of a kind where they are known beforehand, for "did you mean"; a kind that is not in it
     may have any. `task_fields`: those of a task, None where they are not known. `texts`: every field is a text, numbers
     and yes or no as well. `wordless`: the outcomes of tasks that are told in our own word, though others in the CRM's.
+    `fields_seen`: the fields are those that a file has now, which may change while the configuration does not.
     """
 
     by_phone: frozenset[str] = frozenset()
@@ -280,6 +281,7 @@ class Abilities:
     task_fields: frozenset[str] | None = None
     texts: bool = False
     wordless: tuple[str, ...] = ()
+    fields_seen: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,11 +297,16 @@ class TemplateUse:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something wrong in a connector's options that only it can know (a file that is not there): where it stands (path
-    from the connector's own section), what is wrong and what to write instead. A `warning` is said, and no fault."""
+    from the connector's own section), what is wrong and what to write instead. A `warning` is said, and no fault.
+
+    An `outage` is a fault of what the connector finds around it (a file that is missing or broken), not of what its
+    section says: the connector can be opened all the same, raises `Unavailable` or `Misconfigured` for what is
+    concerned, and works again by itself once that is mended."""
 
     loc: tuple[str | int, ...]
     text: str
     warning: bool = False
+    outage: bool = False
 
 
 class Breaker(BaseModel):
@@ -417,6 +424,11 @@ class Connector(ABC):
     def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
         """The records that match, best or newest first; empty when there are none. Raises `ConnectorError`."""
         raise self._cannot(f"look up {wanted.kind}")
+
+    def stale(self, kind: str) -> str:
+        """Why what `find` answers for this kind may be older than what is there now, and how old; empty: it is not.
+        Asks nobody."""
+        return ""
 
     def save(self, saved: Saved, deadline: Deadline) -> Written:
         """Keep a new record; under the same key only once. Raises `ConnectorError`."""

@@ -138,6 +138,11 @@ class CsvConnector(Connector):
             self.context.see(_shown(looked, content, wanted, len(found)))
         return [self._record(wanted.kind, looked.options, content, row) for row in found]
 
+    def stale(self, kind: str) -> str:
+        """Since when the table's file can't be taken up, and why."""
+        looked = self._tables.get(kind)
+        return looked.table.stale if looked is not None else ""
+
     def _record(self, kind: str, said: TableOptions, content: Content, row: Row) -> Record:
         number, cells = row
         fields = dict(zip(content.columns, cells, strict=True))
@@ -239,6 +244,9 @@ class CsvConnector(Connector):
                 content = looked.table.content
             except ConnectorError as error:
                 yield Finding(f"table {name}", False, str(error))
+                continue
+            if looked.table.stale:
+                yield Finding(f"table {name}", False, f"{_rows(content.rows)} {looked.table.stale}")
                 continue
             yield Finding(
                 f"table {name}", True, f"{_rows(content.rows)} with {', '.join(filter(None, content.columns))}"

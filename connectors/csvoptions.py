@@ -128,6 +128,7 @@ class CsvOptions(ConnectorOptions):
             fields={name: columns | {"id"} for name, columns in self._headers.items()},
             task_fields=self._task_header,
             texts=True,
+            fields_seen=True,
         )
 
     def problems(self, folder: Path) -> Iterator[Problem]:
@@ -176,11 +177,12 @@ def _folder(place: tuple[str | int, ...], path: Path) -> Iterator[Problem]:
     """What keeps a file from being written there."""
     where = (*place, "file") if place[-1] not in ("file", "results") else place
     if path.is_dir():
-        yield Problem(where, f"{path} is a folder; write a file name")
+        yield Problem(where, f"{path} is a folder; write a file name", outage=True)
     elif not path.parent.is_dir():
-        yield Problem(where, f"there is no folder {path.parent}; create it")
+        yield Problem(where, f"there is no folder {path.parent}; create it", outage=True)
     elif not os.access(path if path.exists() else path.parent, os.W_OK):
-        yield Problem(where, f"{path} can't be written; give the user that the bridge runs as the right to")
+        text = f"{path} can't be written; give the user that the bridge runs as the right to"
+        yield Problem(where, text, outage=True)
 
 
 def _written_back(tasks: Tasks, folder: Path) -> Iterator[Problem]:
@@ -195,6 +197,7 @@ def _written_back(tasks: Tasks, folder: Path) -> Iterator[Problem]:
                 ("tasks", "write_back"),
                 f"{path.name} is replaced as a whole, for which the user that the bridge runs as needs the right to "
                 f"write to {path.parent}",
+                outage=True,
             )
 
 
@@ -209,20 +212,21 @@ def _header(
     try:
         found = csvread.header(path, file.encoding, file.delimiter, [column for _, column in columns])
     except FileNotFoundError:
-        yield Problem((*place, "file"), f"there is no file {_readable(path)}{_near(path)}")
+        yield Problem((*place, "file"), f"there is no file {_readable(path)}{_near(path)}", outage=True)
         return None
     except IsADirectoryError:
-        yield Problem((*place, "file"), f"{path} is a folder; write a file name")
+        yield Problem((*place, "file"), f"{path} is a folder; write a file name", outage=True)
         return None
     except OSError as error:
-        yield Problem((*place, "file"), f"{path} can't be read: {error.strerror}")
+        yield Problem((*place, "file"), f"{path} can't be read: {error.strerror}", outage=True)
         return None
     except csvread.Damaged as error:
-        yield Problem((*place, "file"), f"{path}: {error}")
+        yield Problem((*place, "file"), f"{path}: {error}", outage=True)
         return None
     for where, column in columns:
         if column not in found.header:
-            yield Problem((*place, *where), f"{path.name} has no column {column}; {_meant(column, found.header)}")
+            text = f"{path.name} has no column {column}; {_meant(column, found.header)}"
+            yield Problem((*place, *where), text, outage=True)
     return found
 
 

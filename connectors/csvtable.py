@@ -1,7 +1,8 @@
 """A CSV table that is looked up: its index is made once, shared by all processes, and made anew when the file changes.
 
 The file is looked at twice a second, by a thread, so no caller ever waits. A changed file is taken up when it has
-been the same for two looks; one that is broken or gone leaves the last good content serving, and is logged once.
+been the same for two looks; one that is broken or gone leaves the last good content serving, that of an earlier start
+too, and is logged once.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 
 from connectors import csvread
@@ -32,7 +34,8 @@ _RECENT = 2.0  # seconds after a change in which another one may leave the file'
 _AGAIN = 30.0  # seconds after which a failure of the system is tried again
 _BROKEN_AGAIN = 300.0  # and a broken file that looks the same as before
 _SETTLED = 0.3  # seconds without a change after which a file that is needed at once counts as written
-_UNUSED = 7 * 86400  # seconds after which an index that nobody opened is deleted: it holds personal data
+_UNUSED = 7 * 86400  # seconds after which an index that nobody used is deleted: it holds personal data
+_TOUCH = 3600.0  # seconds between two notes that an index is in use
 _SUFFIX = ".csvindex"
 _CHILD = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order.pop('path'); "
@@ -56,8 +59,16 @@ class Place:
     cache: Path
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """Why a file can't be taken up as it is now, for people, and since when (Unix time)."""
+
+    text: str
+    since: float
+
+
 class Table:
-    """One table with its newest good content."""
+    """One table with its newest good content. `trouble` is set while that is not what the file holds now."""
 
     def __init__(self, place: Place, spec: Spec, log: logging.Logger) -> None:
         """Reads the file, which takes seconds for a million rows that no process has indexed yet. A file that is not
@@ -73,7 +84,10 @@ class Table:
         self._failed: Looked | None = None  # what it looked like when it could not be used
         self._again_at = 0.0
         self._verify_at: float | None = None
-        self._said = ""
+        self._index: Path | None = None
+        self._good_at = 0.0  # when the content was last seen to be that of the file, Unix time
+        self._touched = 0.0
+        self.trouble: Trouble | None = None
         path = hashlib.blake2b(os.path.realpath(place.source).encode(), digest_size=4).hexdigest()
         self._prefix = f"{place.name}-{path}{spec.fingerprint()}-"
         with self._loading, suppress(Closed):
@@ -87,6 +101,14 @@ class Table:
             raise type(self._failure)(str(self._failure))
         return content
 
+    @property
+    def stale(self) -> str:
+        """Of when the content is, and why it is not what the file holds now; empty where it is."""
+        trouble = self.trouble
+        if trouble is None or self._content is None:
+            return ""
+        return f"as of {datetime.fromtimestamp(self._good_at).astimezone():%Y-%m-%d %H:%M:%S}, because {trouble.text}"
+
     def look(self) -> None:
         """Take the file up if it changed and has settled; called twice a second by one thread."""
         now = self._look()
@@ -96,9 +118,11 @@ class Table:
         settled, self._looked = now == self._looked, now
         if now == self._failed and time.monotonic() < self._again_at:
             return
-        if settled and (now != self._loaded or self._due()):
+        if settled and (now != self._loaded or self._due() or self.trouble):
             with self._loading, suppress(Closed):
                 self._load(first=False)
+        if now == self._loaded and self.trouble is None:
+            self._in_use()
 
     def fresh(self) -> Content:
         """The content as the file is at this moment; waits for it. Raises like `content`."""
@@ -140,12 +164,18 @@ class Table:
         """A file that was changed just before it was read may have been changed again within the same clock tick."""
         return self._verify_at is not None and time.monotonic() >= self._verify_at
 
+    def _in_use(self) -> None:
+        """Note that the content is still that of the file, for those who find the index later and the file broken."""
+        self._good_at = time.time()
+        if self._index is not None and self._good_at - self._touched > _TOUCH:
+            self._touched = self._good_at
+            with suppress(OSError):  # somebody emptied the cache; what is mapped stays
+                os.utime(self._index)
+
     def _gone(self) -> None:
         self._looked = None
         with self._loading:
-            if self._content is None:
-                self._failure = Unavailable(f"there is no file {self._place.source}")
-            self._say(f"{self._place.source} is gone" + self._still())
+            self._fail(None, Unavailable(f"there is no file {self._place.source}"))
 
     def _load(self, *, first: bool) -> None:
         """Replace the content by what the file holds now, or say why not."""
@@ -171,24 +201,42 @@ class Table:
         self._content, self._loaded, self._looked, self._failed = content, looked, looked, None
         recent = looked is not None and time.time() - looked[0] / 1e9 < _RECENT
         self._verify_at = time.monotonic() + _RECENT if recent else None
+        if self.trouble is not None:
+            self._log.info("%s can be used again", self._place.source)
+        self.trouble = None
+        self._good_at = time.time()
         if built or changed:
             odd = f"; {built.oddities}" if built and built.oddities else ""
             level = logging.WARNING if odd else logging.INFO
             self._log.log(level, "%s: %d rows%s", self._place.source, content.rows, odd)
-        self._said = ""
 
     def _fail(self, looked: Looked | None, error: ConnectorError, again: float = _BROKEN_AGAIN) -> None:
+        """The file can't be taken up; said once, until something else or nothing is wrong."""
         self._failed, self._again_at, self._failure = looked, time.monotonic() + again, error
-        self._say(f"{error}" + self._still())
+        text, before = str(error), self.trouble
+        if before is not None and text == before.text:
+            return
+        if self._content is None and not self._closing.is_set():
+            self._recall()
+        self.trouble = Trouble(text, time.time() if before is None else before.since)
+        still = ""
+        if self._content is not None:
+            still = (
+                f"; what it held before goes on serving, as of {datetime.fromtimestamp(self._good_at):%Y-%m-%d %H:%M}"
+            )
+        self._log.warning("%s%s", text, still)
 
-    def _still(self) -> str:
-        return "; what it held before goes on serving" if self._content else ""
-
-    def _say(self, text: str) -> None:
-        """Each thing once, until something else or nothing is wrong."""
-        if text != self._said:
-            self._said = text
-            self._log.warning("%s", text)
+    def _recall(self) -> None:
+        """Serve what the file held at an earlier start, where its index is still there."""
+        found: list[tuple[float, Path]] = []
+        for path in self._place.cache.glob(f"{self._prefix}*{_SUFFIX}"):
+            with suppress(OSError):
+                found.append((path.stat().st_mtime, path))
+        for at, path in sorted(found, reverse=True):
+            content = _mapped(path)
+            if content is not None:
+                self._content, self._index, self._good_at = content, path, at
+                return
 
     def _open(self, *, first: bool) -> tuple[Content, Built | None]:
         """The content's index: the one that is there, else a new one. `Built` only for a new one."""
@@ -209,7 +257,7 @@ class Table:
             with suppress(FileNotFoundError):  # somebody emptied the cache; what is mapped stays
                 os.utime(target)
             self._tidy(target)
-        self._digest = digest
+        self._digest, self._index, self._touched = digest, target, time.time()
         return content, built
 
     def _tidy(self, current: Path) -> None:

@@ -13,7 +13,7 @@ LAYERS = (
     {"config", "dial", "scope", "state", "zones", "calling_hours"},
     {"store", "queue", "words", "callview", "calltext", "threads", "breaker", "pace", "misses"}
     | {"permit", "log", "gathering", "installation", "troubles", "counters"},
-    {"lookup", "gates", "emission_pace", "wire", "retry", "emitter", "saves"},
+    {"outage", "lookup", "gates", "emission_pace", "wire", "retry", "emitter", "saves"},
     {"queries", "calls", "activities", "callbacks"},
     {"keeping", "worker", "service", "reload", "processes", "metrics"},
     {"background", "simulator"},

@@ -436,9 +436,15 @@ class Callbacks:
         """Not to be called any more; false where it is too late for that, or there is no such callback."""
         book, now = self.book(), self._clock()
         with self._database.write() as connection:
-            if not callbacks.change(connection, id_, states.cancel(now, reason), now):
+            callback = callbacks.get(connection, id_)
+            known = callback is not None and callback.source in book.rules
+            change = states.cancel(now, reason)
+            if not known:  # whoever knows the source tells its CRM, as of those that are cancelled together
+                change = Change(change.before, {**change.values, "next_at": now})
+            if not callbacks.change(connection, id_, change, now):
                 return False
-            self._reports.tell(connection, book.configuration, id_)
+            if known:
+                self._reports.tell(connection, book.configuration, id_)
         return True
 
     def cancel_all(self, source: str, reason: str = "") -> int:

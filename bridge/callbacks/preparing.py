@@ -20,6 +20,7 @@ from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import CallData, Rules, Unusable, restored, stored
 from bridge.callbacks.turns import refused
 from bridge.lookup import Source
+from bridge.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
 from connectors.base import ConnectorError, Deadline, Misconfigured, Rejected, Task, Unavailable, Wanted
 from connectors.phone import Phone
@@ -126,6 +127,8 @@ def _listed(serving: Serving, rules: Rules, customer: Phone, now: datetime) -> N
         try:
             source = serving.sources[listed.in_]
             records, _ = source.find(Wanted(listed.table, phone=customer, limit=20), Deadline.after(_LOOK_UP), None)
+            if old := source.connector.stale(listed.table):  # who was added to it since then is not to be called
+                raise Unavailable(old)
             found = any(customer.same(phone) for record in records for phone in record.phones)
         except (ConnectorError, KeyError) as error:
             _log.warning("the do-not-call list %s in %s can't be read: %s", listed.table, listed.in_, error)
@@ -162,8 +165,9 @@ def _away(serving: Serving, callback: Callback, error: ConnectorError, now: date
     passing = error if isinstance(error, Unavailable | Misconfigured) else Unavailable(str(error))
     verdict = retry.decide(0.0, callback.attempts + 1, passing, random)
     seconds = verdict.seconds if isinstance(verdict, retry.Later) else retry.LONGEST
-    level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
-    _log.log(level, "callback %d is not called now, its CRM can't be asked: %s", callback.id, error)
+    if not isinstance(error, OutOfOrder):  # of which the start has told, not of each callback
+        level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
+        _log.log(level, "callback %d is not called now, its CRM can't be asked: %s", callback.id, error)
     spanish = serving.configuration.language == "es"
     said = f"el CRM no responde: {error}" if spanish else f"the CRM does not answer: {error}"
     return states.wait(now + timedelta(seconds=seconds), CRM_AWAY, said, attempts=callback.attempts + 1)

@@ -16,7 +16,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bridge.cli.options import chosen_line, config_option, variables_option
 from bridge.cli.trace import Trace
-from bridge.config.load import Loaded, load
+from bridge.config.load import Loaded, load, load_to_serve
 from bridge.config.model import Line
 from bridge.keeping import Keeper
 from bridge.queries import Answered, Question
@@ -60,7 +60,9 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
     replay: Path | None,
 ) -> int:
     """Answer a Query as the server would, and show the way: who was asked, what matched, how long, what goes out."""
-    loaded = load(config)
+    loaded = load_to_serve(config)
+    for fault in loaded.faults:
+        click.echo(f"fault: {fault}", err=True)
     tapes = Answers.read(replay).tape if replay is not None else None
     see = Trace(partial(click.echo, err=as_json)).see if trace else None
     with _keeper(loaded, write=write) as keeper:

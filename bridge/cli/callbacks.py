@@ -166,7 +166,7 @@ def _story(shown: Shown, line: Line) -> Iterator[str]:
 @config_option
 def confirm(id_: int, rang: str, config: Path) -> int:
     """Settle a callback that may have rung: yes, and it counts as called; no, and it is called."""
-    with asking(config) as ask:
+    with asking(config, strict=True) as ask:
         settled = ask.callbacks.confirm(id_, rang=rang == "yes")
         if settled is not None:
             click.echo(f"callback {id_} {'counts as called' if rang == 'yes' else 'is called again'}")

@@ -64,8 +64,8 @@ class _Asking:
 
 
 @contextmanager
-def _asking(config: Path) -> Iterator[_Asking]:
-    with asking(config) as ask:
+def _asking(config: Path, *, strict: bool = False) -> Iterator[_Asking]:
+    with asking(config, strict=strict) as ask:
         database = ask.store.database
         yield _Asking(ask.store, Campaigns(database, queue_for(database), ask.callbacks, now))
 
@@ -117,7 +117,7 @@ def start(  # noqa: PLR0913 - the options of a command
     """Take the rows of a file as callbacks. Exit 1: none of them can be called."""
     name = name or file.stem
     bad = _Faults(faults)
-    with _asking(config) as ask:
+    with _asking(config, strict=True) as ask:
         source = source or _only_source(ask.store.configuration)
         rules = ask.campaigns.rules(source)
         language = ask.store.configuration.language

@@ -25,9 +25,9 @@ class Asking:
 
 
 @contextmanager
-def asking(config: Path) -> Iterator[Asking]:
-    """The callbacks of a configuration. Raises `StoreUnavailable`."""
-    with stored(config) as store:
+def asking(config: Path, *, strict: bool = False) -> Iterator[Asking]:
+    """The callbacks of a configuration; `strict` as in `stored`. Raises `StoreUnavailable`."""
+    with stored(config, strict=strict) as store:
         queue = queue_for(store.database)
         yield Asking(store, Callbacks(store.database, queue, lambda: store.configuration, now))
 

@@ -28,7 +28,7 @@ def person() -> None:
 @config_option
 def export(phone: str, config: Path) -> None:
     """Print everything that is stored about a number (in any spelling), as JSON: database and spool."""
-    with stored(config) as store, spool(store) as spooled:
+    with stored(config, strict=True) as store, spool(store) as spooled:
         whose = number(phone, store.configuration)
         found = privacy.person(store.database, whose.e164, spooled)
     exported = {"number": whose.e164, "exported_at": datetime.now(UTC).isoformat(timespec="seconds"), **found}
@@ -42,7 +42,7 @@ def export(phone: str, config: Path) -> None:
 def forget(phone: str, config: Path, as_json: bool) -> int:
     """Erase a person's data (the number in any spelling): from the database, the spool, and the files that connectors
     write; what waits for a CRM is cancelled. Says what is left elsewhere. Exit 1: something could not be erased."""
-    with stored(config) as store:
+    with stored(config, strict=True) as store:
         whose = number(phone, store.configuration)
         with spool(store) as spooled:
             erased = privacy.forget(store.database, whose.e164, spooled)

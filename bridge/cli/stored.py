@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,14 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from bridge.config.callbacks import CallbackSource
+from bridge.config.essentials import Essentials, essentials
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration, Line
 from bridge.errors import StoreUnavailable
 from bridge.state import state_folder
 from bridge.store.database import Database, connect, unprepared
+from bridge.store.emissions import names
 from bridge.store.spool import Spool
 from connectors.phone import Phone, parse
 
@@ -25,7 +28,7 @@ _WIDEST, _WIDEST_LAST = 60, 120
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A configuration and its database."""
+    """A configuration, or what can be read of it, and its database."""
 
     loaded: Loaded
     database: Database
@@ -41,10 +44,19 @@ class Stored:
 
 
 @contextmanager
-def stored(config: Path) -> Iterator[Stored]:
+def stored(config: Path, *, strict: bool = False) -> Iterator[Stored]:
     """The database of a configuration, open. Raises `StoreUnavailable`; a database that is not there is not made,
-    because whoever runs a command need not be who runs the server."""
-    loaded = load(config)
+    because whoever runs a command need not be who runs the server.
+
+    It needs no more than the database, whatever else in the configuration is at fault: of the rest there is what can be
+    read, and the lines and sources that the database knows. `strict`: the configuration has to be good, else
+    `ConfigurationFaults` is raised.
+    """
+    found = Essentials(load(config), (), whole=True) if strict else essentials(config)
+    if found.faults:
+        count = f"{len(found.faults)} faults" if len(found.faults) > 1 else "a fault"
+        click.echo(f"warning: {config} has {count}; `infocaller-bridge check` says more", err=True)
+    loaded = found.loaded
     url = loaded.configuration.database.get_secret_value()
     missing = unprepared(url, loaded.folder)
     path = missing.path
@@ -53,9 +65,31 @@ def stored(config: Path) -> Iterator[Stored]:
         raise StoreUnavailable(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
     database = connect(url, loaded.folder)
     try:
-        yield Stored(loaded, database)
+        yield Stored(loaded if found.whole else _with_what_is_known(loaded, database), database)
     finally:
         database.close()
+
+
+def _with_what_is_known(loaded: Loaded, database: Database) -> Loaded:
+    """With those lines and sources besides that the database knows: to stop one takes no more than its name."""
+    configuration = loaded.configuration
+    with database.read() as connection:
+        lines, sources = names(connection)
+    lines -= {line.number for line in configuration.lines}
+    sources -= {source.title for source in configuration.callbacks}
+    more = {
+        "lines": [*configuration.lines, *map(_line, sorted(lines))] or [_line("unknown")],
+        "callbacks": [*configuration.callbacks, *map(_source, sorted(sources))],
+    }
+    return replace(loaded, configuration=configuration.model_copy(update=more))
+
+
+def _line(number: str) -> Line:
+    return Line.model_validate({"number": number, "password": "-"})
+
+
+def _source(name: str) -> CallbackSource:
+    return CallbackSource.model_validate({"name": name, "line": "-", "rule_group": "-"})
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
@@ -25,19 +25,39 @@ _LEAST_SECRET = 4
 @dataclass(frozen=True)
 class Loaded:
     """A configuration that can be used. `folder`: relative paths start there. `files` are all that were read for it,
-    the file itself, `.env` and those of `${file:…}`, each with a fingerprint of what was in it. `warnings` are worth a
-    word and keep nothing from running."""
+    the file itself and those of `${file:…}`, each with a fingerprint of what was in it. `warnings` are worth a word
+    and keep nothing from running.
+
+    Of what `load_to_serve` gives, some may be out of order: `out` are the connectors whose sections are at fault, with
+    their faults; `configuration` does not have them. `outages` are the faults of files that connectors read or write:
+    these connectors are there, and say so themselves when they are asked. `ignored` are the faults of what serving does
+    without. `load` gives none of them."""
 
     configuration: Configuration
     folder: Path
     path: Path
     warnings: tuple[Fault, ...] = ()
     files: Mapping[Path, str] = field(default_factory=dict)
+    out: Mapping[str, tuple[Fault, ...]] = field(default_factory=dict)
+    outages: tuple[Fault, ...] = ()
+    ignored: tuple[Fault, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """All that is wrong with it, in the order of the file."""
+        return in_order([*chain(*self.out.values()), *self.outages, *self.ignored])
+
+    def no_worse_than(self, before: Loaded) -> bool:
+        """Whether all that is out of order here was out of order there as well."""
+        known = {(fault.path, fault.text) for fault in (*before.outages, *before.ignored)}
+        new = (fault for fault in (*self.outages, *self.ignored) if (fault.path, fault.text) not in known)
+        return self.out.keys() <= before.out.keys() and next(new, None) is None
 
 
 @dataclass(frozen=True)
 class Read:
-    """What came of reading a file: `loaded`, or else `faults`. `files` as in `Loaded`, whatever came of it."""
+    """What came of reading a file: all `faults` in it, and `loaded`, what can be served with in spite of them (None:
+    nothing can). `files` as in `Loaded`, whatever came of it."""
 
     loaded: Loaded | None
     faults: tuple[Fault, ...]
@@ -48,6 +68,18 @@ def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Loaded:
     """The configuration in this file. `environ`: the variables for `${NAME}`, the process's own where None.
 
     Raises `ConfigurationFaults` with every fault in it.
+    """
+    result = attempt(path, environ)
+    if result.loaded is None or result.faults:
+        raise ConfigurationFaults(result.faults)
+    return result.loaded
+
+
+def load_to_serve(path: str | Path, environ: Mapping[str, str] | None = None) -> Loaded:
+    """As `load`, but bearing with whatever concerns single connectors alone, and with faults in `tests:`. What is out
+    of order is in the answer.
+
+    Raises `ConfigurationFaults` where anything else is wrong.
     """
     result = attempt(path, environ)
     if result.loaded is None:
@@ -65,15 +97,49 @@ def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
     except files.NotUsable as error:
         return Read(None, (Fault(str(path), 0, 0, "", f"the file {error}{_cure(error)}"),), {path: ""})
     try:
-        configuration, told = _understand(path, folder, data, environment)
+        understood = _understand(path, folder, data, environment)
     except Unreadable as error:
-        configuration, told = None, (at(str(path), error.mark, (), str(error)),)
+        understood = _Understood(refused=[at(str(path), error.mark, (), str(error))])
     prints = {path: files.fingerprint(data)}
     prints |= {file: files.fingerprint(content) for file, content in environment.read.items()}
-    if configuration is None:
-        return Read(None, told, prints)
-    warnings = (*told, *environment.warnings)
-    return Read(Loaded(configuration, folder, path, warnings=warnings, files=prints), (), prints)
+    understood.warnings = (*understood.warnings, *environment.warnings)
+    return understood.read(folder, path, prints)
+
+
+@dataclass
+class _Understood:
+    """What a file says: the configuration, as far as there is one, and its faults by what they keep from serving:
+    everything (`refused`), single connectors (`out`), parts of them (`outages`), nothing (`ignored`)."""
+
+    configuration: Configuration | None = None
+    warnings: tuple[Fault, ...] = ()
+    refused: list[Fault] = field(default_factory=list)
+    out: dict[str, list[Fault]] = field(default_factory=dict)
+    outages: list[Fault] = field(default_factory=list)
+    ignored: list[Fault] = field(default_factory=list)
+
+    def add(self, wrong: Wrong, fault: Fault) -> None:
+        """One fault more, that of `wrong`, whose place is one in the file."""
+        if wrong.outage:
+            self.outages.append(fault)
+        elif wrong.loc[:1] == ("connectors",) and len(wrong.loc) > 1:
+            self.out.setdefault(str(wrong.loc[1]), []).append(fault)
+        elif wrong.loc[:1] == ("tests",):
+            self.ignored.append(fault)
+        else:
+            self.refused.append(fault)
+
+    def read(self, folder: Path, path: Path, prints: Mapping[Path, str]) -> Read:
+        """What came of it."""
+        faults = in_order([*self.refused, *chain(*self.out.values()), *self.outages, *self.ignored])
+        if self.refused or self.configuration is None:
+            return Read(None, faults, prints)
+        left = {name: one for name, one in self.configuration.connectors.items() if name not in self.out}
+        shortened = {"connectors": left, **({"tests": []} if self.ignored else {})}
+        configuration = self.configuration.model_copy(update=shortened) if faults else self.configuration
+        out = {name: in_order(found) for name, found in self.out.items()}
+        outages, ignored = in_order(self.outages), in_order(self.ignored)
+        return Read(Loaded(configuration, folder, path, self.warnings, prints, out, outages, ignored), faults, prints)
 
 
 def _cure(error: files.NotUsable) -> str:
@@ -82,10 +148,8 @@ def _cure(error: files.NotUsable) -> str:
     )
 
 
-def _understand(
-    path: Path, folder: Path, data: bytes, environment: Environment
-) -> tuple[Configuration | None, tuple[Fault, ...]]:
-    """The configuration with its warnings, or None with its faults. Raises `Unreadable`."""
+def _understand(path: Path, folder: Path, data: bytes, environment: Environment) -> _Understood:
+    """Raises `Unreadable`."""
     try:
         text = files.text(data)
     except files.NotText as error:
@@ -99,13 +163,14 @@ def _understand(
         wrong += _whole_file(whole)
     secrets = set() if whole is None else {secret.get_secret_value() for _, secret in whole.secrets()}
     secrets = {secret for secret in secrets if len(secret) >= _LEAST_SECRET}
-    faults = located(str(path), source, wrong, environment.values, secrets)
-    faults += [at(str(path), mark, loc, text) for mark, loc, text in source.twice]
-    if faults or whole is None:
-        return None, in_order(faults)
-    advised = _in_file(whole, advice.advise(whole, path))
-    warnings = located(str(path), source, advised, environment.values, secrets)
-    return whole.configuration, in_order(warnings)
+    found = _Understood(None if whole is None else whole.configuration)
+    for one, fault in zip(wrong, located(str(path), source, wrong, environment.values, secrets), strict=True):
+        found.add(one, fault)
+    found.refused += [at(str(path), mark, loc, text) for mark, loc, text in source.twice]
+    if whole is not None and not found.refused:
+        advised = _in_file(whole, advice.advise(whole, path))
+        found.warnings = in_order(located(str(path), source, advised, environment.values, secrets))
+    return found
 
 
 def _whole_file(whole: Whole) -> Iterator[Wrong]:
@@ -119,4 +184,4 @@ def _whole_file(whole: Whole) -> Iterator[Wrong]:
 
 def _in_file(whole: Whole, found: Iterable[Wrong]) -> Iterator[Wrong]:
     for wrong in found:
-        yield Wrong(whole.in_file(wrong.loc), wrong.text, wrong.at_key)
+        yield replace(wrong, loc=whole.in_file(wrong.loc))

@@ -95,7 +95,7 @@ def _expression(whole: Whole, use: Use) -> Iterator[Wrong]:
         else:
             text = of_call(name, field, [*BUILTINS, *use.known]) or _kept(whole, use.loc, name, field)
         if text:
-            yield Wrong(use.loc, text)
+            yield Wrong(use.loc, text, outage=name in use.known and _seen(whole, use, name))
 
 
 def _kept(whole: Whole, loc: Loc, name: str, field: str | None) -> str | None:
@@ -118,11 +118,21 @@ def _section(loc: Loc) -> Loc:
 
 
 def _of_record(whole: Whole, use: Use, section: Loc, name: str, field: str | None) -> str | None:
-    own = whole.configuration.activities[int(section[1])].in_ if section[0] == "activities" else ""
-    fields = whole.fields(use.known[name], name, own)
+    fields = whole.fields(use.known[name], name, _own(whole, section))
     if field is None or fields is None or field in fields:
         return None
     return f"{name} has no field {field}; {meant(field, fields)}"
+
+
+def _seen(whole: Whole, use: Use, name: str) -> bool:
+    """Whether the fields of what is found are those that a file has now."""
+    connectors = use.known[name].in_ or [_own(whole, _section(use.loc))]
+    return any(known.fields_seen for one in connectors if (known := whole.abilities(one)) is not None)
+
+
+def _own(whole: Whole, section: Loc) -> str:
+    """The connector of an activity's rule, where a step of its `find` names none."""
+    return whole.configuration.activities[int(section[1])].in_ if section[0] == "activities" else ""
 
 
 def of_call(name: str, field: str | None, known: list[str]) -> str | None:

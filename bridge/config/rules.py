@@ -28,7 +28,7 @@ def check(whole: Whole) -> Iterator[Wrong]:
     """Everything that breaks a rule."""
     configuration = whole.configuration
     yield from _server(whole)
-    yield from _database(configuration)
+    yield from database(configuration)
     for position, line in enumerate(configuration.lines):
         yield from _line(line, ("lines", position))
     yield from _same_lines(configuration)
@@ -62,7 +62,8 @@ def _loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def _database(configuration: Configuration) -> Iterator[Wrong]:
+def database(configuration: Configuration) -> Iterator[Wrong]:
+    """What is wrong with the database's address."""
     url = configuration.database.get_secret_value()
     if url.startswith("postgresql://") and re.match(r"postgresql://[^/]*/[^/]", url):
         return

@@ -39,11 +39,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """Something wrong at `loc`: with its key, or with its value."""
+    """Something wrong at `loc`: with its key, or with its value. `outage`: with a file beside it, see
+    `connectors.base.Problem`."""
 
     loc: Loc
     text: str
     at_key: bool = False
+    outage: bool = False
 
 
 class Unfilled(Exception):

@@ -34,7 +34,7 @@ def problems(whole: Whole, *, warnings: bool = False) -> Iterator[Wrong]:
             loc: Loc = ("connectors", name, *problem.loc)
             around = loc[:-1] if len(loc) > _OWN else loc
             if problem.warning == warnings and whole.whole(*around):
-                yield Wrong(loc, problem.text)
+                yield Wrong(loc, problem.text, outage=problem.outage)
 
 
 def _find(whole: Whole, step: FindStep, name: str, loc: Loc, own: str = "") -> Iterator[Wrong]:

@@ -22,8 +22,9 @@ class Watched:
     editors that rename, links that are turned elsewhere and copies with an old date are all seen.
 
     `changed` gets each new good configuration, `faulty` the faults of a new bad one; both are called in the watching
-    thread. What they raise is logged, and the watch goes on. `environ` as in `load`. `start` begins the thread; `look`
-    is one look, for those who bring their own clock.
+    thread. Good is also one with faults, as long as nothing is out of order that was not before. What they raise is
+    logged, and the watch goes on. `environ` as in `load`. `start` begins the thread; `look` is one look, for those who
+    bring their own clock.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Watched:
         self._faulty = faulty
         self._environ = environ
         self._every = every
+        self._loaded = loaded
         self._taken: Fingerprints = dict(loaded.files)
         self._before: Fingerprints = self._taken
         self._stopping = threading.Event()
@@ -79,7 +81,8 @@ class Watched:
         if any(print_ != now.get(path, print_) for path, print_ in result.files.items()):
             return  # it changed again while it was read
         self._taken = self._before = dict(result.files)
-        if result.loaded is not None:
+        if result.loaded is not None and result.loaded.no_worse_than(self._loaded):
+            self._loaded = result.loaded
             self._changed(result.loaded)
         else:
             self._faulty(result.faults)

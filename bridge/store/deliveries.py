@@ -237,11 +237,22 @@ def dead(connection: Connection, id_: int, owner: str, took: Took, failure: Fail
     return True
 
 
-def release(connection: Connection, id_: int, owner: str, next_at: datetime, failure: Failure | None = None) -> bool:
-    """Give it back unasked (its CRM is left alone for now): the attempt does not count. False: lease lost."""
+def release(
+    connection: Connection,
+    id_: int,
+    owner: str,
+    next_at: datetime,
+    failure: Failure | None = None,
+    *,
+    anew: bool = False,
+) -> bool:
+    """Give it back unasked (its CRM is left alone for now): the attempt does not count. `anew`: nor does the time that
+    it has waited so far. False: lease lost."""
     values: dict[str, Any] = {"state": State.PENDING.value, "next_at": next_at, "attempts": deliveries.c.attempts - 1}
     if failure:
         values |= {"error": failure.text, "error_class": failure.name}
+    if anew:
+        values["first_at"] = None
     return _settle(connection, id_, owner, values)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, select, update
 
 from bridge.store.database import Database
-from bridge.store.tables import emission_states
+from bridge.store.tables import callbacks, calls, emission_states
 
 Kind = Literal["line", "source"]
 
@@ -80,6 +80,15 @@ def all_of(connection: Connection, kind: Kind) -> dict[str, EmissionState]:
     """All that is known, by name."""
     query = select(emission_states).where(emission_states.c.kind == kind)
     return {row.name: _state(row) for row in connection.execute(query)}
+
+
+def names(connection: Connection) -> tuple[set[str], set[str]]:
+    """The lines and the sources that there is anything about. Looks through whole tables."""
+    known = connection.execute(select(emission_states.c.kind, emission_states.c.name)).all()
+    called = connection.execute(select(callbacks.c.line, callbacks.c.source).distinct()).all()
+    heard = connection.execute(select(calls.c.line).distinct()).scalars().all()
+    lines = {row.name for row in known if row.kind == "line"} | {row.line for row in called} | set(heard)
+    return lines, {row.name for row in known if row.kind == "source"} | {row.source for row in called}
 
 
 def save(connection: Connection, kind: Kind, name: str, values: Mapping[str, Any]) -> None:

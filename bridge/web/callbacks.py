@@ -236,6 +236,8 @@ class _Outbound(_Route):
                 client, Refused(404, "there is nothing at this URL: is its token that of the source?")
             )
         options = self._configuration.connectors.get(source.from_ or "")
+        if options is None and source.from_ is not None:
+            raise Refused(503, f"connector {source.from_} is out of order: `infocaller-bridge check` says why")
         if not isinstance(options, SalesforceOptions):
             raise Refused(
                 404, f"callbacks {name}: from: names no Salesforce connector, so it takes no Outbound Messages"

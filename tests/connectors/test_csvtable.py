@@ -1,5 +1,6 @@
 """Tables follow their files: whole, never half, and without anybody waiting."""
 
+import contextlib
 import logging
 import os
 import random
@@ -140,12 +141,78 @@ def test_a_file_that_is_gone_leaves_the_old_content_and_says_so_once(
 ) -> None:
     with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
         contacts.unlink()
-        eventually(lambda: "is gone" in caplog.text, "a word in the log")
+        eventually(lambda: "there is no file" in caplog.text, "a word in the log")
         threading.Event().wait(1.2)
         assert names(opened) == ["Old"]
-        assert caplog.text.count("is gone") == 1
+        assert caplog.text.count("there is no file") == 1
         contacts.write_text(NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
+
+
+def break_it(path: Path) -> None:
+    path.write_bytes(b"PK\x03\x04 a spreadsheet")
+
+
+@pytest.mark.parametrize("spoil", [break_it, Path.unlink, lambda path: path.write_text("name,tel\nOld,600112233\n")])
+def test_what_a_file_held_serves_on_after_a_restart_and_says_that_it_is_old(
+    contacts: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+        assert opened.stale("contact") == ""
+    spoil(contacts)
+    with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+        assert "contacts.csv" in opened.stale("contact")
+        assert opened.stale("contact").startswith(f"as of {time.localtime().tm_year}-")
+        assert caplog.text.count("what it held before goes on serving") == 1
+        [finding] = opened.probe(Deadline.after(SOON))
+        assert not finding.ok
+        contacts.write_text(NEW)
+        eventually(lambda: names(opened) == ["New"], "the mended content")
+        eventually(lambda: opened.stale("contact") == "", "that it is no longer old")
+
+
+def test_without_an_earlier_start_a_broken_file_is_an_outage_until_it_is_mended(contacts: Path) -> None:
+    break_it(contacts)
+    with connector(contacts.parent) as opened:
+        with pytest.raises(Unavailable, match="a spreadsheet of Excel"):
+            found(opened)
+        assert opened.stale("contact") == ""
+        contacts.write_text(NEW)
+        eventually(lambda: taken(opened), "the mended content")
+
+
+def taken(opened: CsvConnector) -> bool:
+    with contextlib.suppress(Unavailable):
+        return names(opened) == ["New"]
+    return False
+
+
+def test_an_index_for_other_columns_does_not_serve_in_place_of_a_broken_file(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+    break_it(contacts)
+    tables = {"contact": {"file": "contacts.csv", "phones": ["mobile"]}}
+    with connector(contacts.parent, tables=tables) as opened, pytest.raises(Unavailable):
+        found(opened)
+
+
+def test_the_same_file_moved_away_and_back_is_no_longer_old(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        contacts.rename(contacts.with_name("away"))
+        eventually(lambda: opened.stale("contact"), "that it is gone")
+        contacts.with_name("away").rename(contacts)
+        eventually(lambda: not opened.stale("contact"), "that it is back")
+        assert names(opened) == ["Old"]
+
+
+def test_an_index_in_use_is_noted_as_such(contacts: Path) -> None:
+    with connector(contacts.parent) as opened:
+        [index] = index_files(contacts.parent)
+        os.utime(index, (1, 1))
+        opened._tables["contact"].table._touched = 0.0  # as an hour later
+        eventually(lambda: index.stat().st_mtime > 1, "its new date")
 
 
 def test_a_file_that_may_not_be_read_is_the_admins_to_mend(contacts: Path) -> None:
@@ -180,7 +247,7 @@ def test_a_large_file_is_read_by_another_process_and_looked_up_alike(contacts: P
         eventually(lambda: names(opened, "600100000") == ["Second 0"], "the new content")
         with contacts.open("a") as file:
             file.write('9,"broken,911222333\n')
-        eventually(lambda: opened._tables["contact"].table._said != "", "the fault")
+        eventually(lambda: opened.stale("contact"), "the fault")
         assert names(opened, "600100000") == ["Second 0"]
 
 
