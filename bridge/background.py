@@ -152,10 +152,10 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         watch.close()
         troubles.close()
         return 0
-    current = Current(Service.open(loaded, background=True))
+    current = Current(Service.open(loaded, background=True, troubles=troubles))
     watcher = Watcher(
         current,
-        lambda changed, before: Service.open(changed, previous=before, background=True),
+        lambda changed, before: Service.open(changed, previous=before, background=True, troubles=troubles),
         lambda _good, _at: None,
         troubles,
     )

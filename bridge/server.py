@@ -288,10 +288,10 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         with permit.waiting():
             keeper.save(saved, deadline)
 
-    current = Current(Service.open(loaded, save=save, permit=permit))
+    current = Current(Service.open(loaded, save=save, permit=permit, troubles=troubles))
 
     def reopened(changed: Loaded, before: Service) -> Service:
-        return Service.open(changed, previous=before, save=save, permit=permit)
+        return Service.open(changed, previous=before, save=save, permit=permit, troubles=troubles)
 
     watcher = Watcher(current, reopened, metrics.reloaded, troubles)
     watcher.start()

@@ -19,10 +19,13 @@ from bridge.pace import SharedPace
 from bridge.permit import Permit
 from bridge.queries import Queries, Saver
 from bridge.state import state_folder
+from bridge.troubles import Severity, Troubles
 from connectors.base import ConnectorOptions, Context, Tape
 from connectors.registry import installed
 
 _log = logging.getLogger("bridge.service")
+
+_MEND = "Mend the file, or name the one that is meant; it is taken up by itself"
 
 See = Callable[[str, str], None]
 """Gets a connector's name and what it asked or was answered, masked."""
@@ -34,11 +37,19 @@ Tapes = Callable[[str], Tape]
 class Service:
     """Everything that one configuration brings up. Made by `Service.open`; `close` lets go of it."""
 
-    def __init__(self, loaded: Loaded, sources: Mapping[str, Source], state: Path, save: Saver | None) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        sources: Mapping[str, Source],
+        state: Path,
+        save: Saver | None,
+        account: _Account | None = None,
+    ) -> None:
         self.loaded = loaded
         self.configuration: Configuration = loaded.configuration
         self.folder = loaded.folder
         self.state = state
+        self.account = account
         self.sources = dict(sources)
         self.lookups = Lookups(self.sources, self.configuration.lines[0].country)
         limited = any(query.misses_per_caller is not None for query in self.configuration.queries.values())
@@ -56,6 +67,7 @@ class Service:
         permit: Permit | None = None,
         see: See | None = None,
         tapes: Tapes | None = None,
+        troubles: Troubles | None = None,
     ) -> Service:
         """Bring it up. Connectors whose section did not change are taken over from `previous`, with their sign-ins and
         what they keep, so that a change elsewhere in the file costs no caller anything. Those that are out of order
@@ -64,11 +76,13 @@ class Service:
         `save`: where `save:` steps go, None to show them only. `background`: this process does the background work, so
         it leaves rate limits to lookups during calls. `permit`: the one under which this process answers. `see` gets
         the connector and each of its requests with its answer, masked. `tapes`: what their requests go through, if
-        anything; then nothing that an earlier start learnt is used.
+        anything; then nothing that an earlier start learnt is used. `troubles`: where it is reported that a table can't
+        be read.
         """
         state = state_folder(loaded)
         common = _context(loaded, state, background, permit, tapes)
         sources: dict[str, Source] = {}
+        account = previous.account if previous is not None else _Account(troubles) if troubles is not None else None
         try:
             for name, options in loaded.configuration.connectors.items():
                 kept = previous.sources.get(name) if previous is not None else None
@@ -76,6 +90,8 @@ class Service:
                     sources[name] = kept
                 else:
                     context = replace(common, log=logging.getLogger(f"connectors.{name}"))
+                    if account is not None:
+                        context = replace(context, told=account.of(name))
                     if see is not None:
                         context = replace(context, see=partial(see, name))
                     if tapes is not None:
@@ -83,7 +99,7 @@ class Service:
                     sources[name] = _source(name, options, context, state, permit)
             for name, faults in loaded.out.items():
                 sources[name] = Source(Out(name, faults, common))
-            return cls(loaded, sources, state, save)
+            return cls(loaded, sources, state, save, account)
         except BaseException:
             taken = set(previous.sources.values()) if previous is not None else set()
             for source in sources.values():
@@ -166,6 +182,38 @@ def _same(previous: Service, loaded: Loaded, name: str) -> bool:
         and before.lines[0].timezone == now.lines[0].timezone
         and before.server.threads == now.server.threads
     )
+
+
+class _Account:
+    """Keeps account of the parts of connectors that can't be used, and of who said so last: when a connector that was
+    replaced meanwhile is closed, that is not the end of it."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+        self._now: dict[str, object] = {}
+
+    def of(self, connector: str) -> Callable[[str, str, bool], None]:
+        """What a connector that is opened is given as `Context.told`."""
+        whose = object()
+
+        def told(part: str, why: str, serves: bool) -> None:
+            subject = f"{connector}.{part}"
+            if why:
+                self._now[subject] = whose
+                self._report(subject, why, serves=serves)
+            elif self._now.get(subject) is whose:
+                del self._now[subject]
+                self._troubles.clear("table", subject)
+
+        return told
+
+    def _report(self, subject: str, why: str, *, serves: bool) -> None:
+        connector, _, part = subject.partition(".")
+        text = f"Table {part} of connector {connector} can't be read, Queries get on_error: {why}"
+        if serves:
+            text = f"Table {part} of connector {connector} can't be read, what it held before serves: {why}"
+        severity = Severity.WARNING if serves else Severity.ERROR
+        self._troubles.report("table", subject, severity=severity, text=text, action=_MEND)
 
 
 def _context(

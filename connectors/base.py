@@ -370,6 +370,10 @@ def nothing_seen(_exchange: str) -> None:
     """Nobody watches: `Context.see` where there is no `--trace`. Connectors need not describe anything for it."""
 
 
+def nobody_told(_part: str, _why: str, _serves: bool) -> None:
+    """Nobody keeps account of it: `Context.told` where the bridge does not serve. Connectors then log it themselves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the bridge gives a connector when it opens it.
@@ -379,6 +383,8 @@ class Context:
     restart and may be emptied at any time. `background`: this process does background work, which leaves a CRM's limits
     to lookups during calls. `waiting()`: enter it around every wait for the outside, so that others
     compute meanwhile. `see`: called with each request and answer as a person may read it (masked), for `--trace`.
+    `told`: called with the name of a part of the connector (a table) that can't be used, or not as it is now, why, and
+    whether what it held before serves meanwhile; with an empty reason when that is over.
     `tape`: what HTTP requests go through (`connectors.http` sees to it) while answers are kept for tests, or played.
     """
 
@@ -391,6 +397,7 @@ class Context:
     pace: Pace = field(default_factory=_NoPace)
     waiting: Callable[[], AbstractContextManager[object]] = nullcontext
     see: Callable[[str], None] = nothing_seen
+    told: Callable[[str, str, bool], None] = nobody_told
     tape: Tape | None = None
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
 

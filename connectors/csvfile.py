@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar
@@ -35,6 +36,7 @@ from connectors.base import (
     Task,
     Wanted,
     Written,
+    nobody_told,
     nothing_seen,
 )
 from connectors.csvbuild import Spec
@@ -91,7 +93,8 @@ class CsvConnector(Connector):
         cache = self._own_cache or self.context.cache
         assert cache is not None, "one of the two is there"  # noqa: S101
         place = Place(f"{_plain(self.name)}-{_plain(name)}", said.path(self.context.folder), cache)
-        return Table(place, spec, self.context.log)
+        told = self.context.told
+        return Table(place, spec, self.context.log, None if told is nobody_told else partial(told, name))
 
     def _output(self, said: CsvFile, last: str = "") -> Output:
         return Output(said.path(self.context.folder), said.encoding, said.delimiter, self.context.log, last=last)

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -41,6 +41,9 @@ _CHILD = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order.pop('path'); "
     "from connectors.csvbuild import main; main(order)"
 )
+
+Told = Callable[[str, bool], None]
+"""Gets why the file can't be taken up as it is now, and whether what it held before serves; empty: it is taken up."""
 
 Looked = tuple[int, int, int]
 """Modification time in ns, size and inode: what tells that a file changed."""
@@ -70,10 +73,11 @@ class Trouble:
 class Table:
     """One table with its newest good content. `trouble` is set while that is not what the file holds now."""
 
-    def __init__(self, place: Place, spec: Spec, log: logging.Logger) -> None:
+    def __init__(self, place: Place, spec: Spec, log: logging.Logger, told: Told | None = None) -> None:
         """Reads the file, which takes seconds for a million rows that no process has indexed yet. A file that is not
-        there or broken is no error here: `content` says so."""
-        self._place, self._spec, self._log = place, spec, log
+        there or broken is no error here: `content` says so. `told`: who keeps account of it, where somebody does; else
+        it is logged."""
+        self._place, self._spec, self._log, self._told = place, spec, log, told
         self._closing = threading.Event()
         self._loading = threading.Lock()
         self._content: Content | None = None
@@ -152,6 +156,8 @@ class Table:
         with self._loading:
             self._content = None
             self._failure = Unavailable(f"{self._place.source} is closed")
+            if self.trouble is not None and self._told is not None:
+                self._told("", False)
 
     def _look(self) -> Looked | None:
         try:
@@ -203,6 +209,8 @@ class Table:
         self._verify_at = time.monotonic() + _RECENT if recent else None
         if self.trouble is not None:
             self._log.info("%s can be used again", self._place.source)
+            if self._told is not None:
+                self._told("", False)
         self.trouble = None
         self._good_at = time.time()
         if built or changed:
@@ -224,7 +232,9 @@ class Table:
             still = (
                 f"; what it held before goes on serving, as of {datetime.fromtimestamp(self._good_at):%Y-%m-%d %H:%M}"
             )
-        self._log.warning("%s%s", text, still)
+        self._log.log(logging.WARNING if self._told is None else logging.INFO, "%s%s", text, still)
+        if self._told is not None:
+            self._told(text, self._content is not None)
 
     def _recall(self) -> None:
         """Serve what the file held at an earlier start, where its index is still there."""

@@ -16,8 +16,9 @@ import click
 from bridge.callbacks import Callbacks
 from bridge.cli.desk import iso, standing
 from bridge.cli.options import config_option
+from bridge.config.essentials import essentials
 from bridge.config.load import Loaded, attempt
-from bridge.errors import StoreUnavailable
+from bridge.errors import BridgeError, StoreUnavailable
 from bridge.queue import queue_for
 from bridge.state import existing_state_folder
 from bridge.store import deliveries, overview
@@ -61,9 +62,10 @@ def status(config: Path, as_json: bool) -> int:
 
 def _status(config: Path) -> _Status:
     read = attempt(config)
-    with _database(read.loaded) as database:
+    readable = read.loaded or _what_can_be_read(config)
+    with _database(readable) as database:
         found = _Status()
-        state = existing_state_folder(read.loaded) if read.loaded is not None else config.absolute().parent / ".bridge"
+        state = existing_state_folder(readable) if readable is not None else config.absolute().parent / ".bridge"
         place = Place(read.loaded, database, state, read.faults)
         try:
             known = reported(state, time.time())
@@ -71,9 +73,17 @@ def _status(config: Path) -> _Status:
             click.echo(f"what the running bridge noticed can't be read: {error}", err=True)
             known = []
         found.troubles = current(place, known)
-        if read.loaded is not None and database is not None:
-            _add_figures(found, read.loaded, database)
+        if readable is not None and database is not None:
+            _add_figures(found, readable, database)
     return found
+
+
+def _what_can_be_read(config: Path) -> Loaded | None:
+    """What a configuration that is refused says of its database; None where that can't be told."""
+    try:
+        return essentials(config).loaded
+    except BridgeError:  # the configuration's faults, which are told, say the same
+        return None
 
 
 @contextmanager

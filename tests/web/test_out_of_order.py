@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
@@ -83,16 +84,16 @@ Command = Callable[..., str]
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """A command that has to succeed, in a shell that has neither the line's password nor any other secret."""
+    """A command that ends with exit `code`, in a shell that has neither the line's password nor any other secret."""
     for name in ("BRIDGE_URL_KEY", "INFOCALLER_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, code: int = 0) -> str:
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main([*arguments, "--config", str(tmp_path / "config.yaml")])
         said = capsys.readouterr()
-        assert ended.value.code == 0, said.err
+        assert ended.value.code == code, said.err
         return said.out
 
     return run
@@ -112,6 +113,9 @@ def test_what_is_at_fault_is_out_of_order_alone_and_nothing_is_lost_until_it_is_
     def jobs() -> list[dict[str, str]]:
         found: list[dict[str, str]] = json.loads(command("jobs", "list", "--json"))
         return found
+
+    def status() -> Any:
+        return json.loads(command("status", "--json", code=1))
 
     folder = faulty(tmp_path)
     with running(folder, work=True) as bridge:
@@ -134,6 +138,9 @@ def test_what_is_at_fault_is_out_of_order_alone_and_nothing_is_lost_until_it_is_
         command("callbacks", "pause", "promo")
         assert json.loads(command("callbacks", "sources", "--json"))[0]["mode"] == "held"
         assert "+34600111222" in command("calls", "list")
+        troubles = {one["id"]: one["text"] for one in status()["troubles"]}
+        assert {"crm:shop", "crm:journal", "table:agenda.contact"} <= troubles.keys()
+        assert "a spreadsheet" in troubles["table:agenda.contact"]
         assert PASSWORD not in bridge.log
         assert KEY not in bridge.log
 
@@ -146,6 +153,7 @@ def test_what_is_at_fault_is_out_of_order_alone_and_nothing_is_lost_until_it_is_
         assert [row["caller"] for row in rows(folder / "journal.csv")] == ["+34600111222"]
         assert [row["score"] for row in rows(folder / "survey.csv")] == ["dicho"]
         until(lambda: not jobs())
+        until(lambda: "table:agenda.contact" not in {one["id"] for one in status()["troubles"]})
         assert asked(bridge, "TIENDA") == {"ESTADO": "error"}
         assert "connector shop is in order again" not in bridge.log
 
