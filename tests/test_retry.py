@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import StoreUnavailable
-from bridge.retry import GIVE_UP_AFTER, LONGEST, LONGEST_ASKED, Later, Never, decide
+from bridge.outage import OutOfOrder
+from bridge.retry import GIVE_UP_AFTER, LONGEST, LONGEST_ASKED, OUT_OF_ORDER, Later, Never, decide
 from connectors.base import Ambiguous, Misconfigured, Rejected, TimedOut, Unavailable
 
 
@@ -52,6 +53,10 @@ def test_after_72_hours_it_is_given_up(error: Exception) -> None:
     verdict = decide(GIVE_UP_AFTER, 500, error, never_random)
     assert isinstance(verdict, Never)
     assert "72 hours" in verdict.reason
+
+
+def test_what_waits_for_a_connector_that_is_out_of_order_is_never_given_up() -> None:
+    assert _seconds(10 * GIVE_UP_AFTER, 5000, OutOfOrder("its token is not set")) == OUT_OF_ORDER
 
 
 @pytest.mark.parametrize("error", [Rejected("no such field"), Ambiguous("may be there")])

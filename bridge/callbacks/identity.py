@@ -57,7 +57,9 @@ def origin_of(configuration: Configuration, callback: Callback) -> str:
 def connector_of(configuration: Configuration, callback: Callback) -> str | None:
     """The connector whose task it is, None where there is none, or the configuration has it no more."""
     kind, _, name = origin_of(configuration, callback).partition(":")
-    return name if kind == FROM and name in configuration.connectors else None
+    # one that is out of order is not among the connectors, but a source names it
+    known = {*configuration.connectors, *(source.from_ for source in configuration.callbacks)}
+    return name if kind == FROM and name in known else None
 
 
 def take_up(database: Database, configuration: Configuration) -> None:
