@@ -16,6 +16,7 @@ import click
 from bridge.callbacks import Callbacks
 from bridge.cli.desk import iso, standing
 from bridge.cli.options import config_option
+from bridge.cli.stored import with_what_is_known
 from bridge.config.essentials import essentials
 from bridge.config.load import Loaded, attempt
 from bridge.errors import BridgeError, StoreUnavailable
@@ -74,7 +75,7 @@ def _status(config: Path) -> _Status:
             known = []
         found.troubles = current(place, known)
         if readable is not None and database is not None:
-            _add_figures(found, readable, database)
+            _add_figures(found, readable, database, whole=read.loaded is not None)
     return found
 
 
@@ -102,11 +103,15 @@ def _database(loaded: Loaded | None) -> Iterator[Database | None]:
         database.close()
 
 
-def _add_figures(found: _Status, loaded: Loaded, database: Database) -> None:
+def _add_figures(found: _Status, loaded: Loaded, database: Database, *, whole: bool) -> None:
     if database.path is not None and not database.path.exists():
         found.nothing_yet = f"there is no database at {database.path} yet: `infocaller-bridge serve` makes it"
         return
-    desk = Callbacks(database, queue_for(database), lambda: loaded.configuration, lambda: datetime.now(UTC))
+    try:
+        known = (with_what_is_known(loaded, database) if not whole else loaded).configuration
+    except StoreUnavailable:
+        return  # the troubles say why
+    desk = Callbacks(database, queue_for(database), lambda: known, lambda: datetime.now(UTC))
     try:
         found.lines = [standing(one) for one in desk.lines()]
         with database.read() as connection:

@@ -65,12 +65,12 @@ def stored(config: Path, *, strict: bool = False) -> Iterator[Stored]:
         raise StoreUnavailable(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
     database = connect(url, loaded.folder)
     try:
-        yield Stored(loaded if found.whole else _with_what_is_known(loaded, database), database)
+        yield Stored(loaded if found.whole else with_what_is_known(loaded, database), database)
     finally:
         database.close()
 
 
-def _with_what_is_known(loaded: Loaded, database: Database) -> Loaded:
+def with_what_is_known(loaded: Loaded, database: Database) -> Loaded:
     """With those lines and sources besides that the database knows: to stop one takes no more than its name."""
     configuration = loaded.configuration
     with database.read() as connection:
