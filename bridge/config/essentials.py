@@ -4,7 +4,6 @@ configuration however faulty the rest is, even where it is no YAML as a whole.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from pydantic import SecretStr, ValidationError
 from bridge.config import files, rules
 from bridge.config.callbacks import CallbackSource
 from bridge.config.environment import Environment
-from bridge.config.load import Loaded, attempt
+from bridge.config.load import Loaded, attempt, surroundings
 from bridge.config.model import Configuration, Line
 from bridge.config.nodes import Unreadable
 from bridge.config.sections import near
@@ -51,7 +50,7 @@ def essentials(path: Path, environ: Mapping[str, str] | None = None) -> Essentia
     result = attempt(path, environ)
     if result.loaded is not None:
         return Essentials(result.loaded, result.faults, whole=True)
-    environment = Environment(os.environ if environ is None else environ, path.absolute().parent)
+    environment = surroundings(path.absolute().parent, environ)
     try:
         text = files.text(files.content(path))
     except (files.NotUsable, files.NotText):

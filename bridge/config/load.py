@@ -91,7 +91,7 @@ def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
     """As `load`, but telling of faults instead of raising them."""
     path = Path(path)
     folder = path.absolute().parent
-    environment = Environment(os.environ if environ is None else environ, folder)
+    environment = surroundings(folder, environ)
     try:
         data = files.content(path)
     except files.NotUsable as error:
@@ -104,6 +104,11 @@ def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
     prints |= {file: files.fingerprint(content) for file, content in environment.read.items()}
     understood.warnings = (*understood.warnings, *environment.warnings)
     return understood.read(folder, path, prints)
+
+
+def surroundings(folder: Path, environ: Mapping[str, str] | None) -> Environment:
+    """What fills in a configuration in this folder; `environ` as in `load`."""
+    return Environment(os.environ if environ is None else environ, folder)
 
 
 @dataclass
