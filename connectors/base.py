@@ -339,6 +339,10 @@ class ConnectorOptions(BaseModel):
         """Each expression among the options, with the names that it may use."""
         return iter(())
 
+    def shown(self) -> frozenset[tuple[str | int, ...]]:
+        """Places of values that are of a secret's type, and no secrets here."""
+        return frozenset()
+
     def problems(self, folder: Path) -> Iterator[Problem]:
         """What is wrong beyond types; `folder` is the one that relative paths start from."""
         return iter(())

@@ -74,9 +74,13 @@ class Whole:
 
     def secrets(self) -> Iterator[tuple[Loc, SecretStr]]:
         """Every secret with its place; a database's address counts only if there is a password in it."""
+        connectors = self.configuration.connectors.items()
+        shown = {("connectors", name, *loc) for name, options in connectors for loc in options.shown()}
         for loc, value in parts(self.configuration, ()):
-            if isinstance(value, SecretStr) and (
-                loc != ("database",) or _WITH_PASSWORD.search(value.get_secret_value())
+            if (
+                isinstance(value, SecretStr)
+                and loc not in shown
+                and (loc != ("database",) or _WITH_PASSWORD.search(value.get_secret_value()))
             ):
                 yield loc, value
 

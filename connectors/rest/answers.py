@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +23,9 @@ _REFUSED_WRITES = frozenset({400, 409, 412, 413, 422, 428})
 _REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
 _GONE = frozenset({404, 410})
 _NAMED = 8
+_TAG = re.compile(r"<[^<>]*>")
+_SAID = 300
+_START = 4000  # so many bytes of an answer that is no JSON are looked at for words
 _WESTERN = {"8859-15": "iso-8859-15", "8859-1": "iso-8859-1", "1252": "cp1252"}
 
 
@@ -44,7 +49,7 @@ class Rules:
     """How to judge answers of one request. `named`: those that mean something else than an error (`not_found`,
     `already`); `writes`: it tells the CRM something; `filled`: its path names one thing (`/tasks/7`); `renew`: answers
     that mean that the sign-in has run out; `login`: it signs in; `lenient`: an answer that is no JSON is as good (a
-    login that sets cookies)."""
+    login that sets cookies); `decode`: its texts are HTML (`&#039;`)."""
 
     named: tuple[Match, ...] = ()
     error: ErrorRule | None = None
@@ -53,6 +58,7 @@ class Rules:
     renew: tuple[Match, ...] = ()
     login: bool = False
     lenient: bool = False
+    decode: bool = False
 
 
 class Refused(Misconfigured):
@@ -104,19 +110,31 @@ class _Verdict:
         self.status = response.status_code
 
     def answer(self) -> Answer:
-        body, readable = _read(self.response)
+        body, readable = _read(self.response, decode=self.rules.decode)
         if any(match.matches(self.status, body) for match in self.rules.renew):
             raise SignInOver(self._by_status(body))
         if any(match.matches(self.status, body) for match in self.rules.named):
             return self._answered(body, named=True)
-        rule = self.rules.error
-        if rule is not None and readable and rule.when.holds(body):
-            raise self._by_rule(rule, body)
+        rule, seen = self.rules.error, body if readable else _said(self.response)
+        if rule is not None and seen is not None and self._meets(rule, seen, readable=readable):
+            raise self._by_rule(rule, seen)
         if self.status >= 400 or (self.status >= 300 and not self.rules.lenient):
             raise self._by_status(body)
         if not (readable or self._does()):
-            raise self.failed(Unavailable, f"what came back is no JSON: {_kind(self.response)}")
+            said = _said(self.response)
+            text = f"what came back is no JSON: {_kind(self.response)}{f': {said}' if said else ''}"
+            raise self.failed(Unavailable, text)
         return self._answered(body)
+
+    def _meets(self, rule: ErrorRule, seen: Any, *, readable: bool) -> bool:
+        """Whether an answer is an error by its rule. One that is no JSON is the text of its words, which few rules are
+        made for."""
+        try:
+            return rule.when.holds(seen)
+        except Unfit:
+            if readable:
+                raise
+            return False
 
     def failed(self, error: type[ConnectorError], text: str) -> ConnectorError:
         message = self.session.mask.text(f"{self.session.place(self.response.request)}: {text}")
@@ -141,7 +159,10 @@ class _Verdict:
 
     def _by_rule(self, rule: ErrorRule, body: Any) -> ConnectorError:
         said = rule.text.search(body) if rule.text is not None else None
-        text = f"answered {self.status} with an error: {_words(said) if said else _start(body)}"
+        words = _words(said) if said else _words(body) if isinstance(body, str) else _start(body)
+        text = f"answered {self.status} with an error: {words}"
+        if rule.mend is not None and rule.mend.holds(body):
+            return self.failed(Misconfigured, text)
         passing = rule.passing.search(body) if rule.passing is not None else None
         if passing is True or (passing is None and self.status >= 400 and passes(self.status)):
             return self.failed(Unavailable, text)
@@ -149,7 +170,7 @@ class _Verdict:
 
     def _by_status(self, body: Any) -> ConnectorError:
         reason = f" {self.response.reason}" if self.response.reason else ""
-        said = _start(body)
+        said = _start(body) if body is not None else _said(self.response)
         text = f"answered {self.status}{reason}{f': {said}' if said else ''}"
         if passes(self.status):
             return self.failed(Unavailable, text)
@@ -190,16 +211,40 @@ def items_of(answer: Answer, items: JmesPath | None) -> list[Any]:
     raise Misconfigured(f"{answer.place}: {what} {where} of the answer; {has}", exchange=answer.describe())
 
 
-def _read(response: requests.Response) -> tuple[Any, bool]:
+def _read(response: requests.Response, *, decode: bool) -> tuple[Any, bool]:
     """The JSON in an answer, whatever it says it is (PHP says text/html), and whether there is any."""
     content = response.content
     if not content.strip():
         return None, False
     try:
         text = content.decode(_charset(response))
-        return json.loads(text.removeprefix("\ufeff"), parse_float=_Real, parse_constant=_no_number), True
+        value = json.loads(text.removeprefix("\ufeff"), parse_float=_Real, parse_constant=_no_number)
+        return (_decoded(value) if decode else value), True
     except (ValueError, RecursionError):
         return None, False
+
+
+def _decoded(value: Any) -> Any:
+    """A JSON value whose texts are HTML, as plain text."""
+    if isinstance(value, str):
+        return html.unescape(value) if "&" in value else value
+    if isinstance(value, dict):
+        return {name: _decoded(part) for name, part in value.items()}
+    return [_decoded(part) for part in value] if isinstance(value, list) else value
+
+
+def _said(response: requests.Response) -> str | None:
+    """The words of a short answer that is no JSON, such as a sentence; None where it has none, or is a whole page."""
+    content = response.content[: _START + 1]
+    if not content.strip() or content.lstrip()[:1] in (b"{", b"[") or len(content) > _START:
+        return None
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", "replace")
+    words = " ".join(html.unescape(_TAG.sub(" ", text)).split())
+    words = "".join(c for c in words if c.isprintable())
+    return words if words and len(words) <= _SAID else None
 
 
 def _charset(response: requests.Response) -> str:
@@ -245,7 +290,7 @@ def _json_kind(value: object) -> str:
 
 def _start(body: Any) -> str:
     """The words in an answer that says what is wrong."""
-    return next((text for text in _texts(body, 0) if text), "")[:300]
+    return next((text for text in _texts(body, 0) if text), "")[:_SAID]
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:
@@ -259,4 +304,5 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
 
 
 def _words(value: object) -> str:
-    return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))[:300]
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return " ".join(text[: _SAID * 4].split())[:_SAID]

@@ -96,10 +96,14 @@ def templates(options: RestOptions) -> Iterator[TemplateUse]:
         yield from _uses(options.auth.params, ("auth", "params"), known)
     for name, record in options.records.items():
         yield from _searches(list(record.search or ()), ("records", name, "search"), known | {"phone", "key"})
-        yield from _uses(record.create, ("records", name, "create"), known | {"field", "key", "found"})
+        yield from _creates(record.create, ("records", name, "create"), known | {"field", "key", "found"})
         yield from _uses(record.find, ("records", name, "find"), known | {"field", "key"})
-    yield from _uses(options.activity, ("activity",), known | _OF_ACTIVITY)
+    if options.activity is not None:
+        yield from _creates(options.activity.create, ("activity", "create"), known | _OF_ACTIVITY)
+        yield from _uses(options.activity.find, ("activity", "find"), known | _OF_ACTIVITY)
+        yield from _uses(options.activity.update, ("activity", "update"), known | _OF_ACTIVITY)
     if options.tasks is not None:
+        yield from _uses(options.tasks.what, ("tasks", "what"), {"settings"})
         yield from _uses(options.tasks.list_, ("tasks", "list"), known)
         yield from _uses(options.tasks.read, ("tasks", "read"), known | {"task"})
         yield from _chain(options.tasks.details, ("tasks", "details"), known | {"task"})
@@ -112,6 +116,14 @@ def _searches(search: Sequence[Step | list[Step]], loc: Loc, known: set[str]) ->
     if len(steps) != len(search):
         for at, one in enumerate(search):
             yield from _chain(one, (*loc, at), known) if isinstance(one, list) else _uses(one, (*loc, at), known)
+
+
+def _creates(create: Create | None, loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
+    if create is None:
+        return
+    yield from _chain(create.before, (*loc, "before"), known)
+    named = known | {step.name for step in create.before}
+    yield from (use for use in _uses(create, loc, named) if use.loc[len(loc)] != "before")
 
 
 def _chain(steps: Sequence[Step | Change | Detail], loc: Loc, known: set[str]) -> Iterator[TemplateUse]:

@@ -43,8 +43,9 @@ class Call:
         self.timeout = float(request.timeout or options.timeout)
         self.rules = Rules(
             named=_named(request), error=request.error or options.error, writes=writes,
-            filled=request.path.whole is None, renew=client.renew,
+            filled=request.path.whole is None, renew=client.renew, decode=options.decode == "html",
         )  # fmt: skip
+        self.when: Template | None = getattr(request, "when", None)
 
 
 class Client:
@@ -58,7 +59,7 @@ class Client:
             context, ca_file=_below(context.folder, options.ca_file), timeout=float(options.timeout),
             largest=options.max_answer,
         )  # fmt: skip
-        self.session.mask.hide(*secrets_of(options))
+        self.session.mask.hide(*secrets_of(options.secret))
         if isinstance(options.auth, SessionAuth):
             self.session.mask.hide(*_told(options.auth.login))
         self.site = Site(options.root, options.headers)
@@ -82,10 +83,28 @@ class Client:
         signed_in.accepted = True
         return answer
 
-    def sign_in(self, deadline: Deadline) -> str:
-        """Sign in, where that takes a request; what came of it. Raises `ConnectorError`."""
+    def wanted(self, call: Call, scope: Scope, deadline: Deadline) -> bool:
+        """Whether a request is to be made for these names, as its `when` says. Raises `ConnectorError`."""
+        if call.when is None:
+            return True
+        login = self._sign_in.current(deadline).credentials.login
+        try:
+            wanted = call.when.true({"settings": self.settings, "login": login, **scope})
+        except ExpressionError as unfit:
+            error: type[ConnectorError] = Rejected if call.rules.writes else Misconfigured
+            raise error(self.session.mask.text(f"{call.request.verb} {call.request.path}: when: {unfit}")) from unfit
+        if not wanted:
+            self.context.see(f"{call.request.verb} {call.request.path}: skipped, when: {call.when} is not true")
+        return wanted
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether signing in takes a request."""
+        return isinstance(self._sign_in, Fetched)
+
+    def sign_in(self, deadline: Deadline) -> None:
+        """Sign in, where that takes a request. Raises `ConnectorError`."""
         self._sign_in.current(deadline)
-        return "went well" if isinstance(self._sign_in, Fetched) else "takes no request of its own"
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -238,6 +257,8 @@ def secrets_of(value: object) -> list[str]:
     """Every secret in a part of the configuration."""
     if isinstance(value, SecretStr):
         return [value.get_secret_value()]
+    if isinstance(value, list):
+        return [secret for part in value for secret in secrets_of(part)]
     if isinstance(value, Mapping):
         return [secret for part in value.values() for secret in secrets_of(part)]
     if hasattr(value, "model_fields_set"):

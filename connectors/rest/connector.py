@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import ClassVar
 
 import phonenumbers
@@ -24,6 +25,8 @@ from connectors.base import (
     Written,
 )
 from connectors.phone import Phone, parse
+from connectors.rest.answers import Refused
+from connectors.rest.auth import NoAuth
 from connectors.rest.client import Client
 from connectors.rest.finding import Finder
 from connectors.rest.options import RestOptions
@@ -90,26 +93,47 @@ class RestConnector(Connector):
 
     def probe(self, deadline: Deadline) -> Iterable[Finding]:
         """Sign in, look up a number and a key that nobody has, list the tasks. Nothing is written."""
-        signed_in = _tried("sign in", lambda: self._client.sign_in(deadline.within(_PROBE)))
-        yield signed_in
-        if not signed_in.ok:
-            return
-        can = self._options.abilities()
-        for kind in self._finders:
-            if kind in can.by_phone:
-                yield self._probed(f"{kind} by phone", Wanted(kind, phone=self._test_number()), deadline)
-            if kind in can.by_key:
-                yield self._probed(f"{kind} by key", Wanted(kind, key=_TEST_KEY), deadline)
-        tasks = self._tasks
-        if tasks is not None:
-            yield _tried("tasks", lambda: _counted(tasks.list(deadline.within(_PROBE))))
+        said = isinstance(self._options.auth, NoAuth)
+        if self._client.signs_in:
+            signed_in = _tried("sign in", lambda: self._signed_in(deadline.within(_PROBE)))
+            yield signed_in
+            if not signed_in.ok:
+                return
+            said = True
+        for what, attempt in self._attempts(deadline):
+            try:
+                finding = _tried(what, attempt)
+            except Refused as error:
+                yield Finding("sign in", ok=False, text=str(error))
+                return
+            if finding.ok and not said:
+                said = True
+                yield Finding("sign in", ok=True, text=f"what auth says ({self._options.auth.type}) was accepted")
+            yield finding
 
     def close(self) -> None:
         """Let go of the connections."""
         self._client.close()
 
-    def _probed(self, what: str, wanted: Wanted, deadline: Deadline) -> Finding:
-        return _tried(what, lambda: f"answered, {len(self.find(wanted, deadline.within(_PROBE)))} found")
+    def _signed_in(self, deadline: Deadline) -> str:
+        self._client.sign_in(deadline)
+        return "went well"
+
+    def _attempts(self, deadline: Deadline) -> Iterator[tuple[str, Callable[[], str]]]:
+        """What `probe` tries, with what does it and says what came."""
+        can = self._options.abilities()
+        for kind in self._finders:
+            if kind in can.by_phone:
+                wanted = Wanted(kind, phone=self._test_number())
+                yield f"{kind} by phone", partial(self._found, wanted, deadline)
+            if kind in can.by_key:
+                yield f"{kind} by key", partial(self._found, Wanted(kind, key=_TEST_KEY), deadline)
+        tasks = self._tasks
+        if tasks is not None:
+            yield "tasks", lambda: tasks.tried(deadline.within(_PROBE))
+
+    def _found(self, wanted: Wanted, deadline: Deadline) -> str:
+        return f"answered, {len(self.find(wanted, deadline.within(_PROBE)))} found"
 
     def _test_number(self) -> Phone:
         example = phonenumbers.example_number(self.context.country)
@@ -123,13 +147,12 @@ class RestConnector(Connector):
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> Finding:
+    """What came of an attempt. Raises `Refused` where the CRM does not take the sign-in."""
     began = time.monotonic()
     try:
         text = attempt()
+    except Refused:
+        raise
     except ConnectorError as error:
         return Finding(what, ok=False, text=str(error))
     return Finding(what, ok=True, text=f"{text} ({(time.monotonic() - began) * 1000:.0f} ms)")
-
-
-def _counted(tasks: Iterator[Task]) -> str:
-    return "answered, there are some" if next(tasks, None) is not None else "answered, there are none"

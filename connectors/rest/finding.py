@@ -13,7 +13,7 @@ from connectors.rest.client import Call, Client
 from connectors.rest.options import RecordOptions
 from connectors.rest.pages import Pages, first, following
 from connectors.rest.requests import Reading, Step
-from connectors.rest.values import JmesPath, Scope, Unfit
+from connectors.rest.values import Empty, JmesPath, Scope, Unfit
 
 _LONGEST_KEY = 1000
 _NOT_IN_A_PATH = ("", ".", "..")
@@ -67,7 +67,7 @@ class Finder:
         record, links, checked = self._options, list[_Link](), False
         for step in chain:
             last = step is chain[-1]
-            phones = tuple(step.phones or (record.phones if last and not checked else ())) if by_phone else ()
+            phones = tuple(step.phones or (record.numbers if last and not checked else ())) if by_phone else ()
             checked = checked or bool(phones)
             key = None if by_phone else step.key or (record.key if last else None)
             call = Call(step, self._client, writes=False)
@@ -79,6 +79,9 @@ class Finder:
         first item."""
         link, rest = links[0], links[1:]
         found: dict[str, _Found] = {}
+        if not self._client.wanted(link.call, scope, deadline):
+            unknown = {link.step.name: None} if link.step.name is not None else {}
+            return self._run(rest, {**scope, **unknown}, wanted, deadline) if rest else {}
         for number, (item, phones) in enumerate(self._matches(link, scope, wanted, deadline)):
             if rest:
                 below = {**scope, link.step.name: item} if link.step.name is not None else scope
@@ -100,7 +103,7 @@ class Finder:
         for item, answer in items(self._client, link.call, link.items, scope, deadline, link.step.pages):
             seen += 1
             try:
-                phones = tuple(numbers(item, link.phones or self._options.phones, country))
+                phones = tuple(numbers(item, link.phones or self._options.numbers, country))
                 key_fits = link.key is None or _is(wanted.key, link.key.search(item))
             except Unfit as unfit:
                 raise Misconfigured(f"{answer.place}: {unfit}", exchange=answer.describe()) from None
@@ -180,6 +183,16 @@ def one(client: Client, call: Call, scope: Scope, deadline: Deadline, path: Jmes
     request = call.request
     own = request.items if isinstance(request, Reading) else None
     return next((item for item, _ in items(client, call, own or path, scope, deadline)), None)
+
+
+def detail(client: Client, call: Call, scope: Scope, deadline: Deadline) -> Any | None:
+    """What one more request finds; None where it is not wanted, or something for its path is missing. Raises
+    `ConnectorError`."""
+    try:
+        call.request.path.fill({"settings": client.settings, **scope})
+    except Empty:
+        return None
+    return one(client, call, scope, deadline) if client.wanted(call, scope, deadline) else None
 
 
 def numbers(item: Any, paths: Sequence[JmesPath], country: str) -> Iterator[Phone]:

@@ -27,7 +27,7 @@ from connectors.rest.requests import (
     Tries,
     tries,
 )
-from connectors.rest.values import JmesPath, Secret, Section, Size, Text, listed
+from connectors.rest.values import JmesPath, Loc, Secret, Section, Size, Text, listed
 from connectors.units import Duration
 
 Status = Literal[
@@ -38,7 +38,7 @@ STATUSES: tuple[Status, ...] = (
     "claimed", "accepted", "answered", "busy", "no_answer", "failed", "rejected", "cancelled", "expired",
     "may_have_rung",
 )  # fmt: skip
-_ID = JmesPath("id")
+_ID, _PHONE = JmesPath("id"), JmesPath("phone")
 
 
 class Dates(Section):
@@ -69,15 +69,20 @@ class RecordOptions(Section):
     fields: dict[Text, JmesPath] | None = Field(
         None, min_length=1, description="Its fields: JMESPaths in an item; default: the item as it is"
     )
-    phones: Annotated[list[JmesPath], BeforeValidator(listed)] = Field(
-        default_factory=lambda: [JmesPath("phone")],
+    phones: Annotated[list[JmesPath], BeforeValidator(listed)] | None = Field(
+        None,
         min_length=1,
-        description="JMESPaths to the numbers in an item; what lacks the number is no match",
+        description="JMESPaths to the numbers in an item; one has to match; default: what the field phone reads",
     )
     key: JmesPath | None = Field(None, description="JMESPath to the key in an item; what has another is no match")
     newest: JmesPath | None = Field(None, description="JMESPath to what orders items, such as the date of a change")
     create: Create | None = Field(None, description="For save: and unknown callers; field has the values, key is ours")
     find: Existing | None = Field(None, description="Looks for one of ours by {{ key }} before it is created again")
+
+    @property
+    def numbers(self) -> list[JmesPath]:
+        """Where an item's numbers are."""
+        return self.phones or [(self.fields or {}).get("phone", _PHONE)]
 
     @property
     def tries(self) -> list[list[Step]]:
@@ -112,10 +117,11 @@ class ActivityOptions(Section):
 class TaskOptions(Section):
     """Who is to be called."""
 
+    what: Template | None = Field(None, description="What is a task, in words: check --connect says it if it sees none")
     list_: Listing = Field(alias="list", description="Lists the tasks that ask for a call")
     items: JmesPath | None = Field(None, description="JMESPath to the list; default: the whole answer")
     fields: dict[Text, JmesPath] = Field(
-        default_factory=lambda: {"phone": JmesPath("phone")},
+        default_factory=lambda: {"phone": _PHONE},
         min_length=1,
         description="Their fields, id among them: JMESPaths in an item",
     )
@@ -161,6 +167,9 @@ class RestOptions(ConnectorOptions):
     timeout: Duration = Field(Duration(10), description="The longest a request may take")
     ca_file: Text | None = Field(None, description="A private CA's certificates (PEM), trusted instead of the public")
     max_answer: Size = Field(5_000_000, description="The largest answer that is read")
+    decode: Literal["html"] | None = Field(
+        None, description="html: the texts in its answers are HTML, such as &#039; for an apostrophe; they are decoded"
+    )
     error: ErrorRule | None = Field(None, description="Errors that come inside an answer")
     records: dict[Text, RecordOptions] = Field({}, description="What can be found or created, by a name of your own")
     activity: ActivityOptions | None = Field(None, description="How calls are kept")
@@ -181,6 +190,17 @@ class RestOptions(ConnectorOptions):
     def plain_settings(self) -> Mapping[str, str]:
         """The settings as expressions see them."""
         return {name: value.get_secret_value() for name, value in self.settings.items()}
+
+    @property
+    def secret(self) -> list[object]:
+        """The options without those settings that a preset has a value for: what everybody may know."""
+        known = presets.settings(self.preset)
+        hidden = {name: value for name, value in self.settings.items() if name not in known}
+        return [value for name, value in vars(self).items() if name != "settings"] + [hidden]
+
+    def shown(self) -> frozenset[Loc]:
+        """The settings that a preset has a value for."""
+        return frozenset(("settings", name) for name in presets.settings(self.preset))
 
     @cached_property
     def root(self) -> str:

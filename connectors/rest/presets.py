@@ -45,6 +45,11 @@ def read(name: str, folder: Traversable) -> dict[str, Any]:
     return value
 
 
+def settings(name: str | None) -> frozenset[str]:
+    """The settings that a shipped preset has a value for, which are no secrets. Raises ValueError as `read` does."""
+    return frozenset() if name is None else frozenset(read(name, shipped()).get("settings") or {})
+
+
 def applied(section: Any, folder: Traversable | None = None) -> Any:
     """A connector's section on top of the preset that it names, if any; by default one that is shipped. Raises
     ValidationError."""

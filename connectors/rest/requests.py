@@ -12,6 +12,9 @@ from connectors.rest.values import JmesPath, JsonBody, PathTemplate, Section, Te
 from connectors.units import Duration
 
 Value = Template | list[Template] | None
+When = Annotated[
+    Template | None, Field(description="Only if that is true; else the request is not made, and its name is empty")
+]
 
 
 class Match(Section):
@@ -48,6 +51,9 @@ class ErrorRule(Section):
     text: JmesPath | None = Field(None, description="JMESPath to its words")
     passing: JmesPath | None = Field(
         None, description="JMESPath: true, it may pass and is tried again; false, the admin has to mend it"
+    )
+    mend: JmesPath | None = Field(
+        None, description="JMESPath: true, a setting is wrong, here or in the CRM: no record or password is refused"
     )
 
 
@@ -113,12 +119,14 @@ class Step(Finding):
     )
     pages: Pages | None = Field(None, description="How the following pages are asked for")
     each: bool = Field(False, description="Each item is followed to the next step, not only the first")
+    when: When = None
 
 
 class Detail(Reading):
-    """One more request for each task that was listed."""
+    """One more request, for what another does not say."""
 
     name: Text = Field(description="What the task's fields, and later requests, call its first item")
+    when: When = None
 
 
 class Listing(Reading):
@@ -127,12 +135,21 @@ class Listing(Reading):
     pages: Pages | None = Field(None, description="How the following pages are asked for")
 
 
+class Following(Request):
+    """A request that follows a create."""
+
+    when: When = None
+
+
 class Create(Request):
     """Writes something new."""
 
+    before: Annotated[list[Detail], BeforeValidator(listed)] = Field(
+        [], description="Requests to make before it; it finds their answers by name"
+    )
     id: JmesPath | None = Field(None, description="JMESPath to the id in the answer; default: id")
     already: Matches = Field([], description="Answers that mean: it is there already")
-    then: Annotated[list[Request], BeforeValidator(listed)] = Field(
+    then: Annotated[list[Following], BeforeValidator(listed)] = Field(
         [], description="Requests to make once it is there, such as one that closes it; found has its id"
     )
 
@@ -144,6 +161,7 @@ class Change(Reading):
     again_on: Annotated[list[int], BeforeValidator(listed)] = Field(
         [], description="Statuses after which the whole update starts again, such as 412"
     )
+    when: When = None
 
 
 def _kind(value: Any) -> str:

@@ -80,17 +80,17 @@ class Fixed:
         self._refused: str | None = None
 
     def current(self, _deadline: Deadline) -> SignedIn:
-        """The credentials. Raises `Misconfigured` once they were refused."""
+        """The credentials. Raises `Refused` once they were."""
         if self._refused is not None:
-            raise Misconfigured(self._refused)
+            raise Refused(self._refused)
         return self._signed_in
 
     def renew(self, _refused: SignedIn, error: ConnectorError, _deadline: Deadline) -> SignedIn:
-        """There is nothing else to try. Raises `Misconfigured`."""
+        """There is nothing else to try. Raises `Refused`."""
         text = f"{error}; the sign-in was refused: mend auth"
         if self._password:
             self._refused = f"{text} (it is not tried again before the configuration changes)"
-        raise Misconfigured(text, exchange=error.exchange)
+        raise Refused(text, exchange=error.exchange)
 
 
 class Fetched:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -10,13 +11,15 @@ from zoneinfo import ZoneInfo
 from connectors.base import Deadline, Misconfigured, Outcome, Task, Unavailable, Written
 from connectors.rest.answers import Answer
 from connectors.rest.client import Call, Client
-from connectors.rest.finding import id_of, items, one
+from connectors.rest.finding import detail, id_of, items
 from connectors.rest.options import Dates, TaskOptions
-from connectors.rest.requests import Change, Detail
-from connectors.rest.values import Empty, JmesPath, Unfit
+from connectors.rest.requests import Change
+from connectors.rest.values import JmesPath, Unfit
 
 _ROUNDS = 5
+_TRIED, _COUNTED = 5, 100  # tasks that `check --connect` looks at, and counts
 _DATE_ONLY = 10
+_SHOWN = 40
 
 
 class Tasks:
@@ -28,7 +31,7 @@ class Tasks:
         self._listing = Call(options.list_, client, writes=False)
         self._reading = Call(options.read, client, writes=False) if options.read is not None else None
         self._changes = [Call(change, client, writes=change.verb != "GET") for change in options.update or []]
-        self._details = [Call(detail, client, writes=False) for detail in options.details]
+        self._details = [(one.name, Call(one, client, writes=False)) for one in options.details]
 
     def list(self, deadline: Deadline) -> Iterator[Task]:
         """The tasks that ask for a call now. Raises `ConnectorError`."""
@@ -37,6 +40,32 @@ class Tasks:
             task = self._task(item, answer, deadline)
             if task is not None:
                 yield task
+
+    def tried(self, deadline: Deadline) -> str:
+        """What listing gives, in words, for `check --connect`: how many, and of the first few whether they can be used.
+        Raises `ConnectorError`, also for a time that can't be read."""
+        listed = asking = without = 0
+        path = self._options.list_.items or self._options.items
+        for item, answer in items(self._client, self._listing, path, {}, deadline, self._options.list_.pages):
+            listed += 1
+            if asking < _TRIED:
+                task = self._task(item, answer, deadline, strict=True)
+                asking += task is not None
+                without += task is not None and not task.fields.get("phone", "unknown")
+            elif listed >= _COUNTED:
+                break
+        return self._counted(listed, asking, without)
+
+    def _counted(self, listed: int, asking: int, without: int) -> str:
+        what = self._options.what
+        said = f": a callback is {what.render({'settings': self._client.settings})}" if what is not None else ""
+        if not listed:
+            return f"answered, there are none{said}"
+        counted = f"answered, {f'{_COUNTED} or more' if listed >= _COUNTED else listed} listed"
+        if not asking:
+            return f"{counted}, none of them asks for a call{said}"
+        counted += f", {asking} looked at" if asking < listed else ""
+        return counted + (f", {without} without a number in the field phone" if without else "")
 
     def read(self, task: Task, deadline: Deadline) -> Task | None:
         """The task as it is now; as it was where nothing says how to read one. What the bridge itself wrote into it is
@@ -68,9 +97,12 @@ class Tasks:
         scope: dict[str, object] = {"task": _seen(task), "outcome": self._words(outcome)}
         answer: Answer | None = None
         for call in self._changes:
-            answer = self._client.ask(call, scope, deadline)
             change = call.request
             assert isinstance(change, Change)  # noqa: S101 - that is what they were made of
+            if not self._client.wanted(call, scope, deadline):
+                scope |= {change.name: None} if change.name is not None else {}
+                continue
+            answer = self._client.ask(call, scope, deadline)
             if answer.named and answer.status in change.again_on:
                 return None
             if answer.named:
@@ -91,8 +123,11 @@ class Tasks:
             "seconds": outcome.seconds,
         }
 
-    def _task(self, item: Any, answer: Answer, deadline: Deadline, *, claimed: bool = False) -> Task | None:
-        """The task of an item; None when it asks for no call. One that is `claimed` by the bridge still asks."""
+    def _task(
+        self, item: Any, answer: Answer, deadline: Deadline, *, claimed: bool = False, strict: bool = False
+    ) -> Task | None:
+        """The task of an item; None when it asks for no call. One that is `claimed` by the bridge still asks. `strict`:
+        a time that can't be read is `Misconfigured`, not left to whoever takes it for a time."""
         options = self._options
         try:
             asks = options.when is None or options.when.holds(item)
@@ -107,7 +142,7 @@ class Tasks:
             raise Misconfigured(f"{answer.place}: tasks: {unfit}", exchange=answer.describe()) from None
         for name in options.dates.fields:
             if name in fields:
-                fields[name] = self._moment(fields[name], name, id_)
+                fields[name] = self._moment(fields[name], name, id_, strict=strict)
         return Task(id_, fields)
 
     def _fields(self, item: Any) -> dict[str, object]:
@@ -118,25 +153,22 @@ class Tasks:
         something for its path is missing."""
         detailed: dict[str, Any] = dict(item) if isinstance(item, Mapping) else {"id": item}
         scope: dict[str, object] = {"task": self._fields(detailed)}
-        for call in self._details:
-            detail = call.request
-            assert isinstance(detail, Detail)  # noqa: S101 - that is what they were made of
-            found = one(self._client, call, scope, deadline) if self._askable(call, scope) else None
-            detailed[detail.name] = scope[detail.name] = found
+        for name, call in self._details:
+            detailed[name] = scope[name] = detail(self._client, call, scope, deadline)
         return detailed
 
-    def _askable(self, call: Call, scope: Mapping[str, object]) -> bool:
-        try:
-            call.request.path.fill({"settings": self._client.settings, **scope})
-        except Empty:
-            return False
-        return True
-
-    def _moment(self, value: object, name: str, task: str) -> object:
+    def _moment(self, value: object, name: str, task: str, *, strict: bool) -> object:
         """A time as such; what can't be read stays as it is, so that whoever takes it for a time refuses it."""
         try:
             return moment(value, self._options.dates, self._client.context.timezone)
         except (ValueError, TypeError, OverflowError, OSError):
+            if strict:
+                said = re.sub(r"\d", "9", str(value)[:_SHOWN])
+                text = (
+                    f"task {task}: {name} is written like {said!r}, which is no time as tasks.dates says it is written"
+                )
+                form = self._options.dates.format or "ISO 8601"
+                raise Misconfigured(f"{text} ({form}): write its format") from None
             self._client.context.log.warning("task %s: %s is no time as tasks.dates says it is written", task, name)
             return value
 

@@ -10,7 +10,7 @@ from connectors.phone import Phone, parse
 from connectors.rest.answers import Answer
 from connectors.rest.checks import walk
 from connectors.rest.client import Call, Client
-from connectors.rest.finding import id_of, items
+from connectors.rest.finding import detail, id_of, items
 from connectors.rest.options import ActivityOptions
 from connectors.rest.requests import Create, Existing
 from connectors.rest.values import Scope, Unfit
@@ -27,6 +27,7 @@ class Writer:
         self._find = find
         self._creating = Call(create, client, writes=True)
         self._finding = Call(find, client, writes=False) if find is not None else None
+        self._before = [(request.name, Call(request, client, writes=False)) for request in create.before]
         self._then = [Call(request, client, writes=True) for request in create.then]
 
     def write(self, scope: Scope, key: str, attempt: int, deadline: Deadline) -> Written:
@@ -35,13 +36,17 @@ class Writer:
             found = self.found(scope, key, deadline)
             if found is not None:
                 return self._finished(Written(self.found_id(found), created=False), scope, deadline)
+        for name, call in self._before:
+            scope = {**scope, name: detail(self._client, call, scope, deadline)}
         answer = self._client.ask(self._creating, scope, deadline)
         written = Written(self._id(answer), created=not answer.named, exchange=answer.describe())
         return self._finished(written, scope, deadline)
 
     def _finished(self, written: Written, scope: Scope, deadline: Deadline) -> Written:
+        scope = {**scope, "found": {"id": written.id}}
         for call in self._then:
-            self._client.ask(call, {**scope, "found": {"id": written.id}}, deadline)
+            if self._client.wanted(call, scope, deadline):
+                self._client.ask(call, scope, deadline)
         return written
 
     def found(self, scope: Scope, key: str, deadline: Deadline) -> Any | None:

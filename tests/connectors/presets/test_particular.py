@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Misconfigured, Rejected, Unavailable, Wanted
+from connectors.base import Deadline, Misconfigured, Rejected, Task, Unavailable, Wanted
 from connectors.phone import parse
 from tests.connectors.presets.test_presets import Opened
 from tests.fakes.presets import PresetApi, PresetCrm
@@ -16,7 +16,8 @@ from tests.fakes.presets.dolibarr import Dolibarr
 from tests.fakes.presets.dynamics import Dynamics
 from tests.fakes.presets.espocrm import EspoCrm
 from tests.fakes.presets.hubspot import HubSpot
-from tests.fakes.presets.odoo import Odoo
+from tests.fakes.presets.odoo import Odoo, OdooJson2
+from tests.fakes.presets.suitecrm import SuiteCrm
 from tests.fakes.presets.zoho import Zoho
 
 
@@ -104,3 +105,164 @@ def test_zohos_tokens_that_are_asked_for_too_often_pass() -> None:
             crm.connector.find(Wanted("contact", phone=parse("600112233", "ES")), Deadline.after(0.5))
         api.too_many_tokens = False
         assert crm.people() == []
+
+
+def test_suitecrm_rings_who_is_invited_and_not_the_company() -> None:
+    with opened(SuiteCrm()) as crm:
+        crm.api.task("+34600112233")
+        [task] = crm.tasks()
+        assert (task.fields["phone"], task.fields["name"]) == ("+34600112233", "Ana")
+        assert not [path for path in crm.server.paths() if "/module/Accounts/" in path]
+        assert [text for text in crm.seen if "skipped" in text]
+
+
+def test_suitecrm_rings_whom_the_call_is_about_where_nobody_is_invited() -> None:
+    api = SuiteCrm()
+    with opened(api) as crm:
+        crm.api.task("+34600112233")
+        api.invited.clear()
+        [task] = crm.tasks()
+        assert task.fields["phone"] == "911234567"
+
+
+def test_suitecrm_calls_of_others_than_contacts_are_linked_by_their_parent_alone() -> None:
+    api = SuiteCrm()
+    with opened(api) as crm:
+        crm.api.company("Acme", "+34600112233")
+        crm.log(contact=crm.people()[0])
+        crm.log(key="a stranger's")
+        assert api.invited == []
+        assert [call["person"] != "" for call in crm.api.calls()] == [True, False]
+
+
+def test_suitecrm_names_are_text_and_go_back_as_text() -> None:
+    with opened(SuiteCrm()) as crm:
+        crm.api.person("O'Brien & Sons <UK>", "+34600112233")
+        [one] = crm.people()
+        assert one.fields["name"] == "O'Brien & Sons <UK>"
+        id_ = crm.api.task("+34600112234")
+        crm.api.one("Calls", id_)["attributes"]["description"] = 'Ask "O\'Brien" & co'
+        [task] = crm.tasks()
+        assert task.fields["note"] == 'Ask "O\'Brien" & co'
+        crm.tell(task, "no_answer")
+        assert 'Not Held Ask "O\'Brien" & co\nIt was so' in crm.api.state(id_)
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(0, (0, 0)), (75, (0, 2)), (3600, (1, 0)), (3541, (1, 0))])
+def test_suitecrm_durations_are_whole_minutes_rounded_up(seconds: int, written: tuple[int, int]) -> None:
+    with opened(SuiteCrm()) as crm:
+        crm.log(seconds=seconds)
+        [call] = crm.api.rows["Calls"]
+        assert (call["attributes"]["duration_hours"], call["attributes"]["duration_minutes"]) == written
+
+
+def test_a_wrong_client_of_suitecrm_is_to_be_mended_and_said_in_its_words() -> None:
+    with opened(WrongClient()) as crm:
+        with pytest.raises(Misconfigured, match="OAuth2Clients module with id another is not found"):
+            crm.people()
+        [finding] = crm.connector.probe(Deadline.after(30))
+        assert (finding.what, finding.ok, "OAuth2Clients" in finding.text) == ("sign in", False, True)
+
+
+class WrongClient(SuiteCrm):
+    def section(self, url: str) -> dict[str, Any]:
+        section = super().section(url)
+        return {**section, "auth": {**section["auth"], "client_id": "another"}}
+
+
+def test_a_wrong_database_of_odoo_is_to_be_mended_and_asked_for_again() -> None:
+    with opened(WrongDatabase()) as crm:
+        for _ in range(2):
+            with pytest.raises(Misconfigured, match=r"FATAL: database .* does not exist$"):
+                crm.people()
+        assert len(crm.server.requests) == 2, "it may be there again after a restore"
+        with pytest.raises(Misconfigured):
+            crm.log()
+
+
+class WrongDatabase(Odoo):
+    def section(self, url: str) -> dict[str, Any]:
+        section = super().section(url)
+        return {**section, "settings": {**section["settings"], "database": "another"}}
+
+
+@pytest.mark.parametrize("api", [Odoo, OdooJson2])
+def test_odoo_finds_callbacks_by_one_setting(api: type[PresetApi]) -> None:
+    with opened(api()) as crm:
+        crm.api.task("+34600112233")
+        assert len(crm.tasks()) == 1
+        [text] = [one.text for one in crm.connector.probe(Deadline.after(30)) if one.what == "tasks"]
+        assert text.startswith("answered, 1 listed")
+    with opened(_with(api, callback_word="llamar")) as crm:
+        id_ = crm.api.task("+34600112233")
+        [text] = [one.text for one in crm.connector.probe(Deadline.after(30)) if one.what == "tasks"]
+        assert "there are none: a callback is" in text
+        assert 'with the icon fa-phone, with "llamar"' in text
+        crm.api.one("mail.activity", id_)["summary"] = "Llamar a Ana"
+        assert [task.id for task in crm.tasks()] == [id_]
+        assert not [text for text in crm.seen if "•••a" in text]
+
+
+def _with(api: type[PresetApi], **settings: str) -> PresetApi:
+    class Set(api):  # type: ignore[valid-type, misc]
+        def section(self, url: str) -> dict[str, Any]:
+            section = super().section(url)
+            return {**section, "settings": {**section.get("settings", {}), **settings}}
+
+    return Set()
+
+
+@pytest.mark.parametrize("api", [Odoo, OdooJson2])
+def test_odoos_calls_are_notes(api: type[Odoo | OdooJson2]) -> None:
+    made = api()
+    with opened(made) as crm:
+        crm.log()
+        assert made.notes() == [True]
+
+
+def test_dolibarr_shows_calls_at_the_contact() -> None:
+    with opened(Dolibarr()) as crm:
+        id_ = crm.api.person("Ana", "+34600112233")
+        crm.log(contact=crm.people()[0])
+        [event] = crm.api.rows["agendaevents"]
+        assert list(event["socpeopleassigned"]) == [id_]
+
+
+def test_dolibarr_leaves_an_event_to_its_owner() -> None:
+    with opened(Dolibarr()) as crm:
+        id_ = crm.api.task("+34600112233")
+        [task] = crm.tasks()
+        crm.tell(task, "claimed")
+        crm.tell(task, "answered")
+        assert crm.api.one("agendaevents", id_)["userownerid"] == "1"
+        crm.log()
+        crm.api.rows["agendaevents"][-1]["userownerid"] = "1"
+        crm.log(revision=2)
+        assert crm.api.rows["agendaevents"][-1]["userownerid"] == "1"
+
+
+def test_dolibarr_does_not_ring_the_company_for_a_contact_that_it_does_not_tell() -> None:
+    api = Dolibarr()
+    with opened(api) as crm:
+        api.task("+34600112233", old=True)
+        [task] = crm.tasks()
+        assert not task.fields["phone"]
+
+
+def test_dolibarr_without_its_api_is_to_be_mended_and_said_in_its_words() -> None:
+    api = Dolibarr()
+    with opened(api) as crm:
+        task = Task(crm.api.task("+34600112233"), {"id": "1"})
+        api.api_off = True
+        for attempt in (crm.people, crm.log, crm.tasks, lambda: crm.tell(task, "answered")):
+            with pytest.raises(Misconfigured, match=r"Module Api must be enabled\. To activate modules"):
+                attempt()
+
+
+@pytest.mark.parametrize("status", ["claimed", "busy", "may_have_rung", "answered"])
+def test_hubspots_tasks_are_started_or_not(status: str) -> None:
+    with opened(HubSpot()) as crm:
+        id_ = crm.api.task("+34600112233")
+        [task] = crm.tasks()
+        crm.tell(task, status)
+        assert crm.api.state(id_).startswith("COMPLETED" if status == "answered" else "NOT_STARTED")

@@ -153,7 +153,7 @@ def test_a_call_whose_answer_was_lost_is_there_once(crm: Opened) -> None:
     crm.api.person("Ana", crm.api.spellings[0])
     [ana] = crm.people()
     assert crm.log(contact=ana, key="another").created
-    crm.server.faults.add("lose_answer", crm.api.writes, times=1)
+    crm.server.faults.add("lose_answer", crm.api.writes, times=1, after=crm.api.asks_first)
     with pytest.raises(Unavailable):
         crm.log(contact=ana)
     assert len(crm.api.calls()) == 2
@@ -218,6 +218,23 @@ def test_what_became_of_a_callback_is_told(crm: Opened, status: str) -> None:
     crm.tell(task, status, f"The outcome: {status}")
     assert crm.api.state(id_) != before
     assert f"The outcome: {status}" in crm.api.state(id_)
+
+
+@pytest.mark.parametrize("status", ["claimed", "no_answer", "may_have_rung"])
+def test_a_callback_that_was_rung_is_not_listed_again(crm: Opened, status: str) -> None:
+    """Whoever has lost his database rings nobody a second time: the CRM knows of it."""
+    if not crm.api.marks and (status == "claimed" or crm.api.name == "zendesk-sell"):
+        return
+    crm.api.task("+34600112233")
+    [task] = crm.tasks()
+    crm.tell(task, status)
+    assert crm.tasks() == []
+    if crm.api.marks:
+        now = crm.connector.read_task(task, Deadline.after(30))
+        assert now is not None
+        assert now.fields["phone"] == task.fields["phone"]
+        crm.tell(now, status)
+        assert "[infocaller] [infocaller]" not in crm.api.state(task.id)
 
 
 def test_a_callback_without_a_number_has_none(crm: Opened) -> None:

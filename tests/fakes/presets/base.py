@@ -50,11 +50,15 @@ class PresetApi(Api):
     """A kind of record with a key that is there, and its status."""
     writes: ClassVar[str]
     """Where the path of the request begins that keeps a call."""
+    asks_first: ClassVar[int] = 0
+    """How many requests to the same path come before it."""
     makes_leads: ClassVar[str]
     """The same for a new lead."""
     corrects: ClassVar[bool] = True
     enforces_keys: ClassVar[bool] = False
     """Whether it refuses a second call under our key."""
+    marks: ClassVar[bool] = False
+    """Whether a task that was rung, and is still open, is marked so that it is not listed again."""
     page: ClassVar[int] = 0
     """How many tasks a page holds, 0 where there are no pages."""
 

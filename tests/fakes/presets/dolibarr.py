@@ -12,7 +12,14 @@ from tests.fakes.rest_crm.api import Asked, Reply
 _COLUMNS = {  # columns that can be filtered, with the name that the API gives them
     "contacts": {"t.phone": "phone_pro", "t.phone_mobile": "phone_mobile", "t.phone_perso": "phone_perso"},
     "thirdparties": {"t.phone": "phone"},
-    "agendaevents": {"t.code": "type_code", "t.percent": "percentage", "t.label": "label", "t.ref_ext": "ref_ext"},
+    "agendaevents": {
+        "t.code": "type_code",
+        "t.percent": "percentage",
+        "t.label": "label",
+        "t.ref_ext": "ref_ext",
+        "t.id": "id",
+        "t.fk_contact": "contact_id",
+    },
 }
 _EVENT = (
     "ref_ext",
@@ -25,6 +32,7 @@ _EVENT = (
     "userownerid",
     "socid",
     "contact_id",
+    "socpeopleassigned",
 )
 _REASONS = {
     400: "Bad Request",
@@ -44,10 +52,17 @@ class Dolibarr(PresetApi):
 
     def __init__(self) -> None:
         super().__init__()
+        self.api_off = False
         self.add("orders", ref="CO2611-0042", statut="3", total_ttc="12.50")
 
     def section(self, url: str) -> Row:
         return {"base_url": f"{url}/api/index.php", "auth": {"value": SECRET}, "settings": {"user_id": "5"}}
+
+    def answer(self, asked: Asked) -> Reply:
+        if self.api_off:
+            text = "Module Api must be enabled.<br><br>\nTo activate modules, go on menu Setup - Modules/Applications."
+            return Reply(200, text.encode(), {"Content-Type": "text/html; charset=UTF-8"})
+        return super().answer(asked)
 
     def let_in(self, asked: Asked) -> bool:
         return asked.headers.get("DOLAPIKEY") == self.secret
@@ -69,12 +84,10 @@ class Dolibarr(PresetApi):
                 only(asked.values, *_EVENT)
                 needs(asked.values, "type_code", "label", "datep", "userownerid")
                 guarded(isinstance(asked.values["datep"], int), "datep")
-                contact = asked.values.pop("contact_id", None)
-                people = {contact: {"id": contact}} if contact else []
-                return Reply(200, self.add("agendaevents", socpeopleassigned=people, **asked.values)["id"])
+                given = {"socpeopleassigned": {}, **asked.values}
+                return Reply(200, self.add("agendaevents", **given)["id"])
             case "PUT", ["agendaevents", id_]:
                 only(asked.values, *_EVENT)
-                guarded(asked.values["userownerid"] == "5", "Insufficient rights", 401)
                 self.one("agendaevents", id_).update(asked.values)
                 return Reply(200, self._shown(self.one("agendaevents", id_)))
             case "POST", ["thirdparties"]:
@@ -84,13 +97,15 @@ class Dolibarr(PresetApi):
         raise Refused(404, "")
 
     def _shown(self, row: Row) -> Row:
-        return {**{name: value for name, value in row.items() if name != "ref_ext"}, "id": str(row["id"])}
+        hidden = ("ref_ext", "contact_id")
+        shown = {**{name: value for name, value in row.items() if name not in hidden}, "id": str(row["id"])}
+        return shown if shown.get("socpeopleassigned", True) else {**shown, "socpeopleassigned": []}
 
     def _list(self, kind: str, query: dict[str, str]) -> Reply:
         columns = _COLUMNS[kind]
         written = query["sqlfilters"]
-        filters = re.findall(r"\((t\.\w+):(=|like):('[^'()]*'|\d+)\)", written)
-        rest = re.sub(r"\(t\.\w+:(?:=|like):(?:'[^'()]*'|\d+)\)", "X", written)
+        filters = re.findall(r"\((t\.\w+):(=|like|>):('[^'()]*'|\d+)\)", written)
+        rest = re.sub(r"\(t\.\w+:(?:=|like|>):(?:'[^'()]*'|\d+)\)", "X", written)
         if not re.fullmatch(r"X( or X)*|X( and X)*", rest) or any(name not in columns for name, _, _ in filters):
             raise Refused(503, f"Error when validating parameter sqlfilters -> {written}")
         mode = any if " or " in rest else all
@@ -105,6 +120,8 @@ class Dolibarr(PresetApi):
         return Reply(200, [self._shown(row) for row in rows])
 
     def _fits(self, has: object, operator: str, value: str) -> bool:
+        if operator == ">":
+            return int(str(has or 0)) > int(value)
         return like(value, has) if operator == "like" else str(has if has is not None else "") == value
 
     def person(self, name: str, phone: str, mobile: str = "") -> str:
@@ -126,11 +143,14 @@ class Dolibarr(PresetApi):
     def leads(self) -> list[str]:
         return [row["phone"] for row in self.rows["thirdparties"] if "made" in row]
 
-    def task(self, phone: str | None) -> str:
+    def task(self, phone: str | None, *, old: bool = False) -> str:
+        """`old`: the contact stands in the deprecated column alone, and its company in the event."""
         contact = None if phone is None else self.person("Ana", phone)
-        people = {contact: {"id": contact, "mandatory": "0"}} if contact else []
+        people = {contact: {"id": contact, "mandatory": "0"}} if contact and not old else []
+        company = self.company("Acme", "+34911234567") if old else None
         row = self.add("agendaevents", type_code="AC_TEL", label="callback for Ana", note_private="She asked",
-                       percentage=0, datep=1795510800, socid=None, socpeopleassigned=people)  # fmt: skip
+                       percentage=0, datep=1795510800, socid=company, socpeopleassigned=people,
+                       userownerid="1", contact_id=contact if old else None)  # fmt: skip
         return str(row["id"])
 
     def state(self, task: str) -> str:

@@ -23,13 +23,14 @@ _COLUMNS = {
                    "actualdurationminutes", "scheduledend", "statecode", "statuscode", "phonecall_activity_parties"},
 }  # fmt: skip
 _KEYS = {"contacts": "contactid", "leads": "leadid", "accounts": "accountid", "phonecalls": "activityid"}
-_TERM = r"(?:contains\((\w+),'((?:[^']|'')*)'\)|(\w+) eq ('(?:[^']|'')*'|\d+|true|false))"
+_TERM = r"(?:((?:not )?)contains\((\w+),'((?:[^']|'')*)'\)|(\w+) eq ('(?:[^']|'')*'|\d+|true|false))"
 _PAGE = 100
 
 
 class Dynamics(OAuthApi):
     name = "dynamics-365"
     enforces_keys = True
+    marks = True
     keyed = ("order", "ORD-01000-O'K", "100001")
     writes = "/api/data/v9.2/phonecalls"
     makes_leads = "/api/data/v9.2/leads"
@@ -141,10 +142,10 @@ class Dynamics(OAuthApi):
         return mode(self._fits(kind, row, found.groups()) for found in re.finditer(_TERM, written))
 
     def _fits(self, kind: str, row: Row, term: tuple[str | None, ...]) -> bool:
-        inside, part, name, value = term
+        negated, inside, part, name, value = term
         self._known(kind, [inside or name])
         if inside is not None:
-            return like(f"%{part}%", row.get(inside))
+            return like(f"%{part}%", row.get(inside)) is not bool(negated)
         has = row.get(name or "")
         written = str(has).lower() if isinstance(has, bool) else str(has)
         return (value or "").strip("'").replace("''", "'") == written

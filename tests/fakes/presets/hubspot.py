@@ -24,12 +24,13 @@ _KNOWN = {
     "tasks": {"hs_task_subject", "hs_task_body", "hs_task_status", "hs_task_type", "hs_timestamp"},
 }  # fmt: skip
 _SEARCHED = {"contacts": ("firstname", "lastname", "email", "phone", "mobilephone"), "companies": ("name", "phone")}
-_STATUSES = {"NOT_STARTED", "IN_PROGRESS", "COMPLETED", "WAITING", "DEFERRED"}
+_STATUSES = {"NOT_STARTED", "COMPLETED"}
 
 
 class HubSpot(PresetApi):
     name = "hubspot"
     enforces_keys = True
+    marks = True
     keyed = ("ticket", "7001", "2")
     writes = "/crm/objects/2026-03/calls"
     makes_leads = "/crm/objects/2026-03/contacts"
@@ -90,7 +91,7 @@ class HubSpot(PresetApi):
         for name, value in given.items():
             if not isinstance(value, str):
                 raise Refused(400, f"{name} was not a text")
-        if given.get("hs_task_status", "WAITING") not in _STATUSES:
+        if given.get("hs_task_status", "COMPLETED") not in _STATUSES:
             raise Refused(400, f"{given['hs_task_status']} was not one of the allowed options")
 
     def _made(self, kind: str, values: Row) -> Row:

@@ -13,10 +13,13 @@ _FIELDS: dict[str, tuple[str, ...]] = {
     "crm.lead": ("name", "contact_name", "partner_name", "email_from", "phone", "mobile", "user_id", "write_date",
                  "description"),
     "sale.order": ("name", "state", "amount_total", "date_order", "commitment_date", "user_id"),
-    "mail.message": ("message_id", "model", "res_id", "message_type", "is_internal", "subject", "date", "body"),
+    "mail.message": ("message_id", "model", "res_id", "message_type", "is_internal", "subtype_id", "subject", "date",
+                     "body"),
+    "mail.message.subtype": ("name", "internal", "res_model"),
     "mail.activity": ("res_model", "res_id", "res_name", "summary", "note", "date_deadline",
-                      "activity_type_id.category"),
+                      "activity_type_id.category", "activity_type_id.icon"),
 }  # fmt: skip
+_NOTE = 41  # the number of mail.mt_note, another in each database
 
 
 class Models(PresetApi):
@@ -24,10 +27,18 @@ class Models(PresetApi):
 
     keyed = ("order", "S00042", "sale")
     mobile = True
+    marks = True
+    note = "Note"
+    """What the subtype mail.mt_note is called in English."""
+    call_category = "default"
+    """The category of the activity type Call: phonecall from 15 on."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rows["res.partner"] = [self._row("res.partner", id=1, name="Our own company", phone="+34910000000")]
+        for number, name, internal in ((40, "Discussions", False), (_NOTE, self.note, True), (42, "Activities", True)):
+            row = self._row("mail.message.subtype", id=number, name=name, internal=internal)
+            self.rows["mail.message.subtype"].append(row)
         self.add("sale.order", **self._row("sale.order", name="S00042", state="sale", amount_total=12.5))
 
     def _row(self, model: str, /, **given: Any) -> Row:
@@ -56,8 +67,8 @@ class Models(PresetApi):
         has = row[name]
         if operator == "=like":
             return like(value, has)
-        if operator == "ilike":
-            return value.lower() in str(has or "").lower()
+        if operator in ("ilike", "not ilike"):
+            return (value.lower() in str(has or "").lower()) is (operator == "ilike")
         guarded(operator in ("=", "in"), f"operator {operator}")
         return has in value if operator == "in" else has == value and type(has) is type(value)
 
@@ -118,19 +129,25 @@ class Models(PresetApi):
         partner = int(self.person("Ana", phone or ""))
         row = self._row("mail.activity", res_model="res.partner", res_id=partner, res_name="Ana", summary="Callback",
                         note="<p>She asked</p>", date_deadline="2026-11-24")  # fmt: skip
-        row["activity_type_id.category"] = "phonecall"
+        row |= {"activity_type_id.category": self.call_category, "activity_type_id.icon": "fa-phone"}
         return str(self.add("mail.activity", **row)["id"])
 
     def state(self, task: str) -> str:
         for row in self.rows["done"]:
             if str(row["id"]) == task:
                 return f"done {row['feedback']}"
-        return f"open {self.one('mail.activity', task)['note']}"
+        activity = self.one("mail.activity", task)
+        return f"open {activity['summary']} {activity['note']}"
+
+    def notes(self) -> list[bool]:
+        """Of each call whether Odoo counts it as a note: as one of the subtype mail.mt_note."""
+        return [row["subtype_id"] == _NOTE for row in self.rows["mail.message"]]
 
 
 class Odoo(Models):
     name = "odoo"
     writes = "/jsonrpc"
+    asks_first = 1
     makes_leads = "/jsonrpc"
 
     def section(self, url: str) -> Row:
@@ -157,6 +174,8 @@ class Odoo(Models):
         guarded(asked.values["method"] == "call" and asked.values["jsonrpc"] == "2.0", "no JSON-RPC")
         if (params["service"], params["method"]) == ("common", "authenticate"):
             database, user, key, _agent = params["args"]
+            if database != "acme":
+                raise Refused(200, f'FATAL:  database "{database}" does not exist\n', name="psycopg2.OperationalError")
             right = (database, user, key) == ("acme", "bridge@acme.example", self.secret)
             return self._result(2 if right else False)
         guarded((params["service"], params["method"]) == ("object", "execute_kw"), "no such method")
@@ -170,7 +189,7 @@ class Odoo(Models):
 
     def _call(self, model: str, method: str, args: list[Any], named: Row) -> Any:
         if method == "search_read":
-            only(named, "fields", "limit", "order")
+            only(named, "fields", "limit", "order", "context")
             return self.search_read(model, args[0], named["fields"], named["limit"])
         if method == "read":
             return self.read(model, args[0], named["fields"])
@@ -185,6 +204,7 @@ class Odoo(Models):
 
 class OdooJson2(Models):
     name = "odoo-json2"
+    note, call_category = "Notes", "phonecall"
     writes = "/json/2/mail.message/create"
     makes_leads = "/json/2/crm.lead/create"
     mobile = False

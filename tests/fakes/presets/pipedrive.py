@@ -25,6 +25,7 @@ class Pipedrive(PresetApi):
     name = "pipedrive"
     spellings = ("+34600112233", "600112233", "600 112 233", "+34 600 11 22 33")
     company_too = False
+    marks = True
     keyed = ("deal", "42", "open")
     writes = "/api/v2/activities"
     makes_leads = "/api/v2/persons"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 from uuid import UUID
@@ -34,11 +35,19 @@ class SuiteCrm(OAuthApi):
 
     def __init__(self) -> None:
         super().__init__()
+        self.invited: list[tuple[str, str]] = []
+        """Which contact takes part in which call: what a contact's history goes by."""
         self._store("Cases", case_number="17", name="Broken", status="Open_New")
 
     def section(self, url: str) -> Row:
         auth = {"token_url": f"{url}/legacy/Api/access_token", "client_id": "bridge", "client_secret": SECRET}
         return {"base_url": f"{url}/legacy/Api", "auth": auth}
+
+    def signing_in(self, asked: Asked) -> Reply | None:
+        if asked.path == self.token_path and asked.values.get("client_id") != "bridge":
+            text = f"OAuth2Clients module with id {asked.values.get('client_id')} is not found"
+            return Reply(500, {"errors": {"status": 500, "title": None, "detail": text}})
+        return super().signing_in(asked)
 
     def error(self, refused: Refused) -> Any:
         return {"errors": {"status": refused.status, "title": None, "detail": refused.text}}
@@ -58,6 +67,19 @@ class SuiteCrm(OAuthApi):
                 only(asked.query, f"fields[{module}]")
                 self._known(module, asked.query.get(f"fields[{module}]", ""))
                 return Reply(200, {"data": self._shown(module, self._one(module, id_))})
+            case "GET", ["module", "Calls", id_, "relationships", link]:
+                self._one("Calls", id_)
+                guarded(link == "contacts", f"Relationship {link} does not exist")  # 7.13 knows no leads here
+                return Reply(200, {"data": [self._shown("Contacts", one) for one in self._invited(id_)]})
+            case "POST", ["module", "Calls", id_, "relationships"]:
+                data = asked.values["data"]
+                only(data, "type", "id")
+                guarded(data["type"] == "Contacts", f"Relationship with {data['type']} is not found")
+                self._one("Contacts", data["id"])
+                self._one("Calls", id_)
+                if (id_, data["id"]) not in self.invited:
+                    self.invited.append((id_, data["id"]))
+                return Reply(201, {"meta": {"message": "Relationship is created"}})
             case "POST", ["module"]:
                 data = asked.values["data"]
                 self._checked(data)
@@ -81,6 +103,9 @@ class SuiteCrm(OAuthApi):
                 return row
         raise Refused(400, f"{module} module with id {id_} is not found")
 
+    def _invited(self, call: str) -> list[Row]:
+        return [row for row in self.rows["Contacts"] if (call, row["id"]) in self.invited]
+
     def _known(self, module: str, names: str) -> None:
         for name in filter(None, names.split(",")):
             if name not in _FIELDS[module]:
@@ -99,7 +124,11 @@ class SuiteCrm(OAuthApi):
             self._one(given["parent_type"], given["parent_id"])
 
     def _shown(self, module: str, row: Row) -> Row:
-        return {"type": module[:-1], "id": row["id"], "attributes": row["attributes"], "relationships": {}}
+        attributes = {  # given as HTML, kept as text
+            name: html.escape(value).replace("&#x27;", "&#039;") if isinstance(value, str) else value
+            for name, value in row["attributes"].items()
+        }
+        return {"type": module[:-1], "id": row["id"], "attributes": attributes, "relationships": {}}
 
     def _list(self, module: str, query: dict[str, str]) -> Reply:
         conditions = []
@@ -130,18 +159,30 @@ class SuiteCrm(OAuthApi):
         return self._store("Accounts", name=name, phone_office=phone)
 
     def calls(self) -> list[Row]:
-        rows = [row["attributes"] for row in self.rows["Calls"] if row["attributes"]["status"] != "Planned"]
+        """`person`: in whose history it is."""
+        rows = [row for row in self.rows["Calls"] if row["attributes"]["status"] != "Planned"]
         return [
-            {"subject": one["name"], "note": one["description"], "person": one.get("parent_id", "")} for one in rows
+            {"subject": row["attributes"]["name"], "note": row["attributes"]["description"], "person": self._with(row)}
+            for row in rows
         ]
+
+    def _with(self, call: Row) -> str:
+        invited = self._invited(call["id"])
+        given = call["attributes"]
+        about = given.get("parent_id", "") if given.get("parent_type") != "Contacts" else ""
+        return str(invited[0]["id"] if invited else about)
 
     def leads(self) -> list[str]:
         return [row["attributes"]["phone_mobile"] for row in self.rows["Leads"]]
 
     def task(self, phone: str | None) -> str:
-        parent = {} if phone is None else {"parent_type": "Contacts", "parent_id": self.person("Ana", phone)}
-        return self._store("Calls", name="Callback Ana", description="She asked", status="Planned",
+        """As "Schedule call" at a contact's makes it: about the contact's company, with the contact invited."""
+        parent = {} if phone is None else {"parent_type": "Accounts", "parent_id": self.company("Acme", "911234567")}
+        call = self._store("Calls", name="Callback Ana", description="She asked", status="Planned",
                            date_start="2026-11-24 09:00:00", **parent)  # fmt: skip
+        if phone is not None:
+            self.invited.append((call, self.person("Ana", phone)))
+        return call
 
     def state(self, task: str) -> str:
         one = self._one("Calls", task)["attributes"]

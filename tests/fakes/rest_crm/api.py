@@ -34,7 +34,9 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
     def body(self) -> bytes:
-        """What goes out: JSON, or nothing."""
+        """What goes out: JSON, bytes as they are, or nothing."""
+        if isinstance(self.value, bytes):
+            return self.value
         return b"" if self.value is None else json.dumps(self.value, ensure_ascii=False).encode()
 
 

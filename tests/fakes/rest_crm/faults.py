@@ -18,13 +18,15 @@ LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Log in</title></head><body><for
 
 @dataclass
 class Fault:
-    """One thing that goes wrong with requests whose path begins so, this many times (None: always)."""
+    """One thing that goes wrong with requests whose path begins so, this many times (None: always), after so many that
+    went right."""
 
     kind: str
     path: str = "/"
     times: int | None = None
     seconds: float = 1.0
     to: str = "http://elsewhere.example/login"
+    after: int = 0
 
 
 @dataclass
@@ -51,6 +53,9 @@ class Faults:
         """What goes wrong with a request to this path."""
         with self.lock:
             fault = next((one for one in self.waiting if path.startswith(one.path)), None)
+            if fault is not None and fault.after:
+                fault.after -= 1
+                return None
             if fault is not None and fault.times is not None:
                 fault.times -= 1
                 if fault.times <= 0:

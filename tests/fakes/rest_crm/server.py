@@ -158,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         return Asked(self.command, parts.path, query, headers, values, body, host)
 
     def _send(self, reply: Reply) -> None:
-        self._raw(reply.status, reply.body(), "application/json", **reply.headers)
+        headers = dict(reply.headers)
+        self._raw(reply.status, reply.body(), headers.pop("Content-Type", "application/json"), **headers)
 
     def _raw(self, status: int, body: bytes, kind: str = "application/json", **headers: str) -> None:
         self.send_response(status)
