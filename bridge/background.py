@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -23,12 +23,14 @@ from bridge.callbacks.calling import Calling
 from bridge.calls import Folding, Plan
 from bridge.config.load import Loaded, load_to_serve
 from bridge.errors import ConfigurationFaults, StoreUnavailable
+from bridge.installation import installation_id
 from bridge.processes import end_with, heed_signals
 from bridge.queue import queue_for
 from bridge.queue.base import ADVANCE, EMISSIONS, split_call_key
 from bridge.reload import Watcher
 from bridge.service import Current, Service
 from bridge.state import state_folder
+from bridge.store import hosts
 from bridge.store.calls import Call
 from bridge.store.database import Database, connect
 from bridge.store.deliveries import Delivery
@@ -152,10 +154,13 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
         watch.close()
         troubles.close()
         return 0
-    current = Current(Service.open(loaded, background=True, troubles=troubles))
+    others = _hosts(database, state)
+    current = Current(Service.open(loaded, background=True, troubles=troubles, others=others))
     watcher = Watcher(
         current,
-        lambda changed, before: Service.open(changed, previous=before, background=True, troubles=troubles),
+        lambda changed, before: Service.open(
+            changed, previous=before, background=True, troubles=troubles, others=others
+        ),
         lambda _good, _at: None,
         troubles,
     )
@@ -194,6 +199,17 @@ def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
             stop.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
     return None
+
+
+def _hosts(database: Database, state: Path) -> Callable[[], Collection[str]]:
+    """What tells the installations on this database: several hosts may share one on PostgreSQL."""
+    if not database.postgresql:
+        return tuple
+    try:
+        hosts.note(database, installation_id(state))
+    except StoreUnavailable as error:
+        _log.error("other hosts on this database will take this one's claims for another installation's: %s", error)
+    return lambda: hosts.every(database)
 
 
 def _now() -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,6 +12,8 @@ from pathlib import Path
 
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
+from bridge.errors import StoreUnavailable
+from bridge.installation import installation_id
 from bridge.lookup import Lookups, Source
 from bridge.misses import CallerMisses
 from bridge.outage import Out
@@ -57,7 +59,7 @@ class Service:
         self.queries = Queries(self.configuration, self.lookups, save=save, misses=self._misses)
 
     @classmethod
-    def open(
+    def open(  # noqa: PLR0913 - what processes bring up differs
         cls,
         loaded: Loaded,
         *,
@@ -68,6 +70,7 @@ class Service:
         see: See | None = None,
         tapes: Tapes | None = None,
         troubles: Troubles | None = None,
+        others: Callable[[], Collection[str]] = tuple,
     ) -> Service:
         """Bring it up. Connectors whose section did not change are taken over from `previous`, with their sign-ins and
         what they keep, so that a change elsewhere in the file costs no caller anything. Those that are out of order
@@ -77,10 +80,10 @@ class Service:
         it leaves rate limits to lookups during calls. `permit`: the one under which this process answers. `see` gets
         the connector and each of its requests with its answer, masked. `tapes`: what their requests go through, if
         anything; then nothing that an earlier start learnt is used. `troubles`: where it is reported that a table can't
-        be read.
+        be read. `others`: the installations on the same database.
         """
         state = state_folder(loaded)
-        common = _context(loaded, state, background, permit, tapes)
+        common = replace(_context(loaded, state, background, permit, tapes), others=others)
         sources: dict[str, Source] = {}
         account = previous.account if previous is not None else _Account(troubles) if troubles is not None else None
         try:
@@ -229,7 +232,17 @@ def _context(
         concurrency=loaded.configuration.server.threads,
         waiting=permit.waiting if permit is not None else nullcontext,
         background=background,
+        installation=installation(state) if background else "",
     )
+
+
+def installation(state: Path) -> str:
+    """The id of this installation. Where it can't be had, claims say nobody's, and all others are left alone."""
+    try:
+        return installation_id(state)
+    except StoreUnavailable as error:
+        _log.error("there is no id for claims: %s", error)
+        return ""
 
 
 def _source(name: str, options: ConnectorOptions, context: Context, state: Path, permit: Permit | None) -> Source:

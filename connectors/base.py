@@ -11,7 +11,8 @@ What a connector raises tells the bridge what to do next:
     │   └── TimedOut      it did not answer before the deadline
     ├── Rejected          the CRM refused this very thing; it never works: say so, go on with the next
     ├── Misconfigured     the admin has to mend something (a path, a field, a password): stop and alert
-    └── Ambiguous         it can't be known what happened: a person decides
+    ├── Ambiguous         it can't be known what happened: a person decides
+    └── ClaimedElsewhere  another installation of the bridge has the task: it is left alone
 
 "Nothing found" is none of these: `find` answers an empty list. An outage must never look like it.
 """
@@ -22,7 +23,7 @@ import logging
 import math
 import time
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,6 +80,10 @@ class Misconfigured(ConnectorError):
 
 class Ambiguous(ConnectorError):
     """It can't be known whether it was done; only a person can tell."""
+
+
+class ClaimedElsewhere(ConnectorError):
+    """Another installation of the bridge has claimed this task, so it is the other's to call."""
 
 
 class Deadline:
@@ -150,6 +155,9 @@ class Wanted:
     key: str | None = None
     limit: int = 20
     newest: bool = False
+    strict: bool = False
+    """Raise `Misconfigured` where nothing that is found, or nothing that there is, has a phone number at all: who asks
+    must not take a list that can't be understood for one that a number is not in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +398,8 @@ class Context:
     `told`: called with the name of a part of the connector (a table) that can't be used, or not as it is now, why, and
     whether what it held before serves meanwhile; with an empty reason when that is over.
     `tape`: what HTTP requests go through (`connectors.http` sees to it) while answers are kept for tests, or played.
+    `installation`: whose claims the bridge's are, empty where nothing is claimed; `others()`: the installations that
+    work on the same database, whose claims of the same moment are the same claim.
     """
 
     folder: Path
@@ -403,6 +413,8 @@ class Context:
     see: Callable[[str], None] = nothing_seen
     told: Callable[[str, str, bool], None] = nobody_told
     tape: Tape | None = None
+    installation: str = ""
+    others: Callable[[], Collection[str]] = tuple
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
 
 

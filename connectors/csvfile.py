@@ -105,7 +105,8 @@ class CsvConnector(Connector):
         spec = Spec("id", (), None, said.encoding, said.delimiter, self.context.country)
         results = Output(said.results_path(self.context.folder), None, None, self.context.log, follow=FOLLOW)
         table, own = self._table("tasks", said, spec), self._output(said)
-        return TaskList(table, results, self._zone, self.context.log, own, said.write_back)
+        mine = (self.context.installation, self.context.others)
+        return TaskList(table, results, self._zone, self.context.log, own, said.write_back, *mine)
 
     def _watch(self) -> None:
         """The thread that follows the files."""
@@ -129,6 +130,9 @@ class CsvConnector(Connector):
         content = looked.table.content
         last = wanted.newest and looked.options.newest is None
         limit = max(1, wanted.limit)
+        if wanted.strict and wanted.phone is not None and content.rows and not content.numbers:
+            columns = ", ".join(looked.options.phones)
+            raise Misconfigured(f"no row of {looked.options.file} has a number in phones: {columns}: is it right?")
         if wanted.phone is not None:
             found = content.by_phone(int(wanted.phone.digits), limit, last=last) if wanted.phone else []
         elif looked.options.key is not None:

@@ -41,6 +41,11 @@ class Content:
         self._phones, self._phone_rows = self._arrays(*meta["phones"])
         self._keys, self._key_rows = self._arrays(*meta["keys"])
 
+    @property
+    def numbers(self) -> int:
+        """How many phone numbers its rows have."""
+        return len(self._phones)
+
     def _arrays(self, place: int, count: int) -> tuple[memoryview, memoryview]:
         values = memoryview(self._map)[place : place + 16 * count].cast("Q")
         return values[:count], values[count:]

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
 from connectors.csvread import Damaged, refuse_special
@@ -34,6 +35,7 @@ _GUARDED = re.compile(rf"\A'(?=[\r\n])|{_BEGINS}'(?={_SIGN})")
 _TAIL = 4096  # bytes before the end by which a file that only grew is told from one that was rewritten
 _MENDABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 
+Follow = tuple[str, Callable[[Any, Mapping[str, str]], Any]]
 Change = Callable[[Mapping[str, str]], Mapping[str, str] | None]
 """What a row, given by column, becomes: the same mapping to leave it as it is, None to remove it."""
 
@@ -75,23 +77,37 @@ class Output:
         log: logging.Logger,
         *,
         last: str = "",
-        follow: tuple[str, str] | None = None,
+        follow: Follow | None = None,
     ) -> None:
-        """`last`: the column that stays at the end of a new file's header; `follow`: what `latest` tells."""
+        """`last`: the column that stays at the end of a new file's header; `follow`: what `latest` tells: the column
+        whose values it is by, and what each row makes of what the rows before it came to."""
         self.path = path = Path(os.path.realpath(path))  # a link stays a link
         self._encoding, self._delimiter, self._log, self._last = encoding, delimiter, log, last
         self._turns = Turns(path, log)
         self._temporary = path.with_name(f".{path.name}.tmp")
         self._follow = follow
-        self._latest: dict[str, str] = {}
+        self._latest: dict[str, Any] = {}
         self._keys: set[int] = set()
         self._known: os.stat_result | None = None
         self._tail = b""
         self._format: Format | None = None
 
-    def append(self, key: str, values: Mapping[str, object], deadline: Deadline) -> bool:
-        """Add a row, on disk when this returns; False when the key is there already. Raises `ConnectorError`."""
+    def append(
+        self,
+        key: str,
+        values: Mapping[str, object],
+        deadline: Deadline,
+        allow: Callable[[Mapping[str, Any]], bool] = lambda _latest: True,
+    ) -> bool:
+        """Add a row, on disk when this returns; False when the key is there already. `allow` is asked first, with what
+        `latest` tells, while nobody else can write: where it says no, nothing is added. Raises `ConnectorError`, and
+        what `allow` raises."""
         with self._turn(deadline) as turn:
+            missing = self._missing()
+            if not missing:
+                self._read()
+            if not allow({} if missing else self._latest):
+                return False
             return self._append(turn, key, values)
 
     def correct(self, key: str, values: Mapping[str, object], deadline: Deadline) -> bool:
@@ -161,9 +177,9 @@ class Output:
             self._known = None  # keys that are gone may come again
         return removed
 
-    def latest(self, deadline: Deadline) -> Mapping[str, str]:
-        """By the first column of `follow` (as `plain` reads it), what the second says in the last row that has it.
-        Raises `ConnectorError`."""
+    def latest(self, deadline: Deadline) -> Mapping[str, Any]:
+        """By the column of `follow` (as `plain` reads it), what all rows that have it came to. Raises
+        `ConnectorError`."""
         if self._missing():
             return {}
         with self._turn(deadline):
@@ -243,7 +259,9 @@ class Output:
         if there.get(KEY):
             self._keys.add(_hash(plain(there[KEY])))
         if self._follow and there.get(self._follow[0]):
-            self._latest[plain(there[self._follow[0]])] = there.get(self._follow[1], "")
+            column, fold = self._follow
+            key = plain(there[column])
+            self._latest[key] = fold(self._latest.get(key), there)
 
     def _finish(self, row: Row, place: int | None, found: Format) -> Row | None:
         """The last row has no line break. A row of the bridge that is torn goes (it comes again, whole); a person's

@@ -17,6 +17,7 @@ from bridge import gates
 from bridge.callbacks import identity
 from bridge.callbacks.campaigns import FAR, Places
 from bridge.callbacks.desk import differs
+from bridge.callbacks.preparing import in_list
 from bridge.callbacks.rowfile import Row
 from bridge.callbacks.tasks import Rules, Wish
 from bridge.config.model import Configuration
@@ -25,9 +26,7 @@ from bridge.lookup import Source
 from bridge.store import callbacks
 from bridge.store.callbacks import CallbackState
 from bridge.zones import start_of
-from connectors.base import Deadline, Wanted
 
-_LOOK_UP = 10.0
 _SINCE = timedelta(hours=25)
 _PIECE = 500
 _MOST_TRIES = 400
@@ -149,9 +148,7 @@ class _Going:
 
     def _listed(self, wish: Wish) -> bool:
         for listed in self._rules.source.do_not_call:
-            wanted = Wanted(listed.table, phone=wish.customer, limit=20)
-            records, _ = self._sources[listed.in_].find(wanted, Deadline.after(_LOOK_UP), None)
-            if any(wish.customer.same(phone) for record in records for phone in record.phones):
+            if in_list(self._sources[listed.in_], listed.table, wish.customer):
                 return True
         return False
 

@@ -22,13 +22,24 @@ from bridge.callbacks.turns import refused
 from bridge.lookup import Source
 from bridge.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
-from connectors.base import ConnectorError, Deadline, Misconfigured, Rejected, Task, Unavailable, Wanted
+from connectors.base import (
+    ClaimedElsewhere,
+    ConnectorError,
+    Deadline,
+    Misconfigured,
+    Rejected,
+    Task,
+    Unavailable,
+    Wanted,
+)
 from connectors.phone import Phone
 
 _log = logging.getLogger("bridge.callbacks")
 
 CRM_AWAY = "crm_away"
 """The gate of a callback whose CRM can't be asked or told."""
+CLAIMS = "claims"
+"""The gate of a callback whose task another installation of the bridge has claimed."""
 _READ, _LOOK_UP, _CLAIM = 20.0, 10.0, 30.0
 """Seconds that a CRM has."""
 
@@ -88,6 +99,8 @@ def _read_again(
     rules = book.rules[callback.source]
     try:
         read = source.connector.read_task(task, Deadline.after(_READ))
+    except ClaimedElsewhere as error:
+        raise _elsewhere(callback, error, now) from error
     except Rejected as error:
         raise Held(states.reject(now, "task", str(error))) from error
     except ConnectorError as error:
@@ -120,16 +133,24 @@ def _read_again(
     return read
 
 
+def in_list(source: Source, table: str, customer: Phone) -> bool:
+    """Whether somebody is in a do-not-call list. Raises `ConnectorError` where that can't be said: also where what is
+    found has no number at all, which is a list that is read in the wrong way."""
+    wanted = Wanted(table, phone=customer, limit=20, strict=True)
+    records, _ = source.find(wanted, Deadline.after(_LOOK_UP), None)
+    if old := source.connector.stale(table):  # who was added to it since then is not to be called
+        raise Unavailable(old)
+    if records and not any(record.phones for record in records):
+        raise Misconfigured(f"none of {len(records)} found in {table} has a phone number: look at its phones")
+    return any(customer.same(phone) for record in records for phone in record.phones)
+
+
 def _listed(serving: Serving, rules: Rules, customer: Phone, now: datetime) -> None:
     """Whether the customer is in a do-not-call list; a list that can't be read keeps everybody back."""
     for listed in rules.source.do_not_call:
         found: bool | None = None
         try:
-            source = serving.sources[listed.in_]
-            records, _ = source.find(Wanted(listed.table, phone=customer, limit=20), Deadline.after(_LOOK_UP), None)
-            if old := source.connector.stale(listed.table):  # who was added to it since then is not to be called
-                raise Unavailable(old)
-            found = any(customer.same(phone) for record in records for phone in record.phones)
+            found = in_list(serving.sources[listed.in_], listed.table, customer)
         except (ConnectorError, KeyError) as error:
             _log.warning("the do-not-call list %s in %s can't be read: %s", listed.table, listed.in_, error)
         refusal = gates.listed(found, now)
@@ -142,11 +163,19 @@ def _claim(serving: Serving, callback: Callback, source: Source, task: Task, now
     outcome = claim(callback.claimed_at or now, serving.configuration.language)
     try:
         source.connector.update_task(task, outcome, Deadline.after(_CLAIM))
+    except ClaimedElsewhere as error:
+        raise _elsewhere(callback, error, now) from error
     except Rejected as error:
         _log.warning("callback %d is not called, its CRM refuses to mark the task as claimed: %s", callback.id, error)
         raise Held(states.cancel(now, str(error), withdrawn=True), tell=False) from error
     except ConnectorError as error:
         raise Held(_away(serving, callback, error, now, random)) from error
+
+
+def _elsewhere(callback: Callback, error: ClaimedElsewhere, now: datetime) -> Held:
+    """Another installation has the task: left alone, and shown so."""
+    _log.warning("callback %d is not called: %s", callback.id, error)
+    return Held(states.cancel(now, str(error), gate=CLAIMS, withdrawn=True), tell=False)
 
 
 def _told(callback: Callback) -> bool:

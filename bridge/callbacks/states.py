@@ -160,10 +160,10 @@ def expire(now: datetime, reason: str) -> Change:
     return _change(_ASIDE, State.EXPIRED, gate="expired", reason=reason, settled_at=now, next_at=None, **_IDLE)
 
 
-def cancel(now: datetime, reason: str, *, withdrawn: bool = False) -> Change:
+def cancel(now: datetime, reason: str, *, gate: str = "", withdrawn: bool = False) -> Change:
     """It is not to be called any more. `withdrawn`: the CRM no longer asks for it, so it needn't be told."""
     return _change(
-        _ASIDE, State.CANCELLED, gate="", reason=reason, settled_at=now, next_at=None, withdrawn=withdrawn, **_IDLE
+        _ASIDE, State.CANCELLED, gate=gate, reason=reason, settled_at=now, next_at=None, withdrawn=withdrawn, **_IDLE
     )
 
 

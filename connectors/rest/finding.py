@@ -111,11 +111,13 @@ class Finder:
             if key_fits and (not link.phones or any(phone.same(wanted.phone) for phone in phones if wanted.phone)):
                 yield item, phones
         if link.phones and seen and seen == without:
-            self._no_numbers(link, seen)
+            self._no_numbers(link, seen, strict=wanted.strict)
 
-    def _no_numbers(self, link: _Link, seen: int) -> None:
+    def _no_numbers(self, link: _Link, seen: int, *, strict: bool) -> None:
         text = f"{self._kind}: none of {seen} found has a number at phones: {', '.join(map(str, link.phones))}"
         self._client.context.see(f"{text}: is it right?")
+        if strict:
+            raise Misconfigured(f"{text}: is it right?")
         if not self._said:
             self._said = True
             self._client.context.log.warning("%s: is it right?", text)

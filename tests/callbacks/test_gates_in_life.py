@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bridge.callbacks import CallbackState as State
+from bridge.config.load import load
+from bridge.service import Service
 from connectors.base import Task
 from tests.callbacks.world import MONDAY, World, world
+from tests.waiting import until
 
 NIGHT = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)
 ANSWER = {"id": "T1", "phone": "600111222"}
@@ -238,3 +244,55 @@ def test_a_task_of_today_is_called_now(tmp_path: Path) -> None:
         assert here.callback().state is State.ACCEPTED
         assert here.callback().due is not None
         assert here.now < MONDAY + timedelta(minutes=5)
+
+
+class _List(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = b'[{"id": 7, "phone": "600111222"}]'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.mark.parametrize(("phones", "state"), [("[tel]", State.WAITING), ("[phone]", State.REJECTED)])
+def test_a_rest_list_that_is_read_in_the_wrong_way_keeps_everybody_back(
+    tmp_path: Path, phones: str, state: State
+) -> None:
+    """The list knows the person, but none of what it answers has a number where the mapping looks for one."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _List) as server, world(tmp_path) as here:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        text = here.config.read_text(encoding="utf-8").replace("127.0.0.1:9/", f"127.0.0.1:{server.server_port}/")
+        text = text.replace("fields: {id: id}", f"fields: {{id: id}}, phones: {phones}")
+        here.config.write_text(text, encoding="utf-8")
+        here.current.replace(Service.open(load(here.config), background=True))
+        here.accept(source="listed")
+        here.work()
+        server.shutdown()
+        assert here.callback().state is state
+        assert here.callback().gate == ("list_away" if state is State.WAITING else "do_not_call")
+        assert not here.platform.ledger.entries
+
+
+def test_a_list_whose_phone_column_holds_no_number_keeps_everybody_back(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        (tmp_path / "robinson.csv").write_text("phone,tel\nAna,600111222\n", encoding="utf-8")
+        with here.current.use() as service:
+            table: Any = service.sources["agenda"].connector
+            until(lambda: not table._tables["robinson"].table.content.numbers)
+        here.tasks({"id": "T1", "phone": "600111222"})
+        poll(here)
+        assert (here.callback().state, here.callback().gate) == (State.WAITING, "list_away")
+        assert not here.platform.ledger.entries
+
+
+def test_a_list_with_nobody_on_it_is_read(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        (tmp_path / "robinson.csv").write_text("phone\n", encoding="utf-8")
+        with here.current.use() as service:
+            table: Any = service.sources["agenda"].connector
+            until(lambda: not table._tables["robinson"].table.content.rows)
+        here.tasks({"id": "T1", "phone": "600111222"})
+        poll(here)
+        assert here.callback().state is State.ACCEPTED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import csv
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,18 @@ def options(**said: Any) -> CsvOptions:
 
 
 @contextlib.contextmanager
-def connector(folder: Path, country: str = "ES", **said: Any) -> Iterator[CsvConnector]:
+def connector(
+    folder: Path,
+    country: str = "ES",
+    installation: str = "",
+    others: Callable[[], Collection[str]] = tuple,
+    **said: Any,
+) -> Iterator[CsvConnector]:
     """Open on the folder; `said` are the options, by default a table of contacts."""
     cache = folder / ".cache"
     cache.mkdir(exist_ok=True)
     context = Context(folder=folder, country=country, cache=cache, log=logging.getLogger("connectors.test"))
+    context = replace(context, installation=installation, others=others)
     opened = CsvConnector("agenda", options(**(said or {"tables": PEOPLE})), context)
     try:
         yield opened

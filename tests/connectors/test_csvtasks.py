@@ -1,12 +1,14 @@
 """A list of people to call, and what became of them."""
 
 import logging
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from connectors.base import Deadline, Outcome, Task, Unavailable
+from connectors.base import ClaimedElsewhere, Deadline, Outcome, Task, Unavailable
 from connectors.csvfile import CsvConnector
 from tests.connectors.contract import eventually
 from tests.connectors.csvcase import SOON, connector, options, table
@@ -190,3 +192,64 @@ def test_a_killed_writer_leaves_the_list_whole(campaign: Path) -> None:
 def test_the_column_of_the_ids_is_not_written_back(campaign: Path) -> None:
     said = options(tasks={**SAID, "write_back": {"id": "status"}})
     assert ["known by their id" in problem.text for problem in said.problems(campaign.parent)] == [True]
+
+
+def claimed(folder: Path, whose: str, at: datetime = AT, others: tuple[str, ...] = ()) -> bool:
+    """Whether an installation may call task 1, having read it and claimed it."""
+    with connector(folder, installation=whose, others=lambda: others, tasks=SAID) as opened:
+        try:
+            if opened.read_task(Task("1", {}), Deadline.after(SOON)) is None:
+                return False
+            opened.update_task(Task("1", {}), Outcome("claimed", "now", at), Deadline.after(SOON))
+        except ClaimedElsewhere:
+            return False
+        return True
+
+
+def test_what_another_installation_has_claimed_is_left_alone(campaign: Path) -> None:
+    assert claimed(campaign.parent, "one")
+    assert claimed(campaign.parent, "one")  # told again after a crash
+    assert not claimed(campaign.parent, "two")
+    rows = table(campaign.parent / "campaign.results.csv")
+    assert [(row["status"], row["installation"]) for row in rows] == [("claimed", "one")]
+
+
+def test_what_becomes_of_anothers_task_is_not_written_over(campaign: Path) -> None:
+    assert claimed(campaign.parent, "one")
+    with connector(campaign.parent, installation="two", tasks=SAID) as opened:
+        assert not tell(opened, "1", "cancelled")
+    with connector(campaign.parent, installation="one", tasks=SAID) as opened:
+        assert tell(opened, "1", "answered")
+    rows = table(campaign.parent / "campaign.results.csv")
+    assert [row["status"] for row in rows] == ["claimed", "answered"]
+
+
+def test_hosts_on_one_database_take_a_claim_over_that_is_the_same(campaign: Path) -> None:
+    assert claimed(campaign.parent, "one")
+    assert claimed(campaign.parent, "two", others=("one", "two"))
+    assert not claimed(campaign.parent, "two", AT + timedelta(seconds=1), others=("one", "two"))
+
+
+def test_a_claim_of_an_older_version_is_ones_own_only_where_it_is_the_same(campaign: Path) -> None:
+    written = "2024-05-02T12:00:00+02:00"
+    results = campaign.parent / "campaign.results.csv"
+    results.write_text(f"bridge_key,id,status,text,at,idcall,result,seconds\n1:claimed:,1,claimed,,{written},,,\n")
+    assert not claimed(campaign.parent, "one", AT + timedelta(seconds=1))
+    assert claimed(campaign.parent, "one")
+
+
+def test_of_many_who_claim_at_one_moment_one_may_call(campaign: Path) -> None:
+    with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
+        all_ = [stack.enter_context(connector(campaign.parent, installation=f"{n}", tasks=SAID)) for n in range(8)]
+        for opened in all_:
+            assert opened.read_task(Task("1", {}), Deadline.after(SOON)) is not None
+        done = [pool.submit(tell, opened, "1", "claimed") for opened in all_]
+    assert sum(one.exception() is None for one in done) == 1
+    assert all(isinstance(one.exception(), ClaimedElsewhere | type(None)) for one in done)
+
+
+def test_another_installation_on_the_list_is_said_once(campaign: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert claimed(campaign.parent, "one")
+    with caplog.at_level(logging.WARNING), connector(campaign.parent, installation="two", tasks=SAID) as opened:
+        assert listed(opened) == listed(opened) == ["2"]
+    assert caplog.text.count("another installation of the bridge (one)") == 1

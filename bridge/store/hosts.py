@@ -1,0 +1,24 @@
+"""The installations that work on one database: the hosts that share it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from bridge.store.database import Database
+from bridge.store.tables import meta
+
+_NOTE = "host:"
+
+
+def note(database: Database, installation: str) -> None:
+    """This one does. Raises `StoreUnavailable`."""
+    with database.write() as connection:
+        made = database.insert(meta).values(name=f"{_NOTE}{installation}", value="")
+        connection.execute(made.on_conflict_do_nothing())
+
+
+def every(database: Database) -> frozenset[str]:
+    """All of them. Raises `StoreUnavailable`."""
+    query = select(meta.c.name).where(meta.c.name.startswith(_NOTE, autoescape=True))
+    with database.read() as connection:
+        return frozenset(name.removeprefix(_NOTE) for name in connection.execute(query).scalars())
