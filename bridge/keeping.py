@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -28,12 +28,15 @@ from bridge.store.events import Arrival
 from bridge.store.inbox import Inbox
 from bridge.store.schema import upgrade
 from bridge.store.spool import Spool
+from bridge.troubles import Severity, Troubles
 from connectors.base import Deadline, Task
 from connectors.phone import Phone, parse
 
 _log = logging.getLogger("bridge.keeping")
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
+_TRY = 3.0
+"""Seconds between two tries to write, after a write that failed."""
 
 
 class Keeper:
@@ -41,10 +44,10 @@ class Keeper:
 
     Opening never fails: Queries must be answered though nothing can be kept. A PostgreSQL that is away has the spool
     take what comes; an SQLite file that can't be opened is tried again, and whoever wants to keep something meanwhile
-    is told why it can't be.
+    is told why it can't be. A write that failed is remembered, and told to `troubles`, until one goes through.
     """
 
-    def __init__(self, loaded: Loaded, current: Callable[[], Configuration]) -> None:
+    def __init__(self, loaded: Loaded, current: Callable[[], Configuration], troubles: Troubles | None = None) -> None:
         self._loaded = loaded
         self._current = current
         self._stop = threading.Event()
@@ -54,6 +57,9 @@ class Keeper:
         self._inbox: Inbox | None = None
         self._desk: Callbacks | None = None
         self._reason = ""
+        self._troubles = troubles or Troubles()
+        self._unkept = ""
+        self._trying: threading.Thread | None = None
         if not self._open():
             self._opener = threading.Thread(target=self._open_later, name="keeper", daemon=True)
             self._opener.start()
@@ -122,7 +128,7 @@ class Keeper:
             panel={key: value for key, value in asdict(panel).items() if value is not None},
             e164=parse(document.other_party, line.country).e164,
         )
-        with waiting():
+        with waiting(), self._noted():
             return self._ready().keep(arrival).new
 
     def save(self, saved: ToSave, deadline: Deadline) -> None:
@@ -130,11 +136,12 @@ class Keeper:
         if deadline.passed:
             raise StoreUnavailable("there was no time left to keep it")
         wanted = saves.wanted(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
-        self._ready().save(wanted, deadline.remaining)
+        with self._noted():
+            self._ready().save(wanted, deadline.remaining)
 
     def tasks(self, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> TaskKeeper:
         """Where tasks that come by HTTP go. `waiting`: around what waits for the database."""
-        return TaskKeeper(self._callbacks, self._ready, waiting)
+        return TaskKeeper(self._callbacks, self._ready, waiting, self._noted)
 
     def _callbacks(self) -> Callbacks:
         if self._database is None:
@@ -143,6 +150,11 @@ class Keeper:
             self._desk = Callbacks(self._database, queue_for(self._database), self._current, _now)
         return self._desk
 
+    @property
+    def database(self) -> Database | None:
+        """The database, None while it could not be opened."""
+        return self._database
+
     def jobs(self) -> dict[tuple[str, State], int]:
         """How many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
         if self._database is None:
@@ -150,17 +162,65 @@ class Keeper:
         with self._database.read() as connection:
             return deliveries.counts(connection)
 
-    def trouble(self) -> str | None:
-        """Why the database does not take what is to be kept now (the spool may), None when it does."""
+    def check(self) -> tuple[str, bool]:
+        """For `/readyz`: how the database is, and whether an event could be kept now, in it or in the spool."""
         if self._inbox is None or self._database is None:
-            return self._reason
+            return self._reason, False
+        elsewhere = next((one.text for one in self._troubles.all() if one.id == "database"), "")
+        if self._unkept or elsewhere:
+            return self._unkept or elsewhere, False
         if self._inbox.spooling:
-            return "the database is away; events are kept in the spool"
+            return "away; events are kept in the spool", True
         try:
             with self._database.read():
-                return None
+                return "ok", True
         except StoreUnavailable as error:
-            return str(error)
+            return f"{error}{'; events are kept in the spool' if self._spool else ''}", self._spool is not None
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember whether what is written inside goes through."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            self._not_kept(str(error))
+            raise
+        if self._unkept:
+            self._kept()
+
+    def _not_kept(self, why: str) -> None:
+        with self._lock:
+            self._unkept = why
+            self._troubles.report(
+                "database",
+                severity=Severity.ERROR,
+                text=f"What comes in can't be kept: {why}. Queries are answered; events and saved records are refused, "
+                "and the platform does not send them again",
+                action="Mend what the text names; the bridge tries again every few seconds",
+            )
+            if self._trying is None and not self._stop.is_set():
+                self._trying = threading.Thread(target=self._try, name="keeper-try", daemon=True)
+                self._trying.start()
+
+    def _kept(self) -> None:
+        with self._lock:
+            self._unkept = ""
+            self._troubles.clear("database")
+
+    def _try(self) -> None:
+        """Write now and then until that works: whoever could not keep something need not come again."""
+        while not self._stop.wait(_TRY):
+            if self._unkept:
+                try:
+                    self._ready().try_to_keep()
+                except StoreUnavailable as error:
+                    self._unkept = str(error)
+                    continue
+                self._kept()
+            with self._lock:
+                if not self._unkept:
+                    self._trying = None
+                    return
 
     def close(self) -> None:
         """Store what waits, and let go."""
@@ -182,8 +242,9 @@ class TaskKeeper:
         callbacks: Callable[[], Callbacks],
         inbox: Callable[[], Inbox],
         waiting: Callable[[], AbstractContextManager[object]],
+        noted: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self._callbacks, self._inbox, self._waiting = callbacks, inbox, waiting
+        self._callbacks, self._inbox, self._waiting, self._noted = callbacks, inbox, waiting, noted
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
         """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
@@ -196,12 +257,12 @@ class TaskKeeper:
 
     def accept(self, source: str, task: Task) -> Accepted:
         """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
-        with self._waiting():
+        with self._waiting(), self._noted():
             return self._callbacks().accept(source, task)
 
     def look_at(self, tasks: Sequence[NewDelivery]) -> None:
         """Have tasks read from their CRM."""
-        with self._waiting():
+        with self._waiting(), self._noted():
             self._inbox().save_all(tasks)
 
 

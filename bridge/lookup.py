@@ -23,6 +23,7 @@ from bridge.config.model import Cache, FindStep
 from bridge.pace import SharedPace
 from bridge.permit import Permit
 from bridge.threads import Threads
+from bridge.troubles import Severity, Troubles
 from connectors.base import Breaker as BreakerOptions
 from connectors.base import (
     Connector,
@@ -115,9 +116,11 @@ class Source:
         pace: SharedPace | None = None,
         threads: int = 600,
         permit: Permit | None = None,
+        troubles: Troubles | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.connector = connector
+        self._troubles = troubles or Troubles()
         self._pace = pace  # the connector's own rate limit, closed with it
         rules = breaker or BreakerOptions.model_validate({})
         self.breaker = CircuitBreaker(connector.name, rules.failures, rules.open)
@@ -148,6 +151,7 @@ class Source:
     def close(self) -> None:
         """Let go of the connector; lookups that hang are left behind."""
         self.breaker.close()
+        self._troubles.clear("crm", self.connector.name)
         self._threads.close()
         self.connector.close()
         if self._pace is not None:
@@ -214,15 +218,20 @@ class Source:
         except Unavailable as error:
             flight.error = error
             self._count(flight, wanted)
+            if self.breaker.open:
+                self._report(Severity.WARNING, f"does not answer lookups: {error}", "See whether it is up")
         except ConnectorError as error:
             flight.error = error
             self.breaker.succeeded()  # it is there; what it says is the admin's to mend
+            if isinstance(error, Misconfigured):
+                self._report(Severity.ERROR, f"refuses lookups: {error}", f"Mend connector {self.connector.name}")
         except Exception as error:  # noqa: BLE001 - a fault in a connector must not look like "not found" nor end the thread
             _log.exception("connector %s failed", self.connector.name)
             flight.error = Misconfigured(f"{self.connector.name}: internal error: {type(error).__name__}: {error}")
         else:
             flight.records = records
             self.breaker.succeeded()
+            self._troubles.clear("crm", self.connector.name)
             with self._lock:
                 self._kept[wanted] = _Kept(records, self._clock())
         finally:
@@ -230,6 +239,16 @@ class Source:
                 if self._flights.get(wanted) is flight:
                     del self._flights[wanted]
             flight.done.set()
+
+    def _report(self, severity: Severity, what: str, action: str) -> None:
+        name = self.connector.name
+        self._troubles.report(
+            "crm",
+            name,
+            severity=severity,
+            text=f"The CRM {name} {what}. Queries that need it get what `on_error` says",
+            action=f"{action}: `infocaller-bridge check --connect` tries it",
+        )
 
     def _count(self, flight: _Flight, wanted: Wanted) -> None:
         """Tell the breaker, once for a flight, however many waited for it."""

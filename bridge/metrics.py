@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,11 @@ from prometheus_client.registry import Collector
 
 from bridge.counters import SharedCounters
 from bridge.errors import StoreUnavailable
+from bridge.store import emissions, overview
 from bridge.store.deliveries import State
+from bridge.store.emissions import Mode
+from bridge.troubles import Place, Trouble, current
+from bridge.troubles.observed import spool_rows
 from connectors.base import Usage
 
 if TYPE_CHECKING:
@@ -40,7 +46,7 @@ class Metrics:
     """The bridge's counters. `shared`: made before the processes that count together were forked; None: this process
     counts alone.
 
-    Labels hold names of the configuration and outcomes only: never a number, nor what a sender made up.
+    Labels hold names of the configuration and outcomes only: never a caller's number, nor what a sender made up.
     """
 
     def __init__(self, shared: SharedCounters | None = None) -> None:
@@ -128,15 +134,76 @@ class _Counted(Collector):
         yield from (*counters.values(), *histograms.values(), loaded)
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand at this moment. `callbacks` by state, `lines` their mode by number; `oldest_pending`: seconds
+    for which the oldest of what has not reached its CRM waits, 0 for nothing; None and empty: the database is away.
+    `spool_rows`: rows of this host's spool."""
+
+    troubles: Sequence[Trouble] = ()
+    callbacks: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, str] = field(default_factory=dict)
+    oldest_pending: float | None = None
+    spool_rows: int = 0
+
+
+def standing(place: Place, reported: Sequence[Trouble]) -> Standing:
+    """How things stand; see `bridge.troubles.current`."""
+    now = datetime.now(UTC)
+    found = Standing(tuple(current(place, reported, now)), spool_rows=spool_rows(place.state))
+    database, configuration = place.database, place.configuration
+    if database is None or configuration is None:
+        return found
+    try:
+        with database.read() as connection:
+            known = emissions.all_of(connection, "line")
+            oldest = overview.oldest_pending(connection)
+            states = overview.callback_states(connection)
+    except StoreUnavailable:
+        return found  # it is among the troubles
+    modes = {
+        line.number: (known[line.number].mode if line.number in known else Mode.RUNNING).value
+        for line in configuration.lines
+    }
+    waits = max(0.0, (now - oldest).total_seconds()) if oldest is not None else 0.0
+    return replace(found, callbacks=states, lines=modes, oldest_pending=waits)
+
+
+def _families(now: Standing) -> Iterator[Metric]:
+    troubles = GaugeMetricFamily("infocaller_troubles", "What needs a person", labels=["id", "severity"])
+    for trouble in now.troubles:
+        troubles.add_metric([trouble.id, trouble.severity.value], 1)
+    rows = GaugeMetricFamily("infocaller_spool_rows", "What waits on this host's disk for the database")
+    rows.add_metric([], now.spool_rows)
+    yield from (troubles, rows)
+    if now.oldest_pending is None:
+        return
+    oldest = GaugeMetricFamily("infocaller_oldest_pending_seconds", "How long the oldest job has waited for its CRM")
+    oldest.add_metric([], now.oldest_pending)
+    callbacks = GaugeMetricFamily("infocaller_callbacks", "Callbacks that are kept", labels=["state"])
+    for state, count in now.callbacks.items():
+        callbacks.add_metric([state], count)
+    modes = GaugeMetricFamily("infocaller_line_mode", "Whether a line emits: 1 for its mode", labels=["line", "mode"])
+    for number, mode in now.lines.items():
+        for each in Mode:
+            modes.add_metric([number, each.value], float(each.value == mode))
+    yield from (oldest, callbacks, modes)
+
+
 class Now(Collector):
     """What is not counted but looked up whenever it is asked for.
 
     `usages`: what CRMs said of their limits, by connector. `jobs`: what is in the database, of which that which is over
-    is left out; while the database is away, there are no such figures.
+    is left out; while the database is away, there are no such figures. `standing`: see there.
     """
 
-    def __init__(self, usages: Callable[[], Mapping[str, Usage]], jobs: Callable[[], Jobs]) -> None:
-        self._usages, self._jobs = usages, jobs
+    def __init__(
+        self,
+        usages: Callable[[], Mapping[str, Usage]],
+        jobs: Callable[[], Jobs],
+        standing: Callable[[], Standing] | None = None,
+    ) -> None:
+        self._usages, self._jobs, self._standing = usages, jobs, standing or Standing
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector.collect`."""
@@ -146,6 +213,7 @@ class Now(Collector):
             used.add_metric([name], usage.used)
             allowed.add_metric([name], usage.allowed)
         yield from (used, allowed)
+        yield from _families(self._standing())
         jobs = GaugeMetricFamily("infocaller_jobs", "What has not reached a CRM", labels=["connector", "state"])
         try:
             for (name, state), count in self._jobs().items():

@@ -55,7 +55,7 @@ class CallerMisses:
         rows = self._run(
             "SELECT count(*) FROM miss WHERE caller = ? AND at > ?", self._hash(query, caller), self._clock() - seconds
         )
-        return bool(rows) and rows[0][0] >= times
+        return rows is not None and rows[0][0] >= times
 
     def count(self, query: str, caller: str) -> None:
         """One more miss."""
@@ -66,18 +66,18 @@ class CallerMisses:
     def takes(self, what: str, whose: str, limit: tuple[int, float], thing: str = "") -> bool:
         """Take one of the `limit` = (times, seconds) places that `whose` has, and say whether there was one. Of many at
         once, in whichever process, no more than that get one. The same `thing` again has its place already; empty:
-        each time another."""
+        each time another. What can't be counted has a place."""
         times, seconds = limit
         now, owner = self._clock(), self._hash(what, whose)
         key = self._hash(what, thing) if thing else secrets.token_bytes(16)
         self._run("DELETE FROM place WHERE at < ?", now - _LONGEST)
-        self._run(
+        took = self._run(
             "INSERT OR IGNORE INTO place SELECT ?, ?, ?"
             " WHERE (SELECT count(*) FROM place WHERE whose = ? AND at > ?) < ?",
             owner, key, now, owner, now - seconds, times,
         )  # fmt: skip
         rows = self._run("SELECT count(*) FROM place WHERE whose = ? AND thing = ?", owner, key)
-        return not rows or rows[0][0] > 0
+        return took is None or not rows or rows[0][0] > 0
 
     def close(self) -> None:
         """Let go of the file."""
@@ -102,15 +102,16 @@ class CallerMisses:
     def _hash(self, query: str, caller: str) -> bytes:
         return hashlib.blake2b(f"{query}\0{caller}".encode(), key=self._salt, digest_size=16).digest()
 
-    def _run(self, statement: str, *values: object) -> list[tuple[int, ...]]:
+    def _run(self, statement: str, *values: object) -> list[tuple[int, ...]] | None:
+        """What came of a statement; None where it could not be run."""
         with self._lock:
             if self._database is None:
-                return []
+                return None
             try:
                 return self._database.execute(statement, values).fetchall()
             except sqlite3.Error as error:
                 self._complain(str(error))
-                return []
+                return None
 
     def _complain(self, reason: str) -> None:
         if not self._warned:

@@ -32,7 +32,7 @@ from bridge.counters import SharedCounters
 from bridge.errors import BridgeError
 from bridge.gathering import Gathering
 from bridge.keeping import Keeper
-from bridge.metrics import Metrics
+from bridge.metrics import Metrics, standing
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
 from bridge.processes import Child, end_with, heed_signals, spare_what_stays
@@ -40,7 +40,7 @@ from bridge.queries import ToSave
 from bridge.reload import Watcher
 from bridge.service import Current, Service
 from bridge.state import state_folder
-from bridge.troubles import Troubles, Watch
+from bridge.troubles import Place, Troubles, Watch
 from bridge.web.app import Parts, create
 from bridge.web.infocaller import Event
 from bridge.web.slow import SlowSenders
@@ -282,7 +282,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
     state = state_folder(loaded)
     troubles = Troubles(state)
     troubles.start()
-    keeper = Keeper(loaded, lambda: current.configuration)
+    keeper = Keeper(loaded, lambda: current.configuration, troubles)
 
     def save(saved: ToSave, deadline: Deadline) -> None:
         with permit.waiting():
@@ -310,9 +310,10 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         keep_event=keep_event,
         taking=keeper.tasks(permit.waiting),
         asked=asked,
-        checks={"database": keeper.trouble},
+        checks={"database": keeper.check},
         jobs=keeper.jobs,
         troubles=troubles,
+        standing=lambda: standing(Place(current.loaded, keeper.database, state), troubles.all()),
     )
     Finalize(None, troubles.close, exitpriority=0)
     Finalize(None, watch.close, exitpriority=1)

@@ -80,7 +80,7 @@ class Service:
         it leaves rate limits to lookups during calls. `permit`: the one under which this process answers. `see` gets
         the connector and each of its requests with its answer, masked. `tapes`: what their requests go through, if
         anything; then nothing that an earlier start learnt is used. `troubles`: where it is reported that a table can't
-        be read. `others`: the installations on the same database.
+        be read or a CRM does not answer. `others`: the installations on the same database.
         """
         state = state_folder(loaded)
         common = replace(_context(loaded, state, background, permit, tapes), others=others)
@@ -99,7 +99,7 @@ class Service:
                         context = replace(context, see=partial(see, name))
                     if tapes is not None:
                         context = replace(context, tape=tapes(name))
-                    sources[name] = _source(name, options, context, state, permit)
+                    sources[name] = _source(name, options, context, state, permit, troubles)
             for name, faults in loaded.out.items():
                 sources[name] = Source(Out(name, faults, common))
             return cls(loaded, sources, state, save, account)
@@ -245,7 +245,14 @@ def installation(state: Path) -> str:
         return ""
 
 
-def _source(name: str, options: ConnectorOptions, context: Context, state: Path, permit: Permit | None) -> Source:
+def _source(
+    name: str,
+    options: ConnectorOptions,
+    context: Context,
+    state: Path,
+    permit: Permit | None,
+    troubles: Troubles | None,
+) -> Source:
     """Open a connector."""
     pace = None
     if options.rate is not None:
@@ -257,4 +264,4 @@ def _source(name: str, options: ConnectorOptions, context: Context, state: Path,
         if pace is not None:
             pace.close()
         raise
-    return Source(connector, options.breaker, pace=pace, threads=context.concurrency, permit=permit)
+    return Source(connector, options.breaker, pace=pace, threads=context.concurrency, permit=permit, troubles=troubles)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import StoreUnavailable
 from bridge.queue.base import ADVANCE, DELIVER, Poke, Queue, call_key
-from bridge.store import deliveries, events, schema
+from bridge.store import deliveries, events, overview, schema
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.deliveries import NewDelivery
@@ -29,6 +29,8 @@ from bridge.store.spool import Spool
 _log = logging.getLogger(__name__)
 
 Item = Arrival | NewDelivery
+_USUAL = 16 * 1024
+"""Bytes of an event with all that is kept with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,16 @@ class Inbox:
     def save_all(self, wanted: Sequence[NewDelivery]) -> None:
         """Keep several things that have to reach a CRM. Raises `StoreUnavailable`; some of them may be kept then."""
         self._group.put_all(wanted, self._patience)
+
+    def try_to_keep(self) -> None:
+        """Write something of the size of an event where an event would go now, and drop it again. Raises
+        `StoreUnavailable` where that can't be kept."""
+        if self._spool is not None and self._spooling:
+            self._spool.try_to_keep(_USUAL)
+            return
+        for text in ("x" * _USUAL, ""):
+            with self._database.write() as connection:
+                overview.note(self._database, connection, "tried", text)
 
     def close(self) -> None:
         """Store what waits, and stop."""

@@ -50,6 +50,8 @@ _spool = Table(
     sqlite_autoincrement=True,
 )
 
+_tried = Table("tried", _metadata, Column("id", Integer, primary_key=True), Column("text", Text, nullable=False))
+
 
 class Spool:
     """See this module's docstring. `path`: the file, made when it is not there. Raises `StoreUnavailable` where the
@@ -67,6 +69,13 @@ class Spool:
         """Keep them: on disk when it returns."""
         with self._database.write() as connection:
             connection.execute(insert(_spool), [_row(item) for item in items])
+
+    def try_to_keep(self, size: int) -> None:
+        """Write `size` bytes and drop them again. Raises `StoreUnavailable` where that much can't be kept."""
+        with self._database.write() as connection:
+            connection.execute(insert(_tried), {"text": "x" * size})
+        with self._database.write() as connection:
+            connection.execute(delete(_tried))
 
     def empty(self) -> bool:
         """Whether nothing waits here."""

@@ -146,11 +146,7 @@ def _room(folder: Path, what: str, found: os.statvfs_result) -> Iterator[Observa
 
 
 def _spool(place: Place) -> Iterator[Observation]:
-    try:
-        waiting, refused = spool.rows(place.state / "spool.db")
-    except StoreUnavailable as error:
-        _log.debug("the spool can't be looked into: %s", error)  # being made, or no room: the disk says so
-        return
+    waiting, refused = _in_spool(place.state)
     if waiting:
         yield Observation(
             "spool", "", Severity.WARNING,
@@ -165,6 +161,19 @@ def _spool(place: Place) -> Iterator[Observation]:
             "database refuses them each time, and they reach no CRM",
             f"Look for `can't be stored` in the log; they stay in {place.state / 'spool.db'}", count=refused,
         )  # fmt: skip
+
+
+def spool_rows(state: Path) -> int:
+    """How many rows are in this host's spool."""
+    return sum(_in_spool(state))
+
+
+def _in_spool(state: Path) -> tuple[int, int]:
+    try:
+        return spool.rows(state / "spool.db")
+    except StoreUnavailable as error:
+        _log.debug("the spool can't be looked into: %s", error)  # being made, or no room: the disk says so
+        return 0, 0
 
 
 # the database

@@ -58,6 +58,7 @@ HAPPENS = {
     "unknown_query": Happens(),
     "events_refused": Happens(),
     "guessing": Happens(),
+    "crm": Happens(),
 }
 """The kinds that happen. Every other kind that is reported is a state: it lasts from its report until the process that
 reported it clears it, or is gone."""

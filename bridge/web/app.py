@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from bridge.metrics import Jobs, Metrics, Now
+from bridge.metrics import Jobs, Metrics, Now, Standing
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
 from bridge.service import Current
@@ -50,6 +50,8 @@ class Parts:
     jobs: Callable[[], Jobs] = dict
     """How many jobs there are; raises `StoreUnavailable` while that can't be known."""
     troubles: Troubles = field(default_factory=Troubles)
+    standing: Callable[[], Standing] = Standing
+    """What `/metrics` says of troubles, lines and callbacks."""
 
 
 def create(current: Current, parts: Parts | None = None) -> Flask:
@@ -61,10 +63,12 @@ def create(current: Current, parts: Parts | None = None) -> Flask:
     gates = Gates(current)
     app.before_request(_came_whole)
     app.register_error_handler(Exception, _failed)
-    health.install(app, gates.now, parts.metrics, Now(lambda: _usages(current), parts.jobs), parts.checks)
+    health.install(
+        app, gates.now, parts.metrics, Now(lambda: _usages(current), parts.jobs, parts.standing), parts.checks
+    )
     callbacks.install(app, callbacks.Desk(gates.now, parts.failures, parts.taking, parts.asked))
-    routes = Infocaller(parts.metrics, parts.keep_event).routes()
-    receiver = Receiver(current, gates, routes, parts.failures, parts.metrics)
+    routes = Infocaller(parts.metrics, parts.keep_event, parts.troubles).routes()
+    receiver = Receiver(current, gates, routes, parts.failures, parts.metrics, parts.troubles)
     pages = app.wsgi_app
 
     def either(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -10,8 +10,8 @@ from bridge.metrics import CONTENT_TYPE, Metrics, Now
 from bridge.web.gate import Gate
 from bridge.web.intake import TAKEN
 
-Check = Callable[[], str | None]
-"""None when all is well, else what is wrong, for a person."""
+Check = Callable[[], tuple[str, bool]]
+"""How something is, for a person (`ok`), and whether the bridge can do its work with it so."""
 
 
 def install(app: Flask, gate: Callable[[], Gate], metrics: Metrics, now: Now, checks: dict[str, Check]) -> None:
@@ -26,9 +26,10 @@ def install(app: Flask, gate: Callable[[], Gate], metrics: Metrics, now: Now, ch
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
         request.environ[TAKEN].entry.route = "readyz"
-        found = {"configuration": "ok"} | {name: check() or "ok" for name, check in checks.items()}
-        ready = all(text == "ok" for text in found.values())
-        return jsonify(status="ready" if ready else "not ready", checks=found), 200 if ready else 503
+        found = {name: check() for name, check in checks.items()}
+        told = {"configuration": "ok"} | {name: text for name, (text, _) in found.items()}
+        ready = all(well for _, well in found.values())
+        return jsonify(status="ready" if ready else "not ready", checks=told), 200 if ready else 503
 
     @app.get("/metrics")
     def figures() -> tuple[Response, int]:

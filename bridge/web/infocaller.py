@@ -11,8 +11,9 @@ from bridge.errors import ProtocolError, StoreUnavailable
 from bridge.infocaller import events
 from bridge.infocaller.messages import Answer, Document
 from bridge.metrics import Metrics
-from bridge.queries import Question
+from bridge.queries import Answered, Question
 from bridge.store.tables import LONGEST_KEY
+from bridge.troubles import Severity, Troubles
 from bridge.web import reply
 from bridge.web.intake import Refused
 from bridge.web.receive import Received, Route
@@ -49,12 +50,17 @@ def question(document: Document, line: Line, name: str, panel: events.Panel) -> 
 
 
 class Infocaller:
-    """The platform's routes. `keep_event`: where events go; None: this bridge keeps none, and says so."""
+    """The platform's routes. `keep_event`: where events go; None: this bridge keeps none, and says so. `troubles` hears
+    of events that are refused, and of Queries that the configuration lacks."""
 
     def __init__(
-        self, metrics: Metrics, keep_event: KeepEvent | None, clock: Callable[[], float] = time.monotonic
+        self,
+        metrics: Metrics,
+        keep_event: KeepEvent | None,
+        troubles: Troubles,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._metrics, self._keep_event, self._clock = metrics, keep_event, clock
+        self._metrics, self._keep_event, self._troubles, self._clock = metrics, keep_event, troubles, clock
 
     def routes(self) -> Mapping[str, Route]:
         """By the first segment after the key."""
@@ -69,6 +75,7 @@ class Infocaller:
         asked = question(document, received.line, name, events.panel(received.parameters))
         answered = received.service.queries.answer(asked, received.arrived)
         self._metrics.answered(answered)
+        self._told_of(name, answered)
         received.entry.fields |= {
             "query": answered.query[:40],
             "caller": mask(document.other_party),
@@ -77,6 +84,19 @@ class Infocaller:
         }
         answer = Answer(str(answered.result), answered.text, answered.variables)
         return reply.write(200, answer, document.format)
+
+    def _told_of(self, name: str, answered: Answered) -> None:
+        if answered.outcome != "unknown_query":
+            self._troubles.clear("unknown_query", name[:40])
+            return
+        self._troubles.report(
+            "unknown_query",
+            name[:40],
+            severity=Severity.ERROR,
+            text=f"The panel asks for a Query {name[:40]!r} that is not in the configuration: its callers get Result 1 "
+            "and no variables",
+            action="Give the Query in the panel's script the name that it has under `queries:`, or add it there",
+        )
 
     def event(self, received: Received) -> Reply:
         """Keep an event (manual, API Informativa): 200 only when it is on disk."""
@@ -90,7 +110,15 @@ class Infocaller:
         except ProtocolError as error:
             raise Refused(400, str(error)) from error
         except StoreUnavailable as error:
+            self._troubles.report(
+                "events_refused",
+                severity=Severity.ERROR,
+                text=f"Events are refused, because they can't be kept, and the platform does not send them again: "
+                f"{error}",
+                action="Mend what the text names",
+            )
             raise Refused(503, f"the event could not be kept: {error}") from error
+        self._troubles.clear("events_refused")
         self._metrics.kept(name, self._clock() - received.arrived)
         received.entry.fields["outcome"] = "kept"
         return reply.write(200, Answer("0", "OK"), document.format)

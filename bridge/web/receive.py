@@ -19,6 +19,7 @@ from bridge.infocaller import signature
 from bridge.infocaller.messages import Document, Format
 from bridge.metrics import Metrics
 from bridge.service import Current, Service
+from bridge.troubles import Severity, Troubles
 from bridge.web import addresses, reply
 from bridge.web.addresses import Address
 from bridge.web.entry import Entry
@@ -65,13 +66,19 @@ class Route:
 
 class Receiver:
     """The WSGI application for `/infocaller/…`: takes each request through the steps. `routes`: by the first segment
-    after the key."""
+    after the key. `troubles` hears of what needs a person."""
 
     def __init__(
-        self, current: Current, gates: Gates, routes: Mapping[str, Route], failures: Failures, metrics: Metrics
+        self,
+        current: Current,
+        gates: Gates,
+        routes: Mapping[str, Route],
+        failures: Failures,
+        metrics: Metrics,
+        troubles: Troubles,
     ) -> None:
         self._current, self._gates, self._routes = current, gates, routes
-        self._failures, self._metrics = failures, metrics
+        self._failures, self._metrics, self._troubles = failures, metrics, troubles
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request that `Intake` has taken in."""
@@ -97,7 +104,19 @@ class Receiver:
             with self._current.use() as service:
                 return route.handle(Received(service, document, line, argument, parameters, taken.arrived, taken.entry))
         except Refused as refused:
+            if refused.status == 400 and taken.entry.route == "event":
+                self._unreadable(refused)
             return _refused(taken, refused, form)
+
+    def _unreadable(self, refused: Refused) -> None:
+        self._troubles.report(
+            "events_refused",
+            "unreadable",
+            severity=Severity.ERROR,
+            text=f"Events are refused, because they can't be read: {refused.reason}. Their calls lack them in the CRM",
+            action="Compare the event URLs in the panel with `infocaller-bridge urls`; if they are right, keep such a "
+            "document and report it",
+        )
 
     def _size(self, taken: Taken) -> None:
         if taken.fault is not None:

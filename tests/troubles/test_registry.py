@@ -5,14 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from bridge.troubles import Severity, Trouble, Troubles
+from tests.troubles.conftest import fill
 from tests.waiting import until
 
 
@@ -231,30 +230,6 @@ def test_processes_that_are_killed_leave_a_file_that_can_be_read(tmp_path: Path)
             os.kill(worker.pid or 0, signal.SIGKILL)
             worker.join()
         assert ids(troubles) == ["crm:shop", "signature:912345678"]
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"no file system can be mounted here: {done.stderr.decode()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Leave no room."""
-    with (folder / "filling").open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError:
-            return
 
 
 def test_it_is_written_on_a_disk_that_is_full(small_disk: Path, clock: Clock) -> None:

@@ -8,11 +8,23 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.web.bridge_process import KEY, LINE, PASSWORD, Bridge, running, until
+from tests.troubles.conftest import fill
+from tests.web.bridge_process import KEY, LINE, PASSWORD, Bridge, Reply, query, running, until, written
 
+ON_A_SMALL_DISK = """
+database: sqlite:///small/bridge.db
+state: small/state
+server: {url_key: "${BRIDGE_URL_KEY}", workers: 2, threads: 40}
+lines: [{number: "912345678", password: "${INFOCALLER_PASSWORD}"}]
+queries:
+  ECO: {answer: {ECO: "1"}}
+callbacks:
+  - {name: web, line: "912345678", rule_group: x, token: 0123456789abcdefghijklmnop, hours: always}
+"""
 ENVIRON = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD}
 
 
@@ -55,3 +67,92 @@ def test_a_trouble_is_logged_once_when_it_begins_and_once_when_it_ends(tmp_path:
         assert command(bridge, "lines", "resume", LINE).returncode == 0
         until(lambda: told(bridge, "line:•••678") == ["warning", "info"])
         assert ids(bridge) == []
+
+
+def event(bridge: Bridge, call: str) -> int:
+    """The status of the answer to an event of the size of a long call's."""
+    fin = replace(query(call=call, variables={"DATO": "x" * 20_000}), query_name="", seconds=9)
+    return bridge.post("event/fin", *written(fin)).status
+
+
+def ready(bridge: Bridge) -> list[int]:
+    """What `/readyz` says, whichever process answers."""
+    return sorted({bridge.ask("GET", "/readyz").status for _ in range(8)})
+
+
+def task(bridge: Bridge, id_: str) -> Reply:
+    body = json.dumps({"id": id_, "phone": "600111222"}).encode()
+    return bridge.post("/callbacks/web", body, headers={"Authorization": "Bearer 0123456789abcdefghijklmnop"})
+
+
+def test_a_full_disk_is_told_by_everybody_until_there_is_room(tmp_path: Path, small_disk: Path) -> None:
+    (tmp_path / "config.yaml").write_text(ON_A_SMALL_DISK, encoding="utf-8")
+    with running(tmp_path) as bridge:
+        assert (event(bridge, "1"), task(bridge, "1").status, ready(bridge)) == (200, 202, [200])
+        fill(small_disk)
+        calls = iter(range(1000))
+        until(lambda: event(bridge, f"full-{next(calls)}") == 503)  # the log of the database has some room left
+        until(lambda: ready(bridge) == [503])
+        assert "the disk is full" in json.loads(bridge.ask("GET", "/readyz").text)["checks"]["database"]
+        for number in range(40):  # one may find room where an event did not
+            refused = task(bridge, f"full-{number}")
+            assert refused.status in (202, 503), refused
+        assert refused.status == 503, refused
+        found = {one["id"]: one["severity"] for one in status(bridge)["troubles"]}
+        assert found.keys() >= {f"disk:{small_disk / 'state'}", "database", "events_refused"}
+        assert set(found.values()) == {"error"}
+        assert 'infocaller_troubles{id="events_refused",severity="error"} 1.0' in bridge.ask("GET", "/metrics").text
+        until(lambda: told(bridge, "database") == ["error"])
+        (small_disk / "filling").unlink()
+        until(lambda: ready(bridge) == [200])
+        until(lambda: event(bridge, "2") == 200)
+        until(lambda: ids(bridge) == [])
+        until(lambda: told(bridge, "database") == told(bridge, "events_refused") == ["error", "info"])
+
+
+def test_a_configuration_that_is_refused_is_told_once_for_all_processes(tmp_path: Path) -> None:
+    with running(tmp_path, work=True) as bridge:
+        until(lambda: "the background work has begun" in bridge.log)
+        good = bridge.configuration.read_text()
+        bridge.configuration.write_text(good + "  ROTA: {anser: {X: '1'}}\n")
+        until(lambda: bridge.log.count("configuration refused") == 3)
+        (found,) = status(bridge)["troubles"]
+        assert (found["id"], found["severity"]) == ("configuration", "error")
+        assert "anser" in found["text"]
+        assert "one before goes on serving" in found["text"]
+        until(lambda: told(bridge, "configuration") == ["error"])
+        bridge.configuration.write_text(good)
+        until(lambda: ids(bridge) == [])
+        until(lambda: told(bridge, "configuration") == ["error", "info"])
+
+
+def test_a_query_that_the_configuration_lacks_and_an_event_that_can_not_be_read(tmp_path: Path) -> None:
+    with running(tmp_path) as bridge:
+        bridge.post("query", *written(query("NUEVA")))
+        assert bridge.post("event/fin", b"{", "application/json").status == 400
+        found = {one["id"]: one for one in status(bridge)["troubles"]}
+        assert found.keys() == {"unknown_query:NUEVA", "events_refused:unreadable"}
+        assert "'NUEVA'" in found["unknown_query:NUEVA"]["text"]
+        bridge.configuration.write_text(bridge.configuration.read_text() + "  NUEVA: {answer: {X: '1'}}\n")
+        until(lambda: bridge.log.count("configuration taken up") == 2)
+
+        def answered() -> bool:
+            bridge.post("query", *written(query("NUEVA")))
+            return ids(bridge) == ["events_refused:unreadable"]
+
+        until(answered)
+
+
+def test_the_figures_tell_of_lines_callbacks_and_what_waits(tmp_path: Path) -> None:
+    (tmp_path / "small").mkdir()
+    (tmp_path / "config.yaml").write_text(ON_A_SMALL_DISK, encoding="utf-8")
+    with running(tmp_path) as bridge:
+        assert task(bridge, "1").status == 202
+        command(bridge, "lines", "pause", LINE)
+        text = bridge.ask("GET", "/metrics").text
+    assert f'infocaller_line_mode{{line="{LINE}",mode="held"}} 1.0' in text
+    assert f'infocaller_line_mode{{line="{LINE}",mode="running"}} 0.0' in text
+    assert f'infocaller_troubles{{id="line:{LINE}",severity="warning"}} 1.0' in text
+    assert 'infocaller_callbacks{state="waiting"} 1.0' in text
+    assert "infocaller_oldest_pending_seconds 0.0" in text
+    assert "infocaller_spool_rows 0.0" in text

@@ -1,0 +1,264 @@
+"""`status`: whoever knows nothing of the bridge learns what is wrong, and what to do."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.store import callbacks, emissions, overview
+from bridge.store.callbacks import CallbackState
+from bridge.store.database import Database, connect
+from bridge.store.emissions import Kind
+from bridge.store.spool import Spool
+from bridge.store.tables import calls, meta
+from connectors.base import Ambiguous, Misconfigured, Unavailable
+from tests.cli.conftest import CONFIGURATION, Run
+from tests.fakes.connector import Handheld
+from tests.fakes.exchange import Exchange, arrival, final
+from tests.store.made import arrival as plain_arrival
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def database(config: Path) -> Any:
+    database = connect("sqlite:///bridge.db", config.parent)
+    yield database
+    database.close()
+
+
+def troubles(run: Run) -> dict[str, dict[str, Any]]:
+    """By id; each is whole, the worst come first, and the exit code fits."""
+    said = run("status", "--json")
+    found = json.loads(said.out)
+    assert found.keys() == {"troubles", "lines", "jobs", "callbacks"}
+    listed = found["troubles"]
+    assert said.code == int(any(one["severity"] == "error" for one in listed))
+    assert [one["severity"] for one in listed] == sorted(one["severity"] for one in listed)
+    for one in listed:
+        assert one.keys() == {"id", "severity", "since", "count", "text", "action"}
+        assert datetime.fromisoformat(one["since"]).tzinfo is not None
+        assert one["count"] >= 1
+        assert one["text"]
+        assert one["action"]
+    return {one["id"]: one for one in listed}
+
+
+def standing(database: Database, kind: Kind, name: str, **values: Any) -> None:
+    with database.write() as connection:
+        emissions.held(database, connection, kind, name)
+        emissions.save(connection, kind, name, values)
+
+
+def failed(exchange: Exchange, crm: Handheld, call: str, error: Exception) -> None:
+    """An activity that met this error, just now."""
+    exchange.now = datetime.now(UTC)
+    exchange.tell(arrival("fin", final(call_sequence=call), exchange.now))
+    crm.refuse = error
+    exchange.work()
+    crm.refuse = None
+
+
+def test_before_the_first_serve_there_is_nothing_yet(run: Run) -> None:
+    said = run("status")
+    assert said.code == 0
+    assert "nothing needs you" in said.out
+    assert "`infocaller-bridge serve` makes it" in said.out
+    assert json.loads(run("status", "--json").out) == {"troubles": [], "lines": [], "jobs": {}, "callbacks": {}}
+
+
+def test_a_bridge_that_is_well_needs_nobody(run: Run, database: Database) -> None:
+    said = run("status")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "nothing needs you"
+    assert "line 912345678: emits, 0 calls emitted today" in said.out
+    assert "jobs: 0 on their way to the CRMs; 0 dead" in said.out
+    assert troubles(run) == {}
+
+
+def test_why_the_activities_are_missing(run: Run, exchange: Exchange, crm: Handheld) -> None:
+    failed(exchange, crm, "1", Misconfigured("crm: 401 Unauthorized: the key of +34600111222 expired"))
+    failed(exchange, crm, "2", Misconfigured("crm: 401 Unauthorized: the key expired"))
+    (found,) = troubles(run).values()
+    assert (found["id"], found["severity"], found["count"]) == ("crm:crm", "error", 2)
+    assert "2 records wait for the CRM crm, which refuses" in found["text"]
+    assert "401 Unauthorized: the key" in found["text"]
+    assert "600111222" not in found["text"]
+    assert "infocaller-bridge check --connect" in found["action"]
+    said = run("status").out
+    assert said.startswith("ERROR    crm:crm  since 20")
+    assert "2 times): 2 records wait" in said
+    assert "\n         → Mend what it names in connector crm" in said
+
+
+def test_a_crm_that_is_away_is_a_warning_once_it_is_no_blip(run: Run, exchange: Exchange, crm: Handheld) -> None:
+    failed(exchange, crm, "1", Unavailable("crm does not answer"))
+    assert troubles(run) == {}
+    exchange.now += timedelta(seconds=10)
+    crm.refuse = Unavailable("crm: connection refused")
+    exchange.work()
+    found = troubles(run)["crm:crm"]
+    assert (found["severity"], found["count"]) == ("warning", 1)
+    assert "connection refused" in found["text"]
+
+
+def test_dead_jobs(run: Run, exchange: Exchange, crm: Handheld) -> None:
+    failed(exchange, crm, "1", Ambiguous("it may have been written"))
+    found = troubles(run)["jobs_dead:crm"]
+    assert (found["severity"], found["count"]) == ("error", 1)
+    assert "it may have been written" in found["text"]
+    assert "infocaller-bridge jobs" in found["action"]
+
+
+def test_work_that_nobody_does(run: Run, exchange: Exchange) -> None:
+    exchange.now = NOW - timedelta(minutes=20)
+    exchange.tell(arrival("fin", final(call_sequence="1"), exchange.now))  # its activity is due, and nobody comes
+    exchange.keep(plain_arrival("2", received_at=NOW - timedelta(hours=2)))  # nobody folds it
+    with exchange.database.write() as connection:
+        overview.note(exchange.database, connection, overview.WORKED, (NOW - timedelta(minutes=10)).isoformat())
+    found = troubles(run)
+    assert {id_: one["severity"] for id_, one in found.items()} == {
+        "jobs_late:work": "error",
+        "jobs_late:events": "error",
+        "jobs_late:crm": "warning",
+    }
+    assert "infocaller-bridge serve" in found["jobs_late:work"]["action"]
+
+
+@pytest.mark.parametrize(
+    ("values", "severity", "said"),
+    [
+        ({"mode": "held", "reason": "holidays"}, "warning", "emits nothing, because a person paused it: holidays"),
+        ({"mode": "stopped", "reason": "wrong password"}, "error", "is stopped and emits nothing"),
+        ({"mode": "paused", "reason": "no credit"}, "warning", "tried again by itself, one call at a time: no credit"),
+        ({"failures": 4}, "warning", "the platform's emission API can't be reached"),
+    ],
+)
+def test_why_nothing_is_emitted(run: Run, database: Database, values: dict[str, Any], severity: str, said: str) -> None:
+    standing(database, "line", "912345678", since=NOW - timedelta(hours=1), **values)
+    standing(database, "line", "999999999", **values)  # of no line that there is
+    (found,) = troubles(run).values()
+    assert (found["id"], found["severity"]) == ("line:912345678", severity)
+    assert said in found["text"]
+    if "mode" in values:
+        assert "infocaller-bridge lines resume 912345678" in found["action"]
+        assert datetime.fromisoformat(found["since"]) == (NOW - timedelta(hours=1)).replace(microsecond=0)
+        assert values["mode"] in run("status").out
+
+
+def test_a_source_that_is_stopped_or_can_not_be_read(run: Run, config: Path, database: Database) -> None:
+    tasks = "\ncallbacks:\n" + "".join(
+        f"  - {{name: {name}, line: '912345678', rule_group: x, token: 0123456789abcdefghijklmnop}}\n"
+        for name in ("web", "crm")
+    )
+    config.write_text(CONFIGURATION + tasks, encoding="utf-8")
+    standing(database, "source", "web", mode="stopped", reason="rule group x is unknown", since=NOW)
+    standing(database, "source", "crm", failures=3, error="crm: 403 no rights to tasks")
+    found = troubles(run)
+    assert found["source:web"]["severity"] == "error"
+    assert "rule group x is unknown" in found["source:web"]["text"]
+    assert "infocaller-bridge callbacks resume web" in found["source:web"]["action"]
+    assert "403 no rights to tasks" in found["source:crm"]["text"]
+
+
+def test_callbacks_that_may_have_rung(run: Run, database: Database) -> None:
+    row = {
+        "source": "web", "task_key": "k", "state": CallbackState.MAY_HAVE_RUNG.value, "task": {}, "rung_at": NOW,
+        "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+    }  # fmt: skip
+    with database.write() as connection:
+        callbacks.add(database, connection, [row])
+    found = troubles(run)["may_have_rung"]
+    assert (found["severity"], found["count"]) == ("error", 1)
+    assert "callbacks confirm" in found["action"]
+    assert json.loads(run("status", "--json").out)["callbacks"] == {"may_have_rung": 1}
+
+
+def test_the_spool_in_use(run: Run, config: Path, database: Database) -> None:
+    (config.parent / ".infocaller-bridge").mkdir()
+    spool = Spool(config.parent / ".infocaller-bridge" / "spool.db")
+    spool.append([plain_arrival("1"), plain_arrival("2"), plain_arrival("3")])
+    assert troubles(run)["spool"]["count"] == 3
+    spool.move(lambda _items: ["", "too long", ""])
+    spool.close()
+    found = troubles(run)
+    assert list(found) == ["spool:refused"]
+    assert (found["spool:refused"]["severity"], found["spool:refused"]["count"]) == ("error", 1)
+
+
+def test_a_database_of_another_version(run: Run, database: Database) -> None:
+    for revision, what in (("0000", "an older version"), ("9999", "a newer version")):
+        with database.write() as connection:
+            connection.exec_driver_sql(f"UPDATE alembic_version SET version_num = '{revision}'")
+        assert what in troubles(run)["database"]["text"]
+
+
+def test_a_database_that_is_away(run: Run, config: Path) -> None:
+    config.write_text(f"database: postgresql://bridge:secret@127.0.0.1:9/bridge\n{CONFIGURATION}", encoding="utf-8")
+    found = troubles(run)["database"]
+    assert found["severity"] == "error"
+    assert "secret" not in found["text"]
+    assert "nothing reaches the CRMs" in found["text"]
+
+
+def test_a_database_that_is_damaged(run: Run, config: Path) -> None:
+    (config.parent / "bridge.db").write_bytes(b"no database" * 1000)
+    assert "no SQLite database" in troubles(run)["database"]["text"]
+
+
+def test_it_works_while_the_configuration_is_faulty(run: Run, config: Path, database: Database) -> None:
+    standing(database, "line", "912345678", mode="held", reason="fire", since=NOW)
+    config.write_text(CONFIGURATION.replace("activities:\n", "activitys:\n"), encoding="utf-8")
+    found = troubles(run)
+    assert "activitys" in found["configuration"]["text"]
+    assert "infocaller-bridge check" in found["configuration"]["action"]
+    assert "fire" in found["line:912345678"]["text"]
+    config.write_text("lines: [unclosed", encoding="utf-8")
+    assert "configuration" in troubles(run)
+    config.unlink()
+    assert "configuration" in troubles(run)
+
+
+def received(database: Database, *moments: datetime, direction: str = "received") -> None:
+    rows = [
+        {"line": "912345678", "call_sequence": f"{moment:%s}{number}{direction}", "state": "closed", "call": {},
+         "started_at": moment, "updated_at": moment, "direction": direction}
+        for number, moment in enumerate(moments)
+    ]  # fmt: skip
+    with database.write() as connection:
+        connection.execute(calls.insert(), rows)
+
+
+def test_silence_where_there_was_none_in_the_weeks_before(run: Run, database: Database) -> None:
+    week = timedelta(weeks=1)
+    for back in range(1, 5):
+        usual = NOW - back * week
+        received(database, *(usual - timedelta(minutes=10 * number) for number in range(1, 20)))
+    received(database, *(NOW - timedelta(minutes=number) for number in range(30, 50)))
+    assert troubles(run) == {}, "half an hour is nothing"
+    with database.write() as connection:
+        connection.execute(calls.delete().where(calls.c.started_at > NOW - timedelta(hours=2)))
+    received(database, NOW - timedelta(hours=3))
+    received(database, NOW - timedelta(minutes=5), direction="emitted")
+    found = troubles(run)["quiet"]
+    assert found["severity"] == "warning"
+    assert "infocaller-bridge urls" in found["action"]
+    with database.write() as connection:  # one of the weeks was as silent: a holiday, or a slow hour
+        connection.execute(
+            calls.delete().where(calls.c.started_at > NOW - 2.5 * week, calls.c.started_at < NOW - 1.5 * week)
+        )
+    assert troubles(run) == {}
+
+
+def test_what_was_noted_stays_one_note(database: Database) -> None:
+    for text in ("1", "2"):
+        with database.write() as connection:
+            overview.note(database, connection, "x", text)
+    with database.read() as connection:
+        assert overview.noted(connection, "x") == "2"
+        assert overview.noted(connection, "y") is None
+        assert len(connection.execute(meta.select().where(meta.c.name == "x")).all()) == 1
