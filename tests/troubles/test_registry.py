@@ -36,8 +36,8 @@ def wrong_signature(troubles: Troubles, line: str = "912345678") -> None:
     )
 
 
-def shop_away(troubles: Troubles, text: str = "the CRM shop is away") -> None:
-    troubles.report("crm", "shop", severity=Severity.WARNING, text=text, action="See whether it is up")
+def list_broken(troubles: Troubles, text: str = "the list can't be read") -> None:
+    troubles.report("table", "shop.contact", severity=Severity.WARNING, text=text, action="Mend the file")
 
 
 def ids(troubles: Troubles) -> list[str]:
@@ -58,9 +58,9 @@ def test_a_trouble_is_seen_by_the_other_processes_with_its_time_and_count(tmp_pa
 
 def test_a_report_counts_before_it_is_written(tmp_path: Path, clock: Clock) -> None:
     troubles = Troubles(tmp_path, clock)
-    shop_away(troubles)
-    assert ids(troubles) == ["crm:shop"]
-    troubles.clear("crm", "shop")
+    list_broken(troubles)
+    assert ids(troubles) == ["table:shop.contact"]
+    troubles.clear("table", "shop.contact")
     assert ids(troubles) == []
 
 
@@ -124,7 +124,7 @@ def test_it_ends_fifteen_minutes_after_its_last_time(tmp_path: Path, clock: Cloc
 def test_a_state_lasts_until_each_process_that_held_it_lets_go(tmp_path: Path, clock: Clock) -> None:
     one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
     for troubles in (one, other):
-        shop_away(troubles)
+        list_broken(troubles)
         troubles.flush()
     for _ in range(200):  # for hours, with signs of life alone
         clock.now += 30
@@ -132,9 +132,9 @@ def test_a_state_lasts_until_each_process_that_held_it_lets_go(tmp_path: Path, c
         other.flush()
     (found,) = one.all()
     assert (found.count, found.since) == (2, datetime.fromtimestamp(1_800_000_000, UTC))
-    one.clear("crm", "shop")
+    one.clear("table", "shop.contact")
     one.flush()
-    assert ids(one) == ["crm:shop"], "the other still can't reach it"
+    assert ids(one) == ["table:shop.contact"], "the other still can't reach it"
     clock.now += 61
     assert ids(one) == [], "no sign of life has come from the other for long"
 
@@ -142,33 +142,33 @@ def test_a_state_lasts_until_each_process_that_held_it_lets_go(tmp_path: Path, c
 def test_a_process_that_ends_lets_go_of_its_states(tmp_path: Path) -> None:
     one, other = Troubles(tmp_path, every=0.01), Troubles(tmp_path)
     one.start()
-    shop_away(one)
-    until(lambda: ids(other) == ["crm:shop"])
+    list_broken(one)
+    until(lambda: ids(other) == ["table:shop.contact"])
     one.close()
     assert ids(other) == []
 
 
 def test_clearing_what_is_not_there_writes_nothing(tmp_path: Path, clock: Clock) -> None:
     one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
-    shop_away(one)
+    list_broken(one)
     one.flush()
     before = (tmp_path / "troubles.db").stat().st_mtime_ns
     for _ in range(3):
-        other.clear("crm", "shop")
+        other.clear("table", "shop.contact")
         other.clear("signature", "912345678")
         other.flush()
     assert (tmp_path / "troubles.db").stat().st_mtime_ns == before
-    assert ids(other) == ["crm:shop"]
+    assert ids(other) == ["table:shop.contact"]
 
 
 def test_without_a_file_a_process_knows_its_own(tmp_path: Path, clock: Clock) -> None:
     troubles = Troubles(tmp_path / "not" / "there", clock)
-    shop_away(troubles)
+    list_broken(troubles)
     for _ in range(3):
         wrong_signature(troubles)
     troubles.flush()
-    assert ids(troubles) == ["crm:shop", "signature:912345678"]
-    troubles.clear("crm", "shop")
+    assert ids(troubles) == ["signature:912345678", "table:shop.contact"]
+    troubles.clear("table", "shop.contact")
     wrong_signature(troubles)
     troubles.flush()
     assert {trouble.id: trouble.count for trouble in troubles.all()} == {"signature:912345678": 4}
@@ -179,26 +179,26 @@ def test_without_a_file_a_process_knows_its_own(tmp_path: Path, clock: Clock) ->
 
 def test_a_file_that_is_damaged_is_made_anew(tmp_path: Path, clock: Clock) -> None:
     troubles = Troubles(tmp_path, clock)
-    shop_away(troubles)
+    list_broken(troubles)
     troubles.flush()
     (tmp_path / "troubles.db").write_bytes(b"no database" * 1000)
-    shop_away(troubles)
+    list_broken(troubles)
     troubles.flush()
     troubles.flush()
-    assert ids(Troubles(tmp_path, clock)) == ["crm:shop"]
+    assert ids(Troubles(tmp_path, clock)) == ["table:shop.contact"]
 
 
 def test_strangers_can_not_fill_it(tmp_path: Path, clock: Clock) -> None:
     troubles = Troubles(tmp_path, clock)
-    shop_away(troubles)
+    list_broken(troubles)
     for number in range(2000):
         for _ in range(3):
             troubles.report("unknown_line", str(number), severity=Severity.ERROR, text="x" * 5000, action="y" * 5000)
         if number % 100 == 0:
             troubles.flush()
-    shop_away(troubles)
+    list_broken(troubles)
     troubles.flush()
-    assert "crm:shop" in ids(troubles)
+    assert "table:shop.contact" in ids(troubles)
     assert len(ids(troubles)) <= 500
     assert (tmp_path / "troubles.db").stat().st_size < 3_000_000
 
@@ -207,7 +207,7 @@ def _report_for_ever(folder: Path) -> None:
     troubles = Troubles(folder, every=0.001)
     troubles.start()
     while True:
-        shop_away(troubles)
+        list_broken(troubles)
         for _ in range(3):
             wrong_signature(troubles)
 
@@ -226,10 +226,11 @@ def test_processes_that_are_killed_leave_a_file_that_can_be_read(tmp_path: Path)
         for worker in workers:
             worker.start()
         reported(troubles, 3 + reported(troubles, 0))
+        until(lambda: len(ids(troubles)) == 2)
         for worker in workers:
             os.kill(worker.pid or 0, signal.SIGKILL)
             worker.join()
-        assert ids(troubles) == ["crm:shop", "signature:912345678"]
+        assert ids(troubles) == ["signature:912345678", "table:shop.contact"]
 
 
 def test_it_is_written_on_a_disk_that_is_full(small_disk: Path, clock: Clock) -> None:

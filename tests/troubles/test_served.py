@@ -116,10 +116,10 @@ def test_a_configuration_that_is_refused_is_told_once_for_all_processes(tmp_path
         good = bridge.configuration.read_text()
         bridge.configuration.write_text(good + "  ROTA: {anser: {X: '1'}}\n")
         until(lambda: bridge.log.count("configuration refused") == 3)
+        until(lambda: "one before goes on serving" in status(bridge)["troubles"][0]["text"])
         (found,) = status(bridge)["troubles"]
         assert (found["id"], found["severity"]) == ("configuration", "error")
         assert "anser" in found["text"]
-        assert "one before goes on serving" in found["text"]
         until(lambda: told(bridge, "configuration") == ["error"])
         bridge.configuration.write_text(good)
         until(lambda: ids(bridge) == [])
