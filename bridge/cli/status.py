@@ -19,6 +19,7 @@ from bridge.cli.options import config_option
 from bridge.cli.stored import with_what_is_known
 from bridge.config.essentials import essentials
 from bridge.config.load import Loaded, attempt
+from bridge.config.model import Configuration
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.queue import queue_for
 from bridge.state import existing_state_folder
@@ -66,7 +67,8 @@ def _status(config: Path) -> _Status:
     readable = read.loaded or _what_can_be_read(config)
     with _database(readable) as database:
         found = _Status()
-        state = existing_state_folder(readable) if readable is not None else config.absolute().parent / ".bridge"
+        usual = config.absolute().parent / Configuration.model_fields["state"].default
+        state = existing_state_folder(readable) if readable is not None else usual
         place = Place(read.loaded, database, state, read.faults)
         try:
             known = reported(state, time.time())

@@ -92,15 +92,15 @@ def _configuration(place: Place) -> Iterator[Observation]:
         if place.faults:
             yield _refused(place.faults, "it can't be used: `serve` would not start")
         return
-    for name, faults in getattr(loaded, "out", {}).items():
+    for name, faults in loaded.out.items():
         yield Observation(
             "crm", name, Severity.ERROR,
             f"The section of connector {name} is at fault, so it is not asked: Queries get on_error, and what has to "
             f"reach it waits: {said(str(faults[0]))}",
             "Mend it: `infocaller-bridge check` says every fault", count=len(faults),
         )  # fmt: skip
-    if getattr(loaded, "ignored", ()):
-        yield _refused(getattr(loaded, "ignored", ()), "parts of it are not used")
+    if loaded.ignored:
+        yield _refused(loaded.ignored, "parts of it are not used")
 
 
 def _refused(faults: tuple[Fault, ...], what: str) -> Observation:

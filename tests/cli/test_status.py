@@ -216,6 +216,7 @@ def test_it_works_while_the_configuration_is_faulty(run: Run, config: Path, data
     found = troubles(run)
     assert "activitys" in found["configuration"]["text"]
     assert "infocaller-bridge check" in found["configuration"]["action"]
+    assert "fire" in found["line:912345678"]["text"]
     config.write_text("lines: [unclosed", encoding="utf-8")
     assert "configuration" in troubles(run)
     config.unlink()
