@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -100,7 +100,7 @@ def _configuration(place: Place) -> Iterator[Observation]:
             "Mend it: `infocaller-bridge check` says every fault", count=len(faults),
         )  # fmt: skip
     if loaded.ignored:
-        yield _refused(loaded.ignored, "parts of it are not used")
+        yield replace(_refused(loaded.ignored, "parts of it are not used"), severity=Severity.WARNING)
 
 
 def _refused(faults: tuple[Fault, ...], what: str) -> Observation:
