@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from bridge import activities, log, saves
 from bridge.activities import Activities
+from bridge.alerts import Alerts
 from bridge.callbacks import announced, reports
 from bridge.callbacks.calling import Calling
 from bridge.calls import Folding, Plan
@@ -147,11 +148,17 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     troubles = Troubles(state)
     troubles.start()
     current: Current | None = None
-    watch = Watch(state, lambda: loaded if current is None else current.loaded, troubles)
+
+    def newest() -> Loaded:
+        return loaded if current is None else current.loaded
+
+    alerts = Alerts(state, newest, troubles)
+    watch = Watch(state, newest, troubles, [alerts.follow])
     watch.start()
     database = _opened(loaded, stop)
     if database is None:
         watch.close()
+        alerts.close()
         troubles.close()
         return 0
     others = _hosts(database, state)
@@ -173,6 +180,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     finally:
         watcher.close()
         watch.close()
+        alerts.close()
         ended = background.stop()
         current.close()
         database.close()

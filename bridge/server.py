@@ -27,6 +27,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
 from bridge import background, log
+from bridge.alerts import Alerts
 from bridge.config.load import Loaded, load_to_serve
 from bridge.counters import SharedCounters
 from bridge.errors import BridgeError
@@ -295,7 +296,8 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
 
     watcher = Watcher(current, reopened, metrics.reloaded, troubles)
     watcher.start()
-    watch = Watch(state, lambda: current.loaded, troubles)
+    alerts = Alerts(state, lambda: current.loaded, troubles)
+    watch = Watch(state, lambda: current.loaded, troubles, [alerts.follow])
     watch.start()
     slow = SlowSenders(most=max(1, loaded.configuration.server.threads // 2))
 
@@ -316,7 +318,8 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         standing=lambda: standing(Place(current.loaded, keeper.database, state), troubles.all()),
     )
     Finalize(None, troubles.close, exitpriority=0)
-    Finalize(None, watch.close, exitpriority=1)
+    Finalize(None, watch.close, exitpriority=2)
+    Finalize(None, alerts.close, exitpriority=1)
     Finalize(None, asked.close, exitpriority=1)
     Finalize(None, current.close, exitpriority=1)
     Finalize(None, keeper.close, exitpriority=2)

@@ -32,6 +32,7 @@ _COMMANDS = {
     "lines": "bridge.cli.lines:lines",
     "jobs": "bridge.cli.jobs:jobs",
     "calls": "bridge.cli.calls:calls",
+    "alerts": "bridge.cli.alerts:alerts",
     "person": "bridge.cli.person:person",
     "forget": "bridge.cli.person:forget",
 }

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny, model_validator
 
+from bridge.config.alerts import Alert, Smtp
 from bridge.config.callbacks import CallbackSource
 from bridge.config.emission import Emission
 from bridge.config.kinds import (
@@ -327,6 +328,8 @@ class Configuration(Section):
     queries: dict[str, Query] = Field({}, description="The Queries, by the name that they have in the panel")
     activities: list[ActivityRule] = Field([], description="What each call leaves in a CRM")
     callbacks: list[CallbackSource] = Field([], description="Tasks that become calls")
+    alerts: list[Alert] = Field([], description="Who is told of troubles: docs/alerts.md")
+    smtp: Smtp | None = Field(None, description="The mail server that takes them")
     tests: list[Case] = Field([], description="Questions with the answers expected, run by `infocaller-bridge test`")
 
     def line(self, number: str) -> Line | None:

@@ -37,6 +37,7 @@ def check(whole: Whole) -> Iterator[Wrong]:
         yield from _query(whole, query, ("queries", name))
     yield from _activity_keys(whole)
     yield from _tests(whole)
+    yield from _alerts(whole)
 
 
 def _server(whole: Whole) -> Iterator[Wrong]:
@@ -199,3 +200,14 @@ def _expected(whole: Whole, query: str, position: int) -> Iterator[Wrong]:
         if value is not None and name not in sets and name == name.upper():
             text = f"{query} never sets this; {meant(name, sets, 'it sets')}"
             yield Wrong(("tests", position, "answer", name), text, at_key=True)
+
+
+def _alerts(whole: Whole) -> Iterator[Wrong]:
+    configuration = whole.configuration
+    for position, alert in enumerate(configuration.alerts):
+        if alert.email and configuration.smtp is None and whole.whole("smtp"):
+            text = "needs a mail server: write smtp: {host: localhost, from: bridge@example.com} at the top"
+            yield Wrong(("alerts", position, "email"), text, at_key=True)
+    file = configuration.smtp.ca_file if configuration.smtp is not None else None
+    if file is not None and not (whole.folder / file).is_file():
+        yield Wrong(("smtp", "ca_file"), f"there is no file {file}")

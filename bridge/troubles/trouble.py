@@ -62,3 +62,8 @@ HAPPENS = {
 }
 """The kinds that happen. Every other kind that is reported is a state: it lasts from its report until the process that
 reported it clears it, or is gone."""
+
+IN_DATABASE = frozenset(
+    {"jobs_dead", "jobs_late", "crm", "line", "source", "may_have_rung", "restored", "claims", "quiet"}
+)
+"""The kinds that are looked up in the database: all hosts on one see the same, and none sees them while it is away."""

@@ -1,0 +1,49 @@
+"""`alerts test`: whether those who are to be told of troubles can be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from bridge.alerts import Notice, NotTold, Why, channels
+from bridge.cli.options import config_option
+from bridge.config.load import load
+from bridge.troubles import Severity, Trouble
+
+_WORDS = {
+    "en": ("This is a test: nothing is wrong.", "Nothing is to be done."),
+    "es": ("Esto es una prueba: no ocurre nada.", "No hay que hacer nada."),
+}
+
+
+@click.group()
+def alerts() -> None:
+    """Who is told of troubles: by e-mail and webhooks."""
+
+
+@alerts.command()
+@config_option
+def test(config: Path) -> int:
+    """Send a test through each configured channel, and say for each what happened; exit code 1 if one fails."""
+    loaded = load(config)
+    found = channels(loaded)
+    if not found:
+        click.echo("nobody is told of troubles: the configuration has no alerts: (docs/alerts.md)", err=True)
+        return 1
+    text, action = _WORDS[loaded.configuration.language]
+    trouble = Trouble("test", Severity.WARNING, datetime.now(UTC), 1, text, action)
+    good = True
+    for channel in found:
+        try:
+            missed = channel.send([Notice(Why.NEW, trouble)])
+        except NotTold as error:
+            good = False
+            click.echo(f"FAIL {channel.target}: {error}")
+        else:
+            good = good and not missed
+            click.echo(
+                f"FAIL {channel.target}: sent, but not to {missed}" if missed else f"ok   {channel.target}: sent"
+            )
+    return 0 if good else 1
