@@ -67,13 +67,14 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
     `host` and `port` override the configuration's; port 0 takes a free one. `web`: answer requests. `work`: do the
     background work, in a process of its own beside the answering ones. Requests in flight at the end are answered.
     Connectors whose configuration is at fault are out of order, and the rest serves. Raises `ConfigurationFaults`,
-    `CannotServe`.
+    `CannotServe`, `NoStateFolder`.
     """
     loaded = load_to_serve(path)
     _start_log(loaded)
     for warning in loaded.warnings:
         _log.warning("%s", warning)
     _tell_faults(loaded)
+    state_folder(loaded)  # where there is none, that is said here, once
     if not web:
         return background.run(loaded)
     beside = Child("background work", _work_command(loaded)) if work else None
