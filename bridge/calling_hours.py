@@ -150,6 +150,13 @@ class Calendar:
         return self._week[day.weekday()]
 
 
+def holiday_somewhere(day: date, country: str) -> bool:
+    """Whether the day is a public holiday of the country, or of any part of it; False where none are known of it."""
+    known = library.list_supported_countries(include_aliases=True)
+    regions = (None, *known.get(country.upper(), ()))
+    return country.upper() in known and any(day in _days(country.upper(), region, day.year) for region in regions)
+
+
 def shortest(hours: Hours) -> timedelta | None:
     """The shortest time that calling stays open in an ordinary week, for the check that a call and its retries fit in;
     None where it never closes."""

@@ -22,6 +22,7 @@ from bridge.callbacks.turns import refused
 from bridge.lookup import Source
 from bridge.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.store.overview import CLAIMS
 from connectors.base import (
     ClaimedElsewhere,
     ConnectorError,
@@ -38,8 +39,6 @@ _log = logging.getLogger("bridge.callbacks")
 
 CRM_AWAY = "crm_away"
 """The gate of a callback whose CRM can't be asked or told."""
-CLAIMS = "claims"
-"""The gate of a callback whose task another installation of the bridge has claimed."""
 _READ, _LOOK_UP, _CLAIM = 20.0, 10.0, 30.0
 """Seconds that a CRM has."""
 

@@ -14,6 +14,8 @@ from bridge.store.database import Database
 from bridge.store.deliveries import State
 from bridge.store.tables import attempts, callbacks, calls, deliveries, events, meta
 
+CLAIMS = "claims"
+"""The gate of a callback whose task another installation of the bridge has claimed."""
 WORKED = "worked_at"
 """The note in `meta` of when a process last did the background work, Unix time."""
 
@@ -126,6 +128,21 @@ def may_have_rung(connection: Connection) -> Some:
     return Some("", count, since)
 
 
+def left_to_others(connection: Connection, since: datetime) -> list[Some]:
+    """The tasks that were left alone since then because another installation had claimed them, by source."""
+    columns = (callbacks.c.source, func.count(), func.min(callbacks.c.settled_at), func.max(callbacks.c.reason))
+    query = (
+        select(*columns)
+        .where(
+            callbacks.c.state == CallbackState.CANCELLED,
+            callbacks.c.gate == CLAIMS,
+            callbacks.c.settled_at >= since,
+        )
+        .group_by(callbacks.c.source)
+    )
+    return [Some(source, count, first, reason) for source, count, first, reason in connection.execute(query)]
+
+
 def callback_states(connection: Connection) -> dict[str, int]:
     """How many callbacks are in each state."""
     query = select(callbacks.c.state, func.count()).group_by(callbacks.c.state)
@@ -139,14 +156,14 @@ def newest_received(connection: Connection, before: datetime) -> datetime | None
     return found
 
 
-def received_between(connection: Connection, spans: Sequence[tuple[datetime, datetime]]) -> list[int]:
-    """How many received calls began in each of these spans of time."""
-    found = []
+def received_between(connection: Connection, spans: Sequence[tuple[datetime, datetime]]) -> int:
+    """How many received calls began in these spans of time."""
+    found = 0
     for since, until in spans:
         query = select(func.count()).where(
             calls.c.started_at >= since, calls.c.started_at < until, calls.c.direction == "received"
         )
-        found.append(int(connection.execute(query).scalar_one()))
+        found += int(connection.execute(query).scalar_one())
     return found
 
 

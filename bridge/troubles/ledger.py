@@ -23,12 +23,16 @@ _PATIENCE = 2.0
 _SPARE = 64
 """Pages that are taken from the file system beforehand."""
 _VERSION = 1
+HOUR = 3600
+_KEPT = 35 * 24
+"""Hours for which it is kept how many Queries came."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS reported (
     id TEXT, owner TEXT, severity TEXT, text TEXT, action TEXT, count INTEGER, since REAL, last REAL, recent TEXT,
     begun INTEGER, PRIMARY KEY (id, owner)
 );
 CREATE TABLE IF NOT EXISTS seen (id TEXT PRIMARY KEY, since REAL, severity TEXT, text TEXT);
+CREATE TABLE IF NOT EXISTS heard (hour INTEGER PRIMARY KEY, count INTEGER);
 CREATE TABLE IF NOT EXISTS spare (bytes BLOB);
 """
 
@@ -95,6 +99,25 @@ class Ledger:
             rows = [(id_, one.since, one.severity.value, one.text) for id_, one in found.items()]
             connection.executemany("INSERT INTO seen VALUES (?,?,?,?)", rows)
             connection.execute("COMMIT")
+
+    def hear(self, hour: int, count: int) -> None:
+        """So many Queries more came in this hour (of Unix time). Raises `Unusable`."""
+        self.make()
+        with self._open() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(
+                "INSERT INTO heard VALUES (?, ?) ON CONFLICT (hour) DO UPDATE SET count = count + excluded.count",
+                (hour, count),
+            )
+            connection.execute("DELETE FROM heard WHERE hour < ?", (hour - _KEPT,))
+            connection.execute("COMMIT")
+
+    def heard(self) -> dict[int, int]:
+        """How many Queries came in each hour of the last weeks. Raises `Unusable`."""
+        if not self.path.exists():
+            return {}
+        with self._open() as connection:
+            return dict(connection.execute("SELECT hour, count FROM heard").fetchall()) if _version(connection) else {}
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

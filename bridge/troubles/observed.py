@@ -6,11 +6,13 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from bridge.calling_hours import holiday_somewhere
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
 from bridge.errors import Fault, StoreUnavailable
@@ -19,6 +21,7 @@ from bridge.store import emissions, overview, schema, spool
 from bridge.store.database import Database
 from bridge.store.emissions import EmissionState, Kind, Mode
 from bridge.store.tables import REVISION
+from bridge.troubles.ledger import HOUR, Ledger, Unusable
 from bridge.troubles.trouble import Severity
 
 _log = logging.getLogger("bridge.troubles")
@@ -36,6 +39,7 @@ _WEEKS = 4
 _EXPECTED = 10
 """So many calls came in each of the weeks before in the time that has been silent now."""
 _LEAST_SILENCE = timedelta(hours=1)
+_RECENTLY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ class Place:
 
 def observe(place: Place, now: datetime) -> list[Observation]:
     """All that can be seen to be wrong."""
-    return [*_configuration(place), *_disk(place), *_spool(place), *_database(place, now)]
+    seen = [*_configuration(place), *_disk(place), *_spool(place), *_database(place, now)]
+    return [*seen, *_quiet_queries(place, now)]
 
 
 def said(error: str) -> str:
@@ -346,24 +351,84 @@ def _may_have_rung(_place: Place, connection: Connection, _now: datetime) -> Ite
         )  # fmt: skip
 
 
-def _quiet(_place: Place, connection: Connection, now: datetime) -> Iterator[Observation]:
-    """Silence where there was none at this hour of this weekday in any of the last weeks."""
-    last = overview.newest_received(connection, now)
-    if last is None or now - last < _LEAST_SILENCE:
-        return
-    if now - last > timedelta(weeks=1):
-        last = now - timedelta(weeks=1)
-    weeks = [timedelta(weeks=week) for week in range(1, _WEEKS + 1)]
-    usual = min(overview.received_between(connection, [(last - week, now - week) for week in weeks]))
-    if usual >= _EXPECTED:
+def _claims(_place: Place, connection: Connection, now: datetime) -> Iterator[Observation]:
+    for one in overview.left_to_others(connection, now - _RECENTLY):
         yield Observation(
-            "quiet", "", Severity.WARNING,
-            f"No call was heard of since {last.astimezone():%A %H:%M}, whereas in each of the last {_WEEKS} weeks at "
-            f"least {usual} came in that time",
-            "Call one of your lines. If that changes nothing, compare the four event URLs in the platform's panel with "
-            "`infocaller-bridge urls`, and see whether the platform reaches this host",
-            last,
+            "claims", one.name, Severity.WARNING,
+            f"Left alone, because another installation of the bridge had claimed them: {things(one.count, 'task')} of "
+            f"source {one.name}: {said(one.error)}",
+            "See whether a second bridge works on the same list, such as one for tests, and stop one of the two",
+            one.since, one.count,
         )  # fmt: skip
 
 
-_LOOKS: tuple[_Look, ...] = (_work, _jobs, _emissions, _may_have_rung, _quiet)
+def _quiet(place: Place, connection: Connection, now: datetime) -> Iterator[Observation]:
+    """No call for long, where calls came at these hours in each of the last weeks."""
+    last = overview.newest_received(connection, now)
+    if last is None or now - last < _LEAST_SILENCE:
+        return
+    usual = min(overview.received_between(connection, spans) for spans in _weeks_before(place, last, now))
+    if usual >= _EXPECTED:
+        yield _silent(
+            "", "call was heard of", last.astimezone(_clock(place)), usual,
+            "Call one of your lines. If that changes nothing, compare the four event URLs in the platform's panel with "
+            "`infocaller-bridge urls`, and see whether the platform reaches this host",
+        )  # fmt: skip
+
+
+def _quiet_queries(place: Place, now: datetime) -> Iterator[Observation]:
+    """The same of this host's Queries, which are counted by the hour."""
+    try:
+        heard = Ledger(place.state).heard()
+    except Unusable:
+        return
+    last, this = max(heard, default=0), int(now.timestamp()) // HOUR
+    if not last or this - last < 2:
+        return
+    began, ends = (datetime.fromtimestamp(hour * HOUR, UTC) for hour in (last + 1, this))
+    usual = min(
+        sum(count for hour, count in heard.items() for start, end in spans if _within(hour, start, end))
+        for spans in _weeks_before(place, began, ends)
+    )
+    if usual >= _EXPECTED:
+        yield _silent(
+            "queries", "Query came", began.astimezone(_clock(place)), usual,
+            "Call one of your lines. If no Query comes then, compare the Query's URL in the panel's script with "
+            "`infocaller-bridge urls`",
+        )  # fmt: skip
+
+
+def _within(hour: int, start: datetime, end: datetime) -> bool:
+    return start.timestamp() <= hour * HOUR < end.timestamp()
+
+
+def _silent(subject: str, what: str, since: datetime, usual: int, action: str) -> Observation:
+    return Observation(
+        "quiet", subject, Severity.WARNING,
+        f"No {what} since {since:%A %H:%M}, whereas in each of the last {_WEEKS} weeks at least {usual} "
+        "came in that time",
+        action, since,
+    )  # fmt: skip
+
+
+def _clock(place: Place) -> ZoneInfo:
+    """The first line's."""
+    return ZoneInfo(place.configuration.lines[0].timezone if place.configuration is not None else "UTC")
+
+
+def _weeks_before(place: Place, since: datetime, until: datetime) -> list[list[tuple[datetime, datetime]]]:
+    """The same hours, on the clock of the first line, in each of the weeks before, of the last week of silence at most.
+    Days that are holidays somewhere in the country are left out: who knows which of them the callers keep."""
+    zone, country = _clock(place), place.configuration.lines[0].country if place.configuration is not None else ""
+    start, end = max(since, until - timedelta(weeks=1)).astimezone(zone), until.astimezone(zone)
+    days = []
+    while start < end:
+        midnight = datetime.combine(start.date() + timedelta(days=1), time(), zone)
+        if not holiday_somewhere(start.date(), country):
+            days.append((start, min(midnight, end)))
+        start = midnight
+    weeks = (timedelta(weeks=week) for week in range(1, _WEEKS + 1))
+    return [[(start - week, end - week) for start, end in days] for week in weeks]
+
+
+_LOOKS: tuple[_Look, ...] = (_work, _jobs, _emissions, _may_have_rung, _claims, _quiet)

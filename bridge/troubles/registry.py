@@ -10,13 +10,15 @@ from pathlib import Path
 from uuid import uuid4
 
 from bridge.troubles import rows as rules
-from bridge.troubles.ledger import Ledger, Unusable
+from bridge.troubles.ledger import HOUR, Ledger, Unusable
 from bridge.troubles.rows import Changes, Report, Row
 from bridge.troubles.trouble import HAPPENS, Severity, Trouble, trouble_id
 
 _log = logging.getLogger("bridge.troubles")
 _ALIVE = 15.0
 """Seconds between two signs of life of a process that holds states."""
+_COUNTED = 60.0
+"""Seconds between two writes of how many Queries came."""
 _TIMES = max(happens.times for happens in HAPPENS.values())
 _LONGEST = 1000
 _MOST = 200
@@ -43,6 +45,7 @@ class Troubles:
         self._rows: rules.Rows = {}
         self._live: frozenset[str] = frozenset()
         self._alive = 0.0
+        self._heard, self._told_at = 0, 0.0
         self._said = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -72,6 +75,11 @@ class Troubles:
             self._held.pop(id_, None)
             self._waiting.cleared.add(id_)
             self._live -= {id_}
+
+    def heard(self) -> None:
+        """A Query came. When none come for long, that is a trouble."""
+        with self._guard:
+            self._heard += 1
 
     def all(self) -> list[Trouble]:
         """What all processes of the host have reported and what is not over, this process's newest reports included."""
@@ -107,6 +115,17 @@ class Troubles:
             happened = {id_ for id_, owner in after if not owner}
             self._live = frozenset(happened | self._held.keys() | self._waiting.reports.keys())
 
+    def _tell_heard(self, *, now: bool) -> None:
+        moment = self._clock()
+        with self._guard:
+            if self._ledger is None or not self._heard or not (now or moment - self._told_at >= _COUNTED):
+                return
+            count, self._heard, self._told_at = self._heard, 0, moment
+        try:
+            self._ledger.hear(int(moment) // HOUR, count)
+        except Unusable as error:
+            self._complain(error)
+
     def start(self) -> None:
         """Begin to write and to read."""
         if self._ledger is not None:
@@ -124,6 +143,7 @@ class Troubles:
                 self._waiting.reports.pop(id_, None)
             self._held.clear()
         self.flush()
+        self._tell_heard(now=True)
 
     def _pending(self) -> Changes:
         return Changes(set(self._waiting.cleared), dict(self._waiting.reports), dict(self._held))
@@ -160,6 +180,7 @@ class Troubles:
         while not self._stop.wait(self._every):
             try:
                 self.flush()
+                self._tell_heard(now=False)
             except Exception:  # noqa: BLE001 - whatever it is, the next report must still get through
                 _log.exception("troubles could not be written")
 

@@ -75,6 +75,7 @@ class Infocaller:
         asked = question(document, received.line, name, events.panel(received.parameters))
         answered = received.service.queries.answer(asked, received.arrived)
         self._metrics.answered(answered)
+        self._troubles.heard()
         self._told_of(name, answered)
         received.entry.fields |= {
             "query": answered.query[:40],

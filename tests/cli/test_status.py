@@ -14,7 +14,7 @@ from bridge.store.callbacks import CallbackState
 from bridge.store.database import Database, connect
 from bridge.store.emissions import Kind
 from bridge.store.spool import Spool
-from bridge.store.tables import calls, meta
+from bridge.store.tables import meta
 from connectors.base import Ambiguous, Misconfigured, Unavailable
 from tests.cli.conftest import CONFIGURATION, Run
 from tests.fakes.connector import Handheld
@@ -223,35 +223,19 @@ def test_it_works_while_the_configuration_is_faulty(run: Run, config: Path, data
     assert "configuration" in troubles(run)
 
 
-def received(database: Database, *moments: datetime, direction: str = "received") -> None:
-    rows = [
-        {"line": "912345678", "call_sequence": f"{moment:%s}{number}{direction}", "state": "closed", "call": {},
-         "started_at": moment, "updated_at": moment, "direction": direction}
-        for number, moment in enumerate(moments)
-    ]  # fmt: skip
-    with database.write() as connection:
-        connection.execute(calls.insert(), rows)
+def test_a_task_that_another_installation_claimed(run: Run, database: Database) -> None:
+    def row(key: str, settled: datetime) -> dict[str, Any]:
+        return {
+            "source": "agenda", "task_key": key, "state": CallbackState.CANCELLED.value, "task": {}, "gate": "claims",
+            "reason": "claimed by bridge 0123456789abcdef", "settled_at": settled,
+            "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+        }  # fmt: skip
 
-
-def test_silence_where_there_was_none_in_the_weeks_before(run: Run, database: Database) -> None:
-    week = timedelta(weeks=1)
-    for back in range(1, 5):
-        usual = NOW - back * week
-        received(database, *(usual - timedelta(minutes=10 * number) for number in range(1, 20)))
-    received(database, *(NOW - timedelta(minutes=number) for number in range(30, 50)))
-    assert troubles(run) == {}, "half an hour is nothing"
     with database.write() as connection:
-        connection.execute(calls.delete().where(calls.c.started_at > NOW - timedelta(hours=2)))
-    received(database, NOW - timedelta(hours=3))
-    received(database, NOW - timedelta(minutes=5), direction="emitted")
-    found = troubles(run)["quiet"]
-    assert found["severity"] == "warning"
-    assert "infocaller-bridge urls" in found["action"]
-    with database.write() as connection:  # one of the weeks was as silent: a holiday, or a slow hour
-        connection.execute(
-            calls.delete().where(calls.c.started_at > NOW - 2.5 * week, calls.c.started_at < NOW - 1.5 * week)
-        )
-    assert troubles(run) == {}
+        callbacks.add(database, connection, [row("1", NOW), row("2", NOW), row("3", NOW - timedelta(days=2))])
+    found = troubles(run)["claims:agenda"]
+    assert (found["severity"], found["count"]) == ("warning", 2)
+    assert "2 tasks of source agenda: claimed by bridge" in found["text"]
 
 
 def test_what_was_noted_stays_one_note(database: Database) -> None:
