@@ -79,9 +79,12 @@ class Formatter(logging.Formatter):
         self._written = {}
 
     def masked(self, text: str) -> str:
-        """The text without secrets and without whole numbers: runs of nine digits and more keep their last three."""
+        """The text without secrets and without whole numbers: runs of nine digits and more keep their last three. Of a
+        very long text the start alone."""
         if self._hidden is not None:
             text = self._hidden.sub("•••", text)
+        if len(text) > _LONGEST_LINE:
+            text = f"{text[:_LONGEST_LINE]}…"
         return _NUMBER.sub(lambda found: mask(found[0]), text)
 
     def format(self, record: logging.LogRecord) -> str:

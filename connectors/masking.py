@@ -31,6 +31,7 @@ _DATE_OTHERWISE = re.compile(  # 31/03/2026, 3-31-2026, 2026/3/31, with or witho
     r"(?: {1,2}[0-2]?\d(?=:[0-5]\d))?"
 )
 _LONG_DIGITS = re.compile(r"\d{16,}")
+_LONGEST = 16_000  # characters that are shown of any text
 _READ = 4000  # so much of a body is masked, to show its start
 _SHOWN = 500
 _LAST = 3  # digits of a number
@@ -58,9 +59,11 @@ class Mask:
         return self._secrets
 
     def text(self, text: str) -> str:
-        """Any text, such as a body or an error message."""
+        """Any text, such as a body or an error message; of a very long one the start."""
         for secret in self._spelled:
             text = text.replace(secret, GONE)
+        if len(text) > _LONGEST:
+            text = f"{text[:_LONGEST]}…"
         text = _JSON_SECRET.sub(rf'\1"{GONE}"', text)
         text = _XML_SECRET.sub(rf"\1{GONE}", text)
         return _PHONE.sub(_digits, _LONG_DIGITS.sub(GONE, text))
@@ -78,7 +81,9 @@ class Mask:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200)
         except ValueError:
             return self.text(unquote(text[:_READ]))
-        return "&".join(f"{name}={GONE if _SECRET_NAME.search(name) else self.text(value)}" for name, value in pairs)
+        return "&".join(
+            f"{name}={GONE if _SECRET_NAME.search(name[:_LONGEST]) else self.text(value)}" for name, value in pairs
+        )
 
     def body(self, body: bytes | str | None, content_type: str = "") -> str:
         """The start of a body."""

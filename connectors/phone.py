@@ -7,6 +7,7 @@ a million goes through `connectors.phonebulk`.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from typing import ClassVar
 import phonenumbers
 from jinja2 import pass_context
 from jinja2.runtime import Context
+from phonenumbers import PhoneMetadata
 
 from connectors.expression import add_filter
 
@@ -23,6 +25,8 @@ _EXTENSION_OR_WORDS = re.compile(r"[;,#~]|[^\W\d_]")  # what may follow a number
 _WORDS = re.compile(r"(?<=\d)[^\w]*[^\W\d_]")  # from the first letter after a digit
 _SCIENTIFIC = re.compile(r"'?(\d)[.,](\d+)[eE]\+?(\d{1,2})")  # 6.00111222E+8, as spreadsheets save long numbers
 _FLOAT = re.compile(r"'?(\d{7,15})[.,]0+")  # 600111222.0, as programs save a column of numbers with gaps
+_APART = r"[^\w,;:|+#*\n]{0,4}+"  # what may stand between two digits of one number
+_ABROAD = re.compile(r"\+\d{1,3}[^\w,;:|+#*\n]{0,4}\Z")  # the code of another country, right before a number
 _LONGEST = 64  # a number of more characters is none; phonenumbers itself gives up at 250
 _LONGEST_CELL = 1000  # and a cell of more holds no list of numbers
 _BEFORE_WORDS = 6  # characters of a number that words may follow; fewer are the start of a vanity number (0800 FLOWERS)
@@ -144,12 +148,31 @@ def mentions(text: str, phone: Phone, country: str) -> bool:
     """Whether a number stands anywhere in a text, in whatever spelling, among whatever else."""
     if not phone or sum(map(str.isdigit, text)) < _BEFORE_WORDS:
         return False
-    code = phone.digits.removesuffix(phone.national)
-    if re.search(rf"(?<!\d)(?:{code})?{phone.national}(?!\d)", text) or any(map(phone.same, parse_all(text, country))):
+    if any(map(phone.same, parse_all(text, country))):
         return True
-    found = phonenumbers.PhoneNumberMatcher(text, country or None, leniency=phonenumbers.Leniency.POSSIBLE)
-    kind = phonenumbers.PhoneNumberFormat.E164
-    return any(phonenumbers.format_number(match.number, kind) == phone.e164 for match in found)
+    others = {ord(digit): str(unicodedata.decimal(digit)) for digit in set(text) if digit.isdecimal()}
+    plain = text.translate(others)
+    found = _anywhere(phone.e164, country).finditer(plain)
+    return any(not _ABROAD.search(plain[max(0, one.start() - 8) : one.start()]) for one in found)
+
+
+@lru_cache(maxsize=100)
+def _anywhere(e164: str, country: str) -> re.Pattern[str]:
+    """A number in a text whose digits are ASCII: with its country code or without, after the prefixes that are dialled
+    in `country` and its own, with up to four characters between any two digits. Every repeat is bounded, so that it
+    takes no longer for what almost is one."""
+    number = phonenumbers.parse(e164)
+    national = phonenumbers.national_significant_number(number)
+    own = PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_number(number) or "", None)
+    here = PhoneMetadata.metadata_for_region(country, None)
+    abroad = "|".join(["00", *([here.international_prefix] if here and here.international_prefix else [])])
+    trunk = rf"(?:{own.national_prefix}{_APART})?" if own and own.national_prefix else ""
+    code = _spread(str(number.country_code))
+    return re.compile(rf"(?<!\d)(?:(?:\+|{abroad})?+{_APART}{code}{_APART})?{trunk}{_spread(national)}(?!\d)", re.ASCII)
+
+
+def _spread(digits: str) -> str:
+    return _APART.join(digits)
 
 
 def mask(text: str) -> str:

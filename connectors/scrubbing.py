@@ -22,7 +22,8 @@ _NAMES = (
 )
 _SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{_NAMES})$|(?:token|password|secret)$")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_XML_SECRET = re.compile(rf"(<(?:[\w.-]+:)?[\w.-]*?(?:{_NAMES})(?:\s[^>]*)?>)([^<]+)(?=</)", re.I)
+_XML_VALUE = re.compile(r"(<([\w.:-]{1,200}+)(?:\s[^<>]*+)?>)([^<]++)(?=</)")
+_XML_SECRET = re.compile(rf"(?:{_NAMES})\Z", re.I)
 _PLACEHOLDER = re.compile(rf"{HIDDEN}(?:-\d+)?")
 
 
@@ -52,8 +53,11 @@ class Scrubber:
         if text.startswith(("http://", "https://")) and "?" in text:
             return self._url(text)
         if "<" in text:
-            return _XML_SECRET.sub(lambda found: found[1] + self.secret(found[2]), text)
+            return _XML_VALUE.sub(self._element, text)
         return text
+
+    def _element(self, found: re.Match[str]) -> str:
+        return found[1] + (self.secret(found[3]) if _XML_SECRET.search(found[2]) else found[3])
 
     def value(self, value: Any, name: str = "") -> Any:
         """JSON."""

@@ -68,7 +68,7 @@ def _network(value: str) -> str:
 
 def _size(value: object) -> object:
     units = {"": 1, "KI": 1024, "MI": 1024**2}
-    found = re.fullmatch(r"\s*(\d{1,12})\s*(?:([KM]i)B|B)?\s*", str(value), re.IGNORECASE)
+    found = re.fullmatch(r"\s*+(\d{1,12})\s*+(?:([KM]i)B|B)?\s*+", str(value), re.IGNORECASE)
     if not found or isinstance(value, bool):
         raise ValueError("write a size such as 256KiB or 1MiB")
     return int(found[1]) * units[(found[2] or "").upper()]

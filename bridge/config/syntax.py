@@ -11,7 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.tokens import ScalarToken
 
 _UNQUOTED_BRACES = re.compile(r"[:\-\[,{]\s*\{\{")
-_UNQUOTED_VARIABLE = re.compile(r"[{\[].*[:,\[]\s*[^\s\"'#]*\$\{")
+_VARIABLE_BACKWARDS = re.compile(r"\{\$[^\s\"'#:,\[]*+\s*+(?P<before>[:,\[])?")
 
 _SAYINGS: Mapping[str, str] = {
     r"character '\\t'": "a tab: write spaces at the start of a line, YAML takes nothing else there",
@@ -71,10 +71,17 @@ def _line(text: str, number: int) -> str:
 def _saying(problem: str, line: str) -> str:
     if _UNQUOTED_BRACES.search(line):
         return 'a text with {{ }} needs quotes around all of it, such as "{{ caller }}"'
-    if _UNQUOTED_VARIABLE.search(line):
+    if _has_unquoted_variable(line):
         return 'inside { } and [ ] a ${NAME} needs quotes: "${NAME}"'
     for pattern, saying in _SAYINGS.items():
         found = re.search(pattern, problem)
         if found:
             return saying.format(*found.groups())
     return f"this is not YAML: {problem}"
+
+
+def _has_unquoted_variable(line: str) -> bool:
+    """Whether a `${` stands inside `{` or `[`, after a `:`, `,` or `[` and without quotes. Read from the end, so
+    that no character is looked at twice."""
+    opening = min((at for at in map(line.find, "{[") if at >= 0), default=len(line))
+    return any(found["before"] for found in _VARIABLE_BACKWARDS.finditer(line[:opening:-1]))

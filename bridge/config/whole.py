@@ -20,7 +20,7 @@ from bridge.config.validation import Validated
 from connectors.base import Abilities
 from connectors.expression import Template
 
-_WITH_PASSWORD = re.compile(r"://[^/@]*:[^/@]+@")
+_WITH_PASSWORD = re.compile(r"://[^/@:]*+:[^/@]++@")
 
 
 @dataclass(frozen=True, slots=True)

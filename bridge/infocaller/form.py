@@ -69,6 +69,8 @@ def percent_decode(value: bytes) -> bytes:
 
 
 def _form(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if body.count(b"&") >= _PARTS:
+        raise ProtocolError(f"the form has more than {_PARTS} parts")
     for part in body.split(b"&"):
         name, _, value = part.partition(b"=")
         if b"%" in name or b"+" in name:

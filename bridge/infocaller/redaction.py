@@ -176,7 +176,7 @@ class _Secrets:
                 leaf.name in ("!", "?")
                 or self.named(leaf.name)
                 or (leaf.name == "varvalue" and values.get("varname", "").upper() in self.names)
-                or (leaf.name == "eventaddinfo1" and kind.isdecimal() and self.collected(int(kind), leaf.value.strip()))
+                or (leaf.name == "eventaddinfo1" and self.collected(values.whole(kind), leaf.value.strip()))
                 or (leaf.name not in _FIELDS and self.inside(leaf.value))
             ):
                 yield leaf

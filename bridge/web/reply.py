@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 _log = logging.getLogger("bridge.web")
-_BEFORE = rb"\s*(?:\xef\xbb\xbf)?(?:[\w.\[\]-]{1,40}=)?(?:\s|\+|%20|%0D|%0A|%09|%EF%BB%BF)*"
+_START = 512  # bytes of a body that show what it is meant to be
+_BEFORE = rb"\s*+(?:\xef\xbb\xbf)?+(?:[\w.\[\]-]{1,40}+=)?+(?:\s|\+|%20|%0D|%0A|%09|%EF%BB%BF)*+"
 _XML = re.compile(_BEFORE + rb"(?:<|%3C)", re.I)
 _JSON = re.compile(_BEFORE + rb"(?:[\[{]|%7B|%5B)", re.I)
 _LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -42,9 +43,10 @@ class Reply:
 def guess(body: bytes, content_type: str) -> Format:
     """The format that a document which can't be read was probably meant to be in: by its first characters, else by
     its Content-Type; JSON, the platform's default, where neither says."""
-    if _XML.match(body):
+    start = body[:_START]
+    if _XML.match(start):
         return Format.XML
-    if _JSON.match(body):
+    if _JSON.match(start):
         return Format.JSON
     return Format.XML if "xml" in content_type.lower() else Format.JSON
 

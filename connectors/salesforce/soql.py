@@ -20,6 +20,7 @@ LONGEST_TEXT = 4000
 """Characters that a quoted text in WHERE may have."""
 _LONGEST_URL = 14_000  # bytes; URL and headers together have to stay under 16,384
 _RESERVED = re.compile(r"""([?&|!{}\[\]()^~*:\\"'+-])""")
+_QUOTED = re.compile(r"'(?:[^'\\]++|\\.?)*+(?P<end>'?)", re.S)
 _CLAUSE = re.compile(r"\b(ORDER\s+BY|GROUP\s+BY|LIMIT|OFFSET|WITH|FOR|SELECT|FROM|WHERE)\b", re.I)
 
 
@@ -100,7 +101,7 @@ def short_enough(statement: str) -> str:
 
 def where_fault(where: str) -> str | None:
     """What keeps a text from being conditions and nothing else; None where it is fine."""
-    outside = re.sub(r"'(?:[^'\\]|\\.)*'", "''", where)
+    outside = _QUOTED.sub(lambda found: "''" if found["end"] else "'", where)
     if not where.strip():
         return "write a condition, or leave it out"
     if outside.count("'") % 2:

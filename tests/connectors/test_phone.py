@@ -98,11 +98,32 @@ def test_logs_show_the_last_three_digits_at_most(text: str, shown: str) -> None:
         ("+33600111222", False),
         ("600 111", False),
         ("", False),
+        ("+44 600111222", False),
+        ("(600) 111-222 at noon", True),
+        ("tel:+34-600.111.222;ext=5, twice", True),
+        ("call \uff16\uff10\uff10\uff11\uff11\uff11\uff12\uff12\uff12 now", True),
+        ("order 0600111222", False),
+        ("+34 600 11 12 223", False),
     ],
 )
 def test_a_number_is_seen_among_other_words(text: str, is_there: bool) -> None:
     assert mentions(text, parse("600111222", "ES"), "ES") is is_there
     assert not mentions(text, HIDDEN, "ES")
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "text"),
+    [
+        ("020 7946 0958", "GB", "rang 020 7946 0958 twice"),
+        ("020 7946 0958", "GB", "rang +44 20 7946 0958 twice"),
+        ("06 12 34 56 78", "FR", "le 06.12.34.56.78 hier"),
+        ("06 698 1234", "IT", "chiama 06 698-1234 ora"),
+        ("650 253 0000", "US", "ring (650) 253-0000 or 1-650-253-0000"),
+        ("+34600111222", "US", "ring 011 34 600 111 222 please"),
+    ],
+)
+def test_a_number_is_seen_as_it_is_dialled_in_its_country(number: str, country: str, text: str) -> None:
+    assert mentions(text, parse(number, country), country)
 
 
 class Line:
