@@ -32,6 +32,7 @@ from bridge.config.load import Loaded, load_to_serve
 from bridge.counters import SharedCounters
 from bridge.errors import BridgeError
 from bridge.gathering import Gathering
+from bridge.guessing import Guessing
 from bridge.keeping import Keeper
 from bridge.metrics import Metrics, standing
 from bridge.misses import CallerMisses
@@ -306,6 +307,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         keeper.event(event.name, event.document, event.panel, event.line, permit.waiting)
 
     asked = CallerMisses(state / "asked.db", what="per_address and asked_per_number of callbacks")
+    guessing = Guessing(state / "guessing.db")
     parts = Parts(
         permit,
         metrics,
@@ -313,6 +315,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
         keep_event=keep_event,
         taking=keeper.tasks(permit.waiting),
         asked=asked,
+        guessing=guessing,
         checks={"database": keeper.check},
         jobs=keeper.jobs,
         troubles=troubles,
@@ -322,6 +325,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
     Finalize(None, watch.close, exitpriority=2)
     Finalize(None, alerts.close, exitpriority=1)
     Finalize(None, asked.close, exitpriority=1)
+    Finalize(None, guessing.close, exitpriority=1)
     Finalize(None, current.close, exitpriority=1)
     Finalize(None, keeper.close, exitpriority=2)
     application = create(current, parts)

@@ -103,7 +103,7 @@ def urls(config: Path, base: str) -> None:
     """Print the URLs to paste into the platform's panel (section API of the line's start tab)."""
     configuration = load(config).configuration
     key = configuration.server.url_key
-    root = f"{base.rstrip('/')}/infocaller" + (f"/{key.get_secret_value()}" if key else "")
+    root = f"{base.rstrip('/')}/infocaller" + (f"/{key[0].get_secret_value()}" if key else "")
     click.echo("Events (INICIO, DESVIO CORRECTO, DESVIO FALLIDO, FIN):")
     for event in EVENTS:
         parameters = "&".join(f"{name}={text}" for name, text in placeholders(event).items())

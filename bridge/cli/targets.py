@@ -29,7 +29,7 @@ def at(
     base = base or f"http://{host}:{server.port}"
     if not yes and not _is_loopback(base):
         raise click.UsageError(f"{base} is not this machine: calls would land in a real CRM; add --yes to go ahead")
-    key = server.url_key.get_secret_value() if server.url_key else ""
+    key = server.url_key[0].get_secret_value() if server.url_key else ""
     password = line.password.get_secret_value()
     return Target(base, line.number, password, key, form, charset, timezone=line.timezone)
 

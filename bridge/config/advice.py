@@ -65,7 +65,7 @@ def _secrets(whole: Whole, path: Path) -> Iterator[Wrong]:
 
 def _open_by_proxy(whole: Whole) -> Iterator[Wrong]:
     server = whole.configuration.server
-    if server.trusted_proxies and server.url_key is None and not server.allowed_ips:
+    if server.trusted_proxies and not server.url_key and not server.allowed_ips:
         text = "a proxy brings the world to this address: set server.url_key too, or allowed_ips"
         yield Wrong(("server", "trusted_proxies"), text, at_key=True)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from bridge.config.emission import DAYTIME, Holidays, Hours
-from bridge.config.kinds import Incomplete, OptionalSecret, Section, Text, as_written, listed, section_or_none
+from bridge.config.kinds import Incomplete, Secrets, Section, Text, as_written, listed, section_or_none
 from connectors.expression import Template
 from connectors.units import Duration, Rate
 
@@ -57,9 +57,10 @@ class CallbackSource(Section):
     from_: Text | None = Field(
         None, alias="from", description="The connector whose tasks are called; leave out for HTTP and campaigns"
     )
-    token: OptionalSecret = Field(
-        None,
-        description="Bearer token for tasks that come by HTTP, 24 characters or more; without it none do",
+    token: Secrets = Field(
+        (),
+        description="Bearer token for tasks that come by HTTP, 24 characters or more, or a list of two, either of "
+        "which will do; without it none do",
         examples=["${CALLBACK_TOKEN}"],
     )
     per_address: Rate = Field(

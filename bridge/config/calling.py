@@ -14,7 +14,7 @@ from bridge.config.names import CALL_FIELDS, of_call, variable
 from bridge.config.sections import meant
 from bridge.config.source import Loc, Wrong
 from bridge.config.uses import ask, no_connector
-from bridge.config.whole import Whole, templates
+from bridge.config.whole import Whole, each_of, templates
 from bridge.infocaller.emission import LONGEST_WAIT, MOST_RETRIES, RETRY_MINUTES
 from connectors.expression import Template
 
@@ -89,11 +89,11 @@ def _way_in(whole: Whole, source: CallbackSource, loc: Loc) -> Iterator[Wrong]:
     if not _WORD.fullmatch(source.title):
         key = "name" if source.name is not None else "from"
         yield Wrong((*loc, key), "stands in a URL: give it a name: of A-Z a-z 0-9 - _ . ~")
-    token = None if source.token is None else source.token.get_secret_value()
-    if token is not None and len(token) < _TOKEN:
-        yield Wrong((*loc, "token"), f"is too easy to guess: write {_TOKEN} characters or more; {_MAKE_TOKEN}")
-    elif token is not None and not _WORD.fullmatch(token):
-        yield Wrong((*loc, "token"), f"may stand in a URL: write only A-Z a-z 0-9 - _ . ~; {_MAKE_TOKEN}")
+    for place, token in each_of(source.token, (*loc, "token")):
+        if len(token) < _TOKEN:
+            yield Wrong(place, f"is too easy to guess: write {_TOKEN} characters or more; {_MAKE_TOKEN}")
+        elif not _WORD.fullmatch(token):
+            yield Wrong(place, f"may stand in a URL: write only A-Z a-z 0-9 - _ . ~; {_MAKE_TOKEN}")
     numbers = [line.number for line in whole.configuration.lines]
     if source.line not in numbers and whole.whole("lines"):
         yield Wrong((*loc, "line"), f"there is no line with this number; {meant(source.line, numbers)}")

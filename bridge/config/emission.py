@@ -97,7 +97,7 @@ def _weekdays(value: object) -> object:
     if isinstance(value, frozenset):
         return value
     found: set[int] = set()
-    for part in ",".join(str(one) for one in listed(value)).split(","):  # type: ignore[attr-defined]  # it is a list
+    for part in ",".join(str(one) for one in listed(value)).split(","):
         first, _, last = part.strip().lower().replace("é", "e").replace("á", "a").partition("-")
         start, end = _NAMES.get(first.strip()[:3]), _NAMES.get((last or first).strip()[:3])
         if start is None or end is None:

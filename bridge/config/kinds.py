@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, WithJsonSchema
 
 
 class Incomplete(ValueError):
@@ -30,7 +30,7 @@ def as_written(value: object) -> object:
     return value
 
 
-def listed(value: object) -> object:
+def listed(value: object) -> list[object]:
     """One thing where a list may be."""
     return value if isinstance(value, list) else [value]
 
@@ -50,6 +50,11 @@ def section_or_none(value: object) -> object:
 def _or_unset(value: object) -> object:
     """An empty secret (`${NAME:-}` of a variable that is not set) is none."""
     return None if value == "" else as_written(value)
+
+
+def _or_two(value: object) -> object:
+    """A secret, or a list of two while one takes the other's place; empty ones are none."""
+    return [as_written(one) for one in listed(value) if one not in ("", None)]
 
 
 def _no_switch(value: object) -> object:
@@ -80,6 +85,13 @@ _HIDDEN = WithJsonSchema({"type": ["string", "number"], "writeOnly": True})
 Integer = Annotated[int, BeforeValidator(_no_switch)]
 Text = Annotated[str, BeforeValidator(as_written), _PLAIN]
 Secret = Annotated[SecretStr, BeforeValidator(as_written), _HIDDEN]
+Secrets = Annotated[
+    tuple[SecretStr, ...],
+    BeforeValidator(_or_two),
+    Field(max_length=2),
+    WithJsonSchema({"anyOf": [_HIDDEN.json_schema, {"type": "array", "maxItems": 2, "items": _HIDDEN.json_schema}]}),
+]
+"""None, one, or two of which either will do."""
 OptionalSecret = Annotated[SecretStr | None, BeforeValidator(_or_unset), _HIDDEN]
 Network = Annotated[Text, AfterValidator(_network)]
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": ["string", "integer"], "examples": ["256KiB"]})]

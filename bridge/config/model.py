@@ -22,6 +22,7 @@ from bridge.config.kinds import (
     Network,
     OptionalSecret,
     Secret,
+    Secrets,
     Section,
     Size,
     Text,
@@ -53,10 +54,10 @@ class Server(Section):
 
     host: Text = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 for all", examples=["127.0.0.1"])
     port: Integer = Field(8080, ge=1, le=65535, description="Port to listen on")
-    url_key: OptionalSecret = Field(
-        None,
+    url_key: Secrets = Field(
+        (),
         description="The unguessable part of the platform's URLs: 16 characters or more. Required unless host is "
-        "loopback or allowed_ips is set",
+        "loopback or allowed_ips is set. A list of two: either will do, `urls` prints the first",
         examples=["${BRIDGE_URL_KEY}"],
     )
     console_password: OptionalSecret = Field(
@@ -81,8 +82,9 @@ class Server(Section):
     )
     workers: Integer = Field(2, ge=1, le=64, description="Processes that answer requests")
     threads: Integer = Field(600, ge=1, le=4000, description="Threads in each of them")
-    metrics_token: OptionalSecret = Field(
-        None, description="Bearer token for /metrics; without it, /metrics answers loopback only"
+    metrics_token: Secrets = Field(
+        (),
+        description="Bearer token for /metrics, or a list of two; without it, /metrics answers loopback only",
     )
     log: Literal["text", "json"] = Field("text", description="How the log is written: key=value, or JSON lines")
 

@@ -106,7 +106,7 @@ def _default(info: FieldInfo) -> str:
     extra = info.json_schema_extra
     shown = extra.get("default") if isinstance(extra, dict) else None
     value = shown or info.get_default(call_default_factory=True, validated_data={})
-    if value is None or value in ("", [], {}) or isinstance(value, BaseModel):
+    if value is None or value in ("", [], (), {}) or isinstance(value, BaseModel):
         return ""
     return f"`{_literal(value)}`"
 
@@ -138,6 +138,8 @@ def _one_kind(one: Any) -> str:
              Template: "expression", Duration: "duration", Rate: "rate"}  # fmt: skip
     if get_origin(one) is Literal:
         return ", ".join(f"`{_literal(value)}`" for value in get_args(one))
+    if one == tuple[SecretStr, ...]:
+        return "text, secret, or a list of two"
     if get_origin(one) in (list, tuple):
         return f"list of: {_kind(get_args(one)[0])}"
     if get_origin(one) is dict:

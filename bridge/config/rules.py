@@ -12,7 +12,7 @@ import phonenumbers
 from bridge.config.model import DESTINATION, VARIABLE_NAME, Configuration, Line, Query
 from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
-from bridge.config.whole import Whole, blocks
+from bridge.config.whole import Whole, blocks, each_of
 from connectors import phone
 
 _URL_SAFE = re.compile(r"[A-Za-z0-9._~-]+")
@@ -42,16 +42,16 @@ def check(whole: Whole) -> Iterator[Wrong]:
 
 def _server(whole: Whole) -> Iterator[Wrong]:
     server = whole.configuration.server
-    key = None if server.url_key is None else server.url_key.get_secret_value()
-    if key is None:
+    if not server.url_key:
         known = whole.whole("server", "url_key") and whole.whole("server", "host")
         if known and not server.allowed_ips and whole.whole("server", "allowed_ips") and not _loopback(server.host):
             text = f"is missing: whoever finds this server could ask it; {_MAKE_KEY}, or set allowed_ips"
             yield Wrong(("server", "url_key"), text)
-    elif len(key) < _KEY_LENGTH:
-        yield Wrong(("server", "url_key"), f"is too easy to guess: write {_KEY_LENGTH} characters or more; {_MAKE_KEY}")
-    elif not _URL_SAFE.fullmatch(key):
-        yield Wrong(("server", "url_key"), f"stands in a URL: write only A-Z a-z 0-9 - _ . ~; {_MAKE_KEY}")
+    for loc, key in each_of(server.url_key, ("server", "url_key")):
+        if len(key) < _KEY_LENGTH:
+            yield Wrong(loc, f"is too easy to guess: write {_KEY_LENGTH} characters or more; {_MAKE_KEY}")
+        elif not _URL_SAFE.fullmatch(key):
+            yield Wrong(loc, f"stands in a URL: write only A-Z a-z 0-9 - _ . ~; {_MAKE_KEY}")
     if not server.host.strip():
         yield Wrong(("server", "host"), "write an address, such as 127.0.0.1, or 0.0.0.0 for all")
 

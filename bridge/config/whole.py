@@ -97,6 +97,11 @@ class Whole:
         return frozenset(found)
 
 
+def each_of(secrets: Sequence[SecretStr], loc: Loc) -> Iterator[tuple[Loc, str]]:
+    """Each of a key's secrets with its place."""
+    yield from (((*loc, position), secret.get_secret_value()) for position, secret in enumerate(secrets))
+
+
 def blocks(query: Query, loc: Loc) -> Iterator[tuple[Loc, Answer]]:
     """Every answer of a Query."""
     yield from (((*loc, "answer", position), block) for position, block in enumerate(query.answer))

@@ -17,6 +17,7 @@ from bridge.infocaller.events import StatusType
 from bridge.infocaller.messages import Document, Format, StatusEvent
 from bridge.infocaller.reading import read_text
 from bridge.infocaller.tree import Leaf
+from bridge.infocaller.values import whole
 
 SIGNATURES = frozenset({"signature", "firma"})
 
@@ -176,7 +177,7 @@ class _Secrets:
                 leaf.name in ("!", "?")
                 or self.named(leaf.name)
                 or (leaf.name == "varvalue" and values.get("varname", "").upper() in self.names)
-                or (leaf.name == "eventaddinfo1" and self.collected(values.whole(kind), leaf.value.strip()))
+                or (leaf.name == "eventaddinfo1" and self.collected(whole(kind), leaf.value.strip()))
                 or (leaf.name not in _FIELDS and self.inside(leaf.value))
             ):
                 yield leaf

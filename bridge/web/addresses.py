@@ -37,6 +37,13 @@ def parse(text: str) -> Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine by a name or an address that leads nowhere else."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].rstrip(".").lower()
+    address = parse(f"[{name}]")
+    return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
+
+
 def covered(address: Address | None, by: Sequence[Network]) -> bool:
     """Whether one of the networks holds the address; an unknown address is in none."""
     return address is not None and any(address in network for network in by)

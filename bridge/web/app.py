@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from bridge.guessing import Guessing
 from bridge.metrics import Jobs, Metrics, Now, Standing
 from bridge.misses import CallerMisses
 from bridge.permit import Permit
@@ -18,7 +19,7 @@ from bridge.web import callbacks, health, reply
 from bridge.web.gate import Gates
 from bridge.web.health import Check
 from bridge.web.infocaller import Infocaller, KeepEvent
-from bridge.web.intake import TAKEN, Intake, Refused, Taken, Terms
+from bridge.web.intake import TAKEN, Intake, Refused, Taken, Terms, decoded
 from bridge.web.ratelimit import Failures
 from bridge.web.receive import PREFIX, Receiver
 from bridge.web.slow import SlowSenders
@@ -26,8 +27,6 @@ from connectors.base import Usage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-_TAKE_BODIES = (callbacks.PREFIX, "/console/")
 
 
 @dataclass(slots=True)
@@ -49,6 +48,7 @@ class Parts:
     checks: dict[str, Check] = field(default_factory=dict)
     jobs: Callable[[], Jobs] = dict
     """How many jobs there are; raises `StoreUnavailable` while that can't be known."""
+    guessing: Guessing = field(default_factory=Guessing)
     troubles: Troubles = field(default_factory=Troubles)
     standing: Callable[[], Standing] = Standing
     """What `/metrics` says of troubles, lines and callbacks."""
@@ -68,7 +68,7 @@ def create(current: Current, parts: Parts | None = None) -> Flask:
     )
     callbacks.install(app, callbacks.Desk(gates.now, parts.failures, parts.taking, parts.asked))
     routes = Infocaller(parts.metrics, parts.keep_event, parts.troubles).routes()
-    receiver = Receiver(current, gates, routes, parts.failures, parts.metrics, parts.troubles)
+    receiver = Receiver(current, gates, routes, parts.failures, parts.metrics, parts.troubles, parts.guessing)
     pages = app.wsgi_app
 
     def either(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -94,11 +94,13 @@ def _usages(current: Current) -> dict[str, Usage]:
 def _terms(environ: WSGIEnvironment, gates: Gates) -> Terms:
     """A body may come by POST to a URL that has a use for it, from who may use it."""
     gate = gates.now()
-    path = environ.get("PATH_INFO", "")
+    path = decoded(environ.get("PATH_INFO", ""))
     if environ.get("REQUEST_METHOD") != "POST":
         return Terms(gate.max_body, body=False)
+    if path.startswith(callbacks.PREFIX):
+        return Terms(gate.max_body, body=callbacks.may_send(gate, path, environ.get("HTTP_AUTHORIZATION", "")))
     if not path.startswith(PREFIX):
-        return Terms(gate.max_body, body=path.startswith(_TAKE_BODIES))
+        return Terms(gate.max_body, body=False)
     client = gate.client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
     return Terms(gate.max_body, body=gate.admits(client) and gate.behind_key(path.removeprefix(PREFIX)) is not None)
 

@@ -6,7 +6,6 @@ number, kept, answered. What is acknowledged is on disk.
 
 from __future__ import annotations
 
-import hmac
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from bridge.misses import CallerMisses
 from bridge.store.deliveries import NewDelivery
 from bridge.web import addresses, taskjson
 from bridge.web.addresses import Address
-from bridge.web.gate import Gate
+from bridge.web.gate import Gate, bearer
 from bridge.web.intake import TAKEN, Refused, Taken
 from bridge.web.ratelimit import Failures
 from connectors.base import Task
@@ -33,6 +32,7 @@ from connectors.units import Rate
 
 _log = logging.getLogger("bridge.web")
 PREFIX = "/callbacks/"
+_MESSAGE = "outbound-message"
 _LONGEST_KEY = 1000
 
 
@@ -70,9 +70,18 @@ def install(app: Flask, desk: Desk) -> None:
     def task(source: str) -> tuple[Response, int, dict[str, str]]:
         return _Json(desk).answer(source)
 
-    @app.post(f"{PREFIX}<source>/<token>/outbound-message", provide_automatic_options=False)
+    @app.post(f"{PREFIX}<source>/<token>/{_MESSAGE}", provide_automatic_options=False)
     def message(source: str, token: str) -> Response:
         return _Outbound(desk).answer(source, token)
+
+
+def may_send(gate: Gate, path: str, authorization: str) -> bool:
+    """Whether who asks for this path below `PREFIX` may send a body: the source is there, and the token is right."""
+    name, _, rest = path.removeprefix(PREFIX).partition("/")
+    if not rest:
+        return gate.is_token(bearer(authorization), name)
+    token, _, last = rest.partition("/")
+    return last == _MESSAGE and gate.is_token(token, name)
 
 
 def hide_token(taken: Taken) -> None:
@@ -100,11 +109,6 @@ class _Route:
         if client is not None:
             taken.entry.address = str(client)
         return client
-
-    def _source(self, name: str) -> CallbackSource | None:
-        """The source, where it takes tasks by HTTP."""
-        source = self._configuration.source(name)
-        return source if source is not None and source.token is not None else None
 
     def _wrong_token(self, client: Address | None, refused: Refused) -> Refused:
         over = self._desk.failures.failed(addresses.neighbourhood(client))
@@ -151,19 +155,15 @@ class _Json(_Route):
 
     def _accepted(self, name: str) -> Accepted:
         client = self._client()
-        source = self._source(name)
+        source = self._gate.source(name)
         if source is None:
             raise self._wrong_token(client, Refused(404, "no source of callbacks with a token has this name"))
-        if not self._token_is(source):
+        if not self._gate.is_token(bearer(self._taken.header("HTTP_AUTHORIZATION")), name):
             reason = "send the source's token: Authorization: Bearer …"
             raise self._wrong_token(client, Refused(401, reason))
         self._address_within(source, client, "too many tasks from this address")
         task = self._read()
         return self._take(source, task)
-
-    def _token_is(self, source: CallbackSource) -> bool:
-        scheme, _, given = self._taken.header("HTTP_AUTHORIZATION").partition(" ")
-        return scheme.lower() == "bearer" and _same(given.strip(), source)
 
     def _read(self) -> Task:
         key = self._taken.header("HTTP_IDEMPOTENCY_KEY")[:_LONGEST_KEY].strip()
@@ -230,8 +230,8 @@ class _Outbound(_Route):
 
     def _kept(self, name: str, token: str) -> int:
         client = self._client()
-        source = self._source(name)
-        if source is None or not _same(token, source):
+        source = self._gate.source(name)
+        if source is None or not self._gate.is_token(token, name):
             raise self._wrong_token(
                 client, Refused(404, "there is nothing at this URL: is its token that of the source?")
             )
@@ -261,12 +261,6 @@ class _Outbound(_Route):
         return [
             announced.wanted(source.title, source.from_ or "", one.record_id, one.id) for one in found.notifications
         ]
-
-
-def _same(given: str, source: CallbackSource) -> bool:
-    """Whether it is the source's token, in a time that does not tell how much of it was right."""
-    token = source.token.get_secret_value() if source.token is not None else ""
-    return bool(token) and hmac.compare_digest(given.encode("utf-8", "replace"), token.encode("utf-8", "replace"))
 
 
 def _soap(status: int, *, ok: bool) -> Response:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 
 from pydantic import SecretStr
 
 from bridge import log
+from bridge.config.callbacks import CallbackSource
 from bridge.config.model import Configuration
 from bridge.service import Current
 from bridge.web import addresses
@@ -23,8 +25,11 @@ class Gate:
         self.lines = {line.number: line for line in configuration.lines}
         self._allowed = addresses.networks(server.allowed_ips)
         self._proxies = addresses.networks(server.trusted_proxies)
-        self._key = _bytes(server.url_key)
-        self._token = _bytes(server.metrics_token)
+        self._keys = _Secrets(server.url_key)
+        self._tokens = _Secrets(server.metrics_token)
+        self._sources = {
+            source.title: (source, _Secrets(source.token)) for source in configuration.callbacks if source.token
+        }
 
     def client(self, remote: str, forwarded: str) -> Address | None:
         """Who sent a request, see `addresses.client`."""
@@ -36,24 +41,49 @@ class Gate:
 
     def behind_key(self, path: str) -> str | None:
         """The rest of a path after the key, the whole of it where no key is configured; None: the key is wrong."""
-        if not self._key:
+        if not self._keys:
             return path
         key, _, rest = path.partition("/")
-        return rest if hmac.compare_digest(key.encode("utf-8", "replace"), self._key) else None
+        return rest if key in self._keys else None
 
-    def reads_metrics(self, authorization: str, remote: str, forwarded: bool) -> bool:
-        """Whether the metrics may be read: with the token, where one is configured; else from this machine itself,
-        which a request that came through a proxy never is."""
-        if self._token:
-            scheme, _, token = authorization.partition(" ")
-            given = token.strip().encode("utf-8", "replace")
-            return scheme.lower() == "bearer" and hmac.compare_digest(given, self._token)
+    def source(self, name: str) -> CallbackSource | None:
+        """The source of callbacks of this name, where it takes tasks by HTTP."""
+        return self._sources[name][0] if name in self._sources else None
+
+    def is_token(self, given: str, source: str) -> bool:
+        """Whether a token is one of that source's."""
+        return source in self._sources and given in self._sources[source][1]
+
+    def reads_metrics(self, authorization: str, remote: str, host: str, forwarded: bool) -> bool:
+        """Whether the metrics may be read: with the token, where one is configured; else from this machine itself.
+
+        That is what a request that came through a proxy is not, nor one whose Host is another name than this machine's
+        own: a browser here asks so for a page from elsewhere, whose name was made to lead here.
+        """
+        if self._tokens:
+            return bearer(authorization) in self._tokens
         address = addresses.parse(remote)
-        return address is not None and address.is_loopback and not forwarded
+        return address is not None and address.is_loopback and not forwarded and addresses.is_loopback(host)
 
 
-def _bytes(secret: SecretStr | None) -> bytes:
-    return secret.get_secret_value().encode("utf-8", "replace") if secret is not None else b""
+class _Secrets:
+    """The secrets of which any will do. `in` takes a time that does not tell how much of one was right."""
+
+    def __init__(self, secrets: Iterable[SecretStr]) -> None:
+        self._secrets = tuple(secret.get_secret_value().encode("utf-8", "replace") for secret in secrets)
+
+    def __bool__(self) -> bool:
+        return bool(self._secrets)
+
+    def __contains__(self, given: str) -> bool:
+        found = [hmac.compare_digest(given.encode("utf-8", "replace"), secret) for secret in self._secrets]
+        return any(found)
+
+
+def bearer(authorization: str) -> str:
+    """The token of an Authorization header; empty where it has none, which no configured token is."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 class Gates:

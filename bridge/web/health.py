@@ -10,6 +10,10 @@ from bridge.metrics import CONTENT_TYPE, Metrics, Now
 from bridge.web.gate import Gate
 from bridge.web.intake import TAKEN
 
+_ADDED_BY_PROXIES = (
+    "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server", "Forwarded", "X-Real-IP", "Via",
+    "X-Original-Forwarded-For", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP",
+)  # fmt: skip
 Check = Callable[[], tuple[str, bool]]
 """How something is, for a person (`ok`), and whether the bridge can do its work with it so."""
 
@@ -34,7 +38,9 @@ def install(app: Flask, gate: Callable[[], Gate], metrics: Metrics, now: Now, ch
     @app.get("/metrics")
     def figures() -> tuple[Response, int]:
         request.environ[TAKEN].entry.route = "metrics"
-        forwarded = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"))
-        if not gate().reads_metrics(request.headers.get("Authorization", ""), request.remote_addr or "", forwarded):
-            return jsonify(error="send server.metrics_token as a bearer token, or ask from the machine itself"), 401
+        forwarded = any(name in request.headers for name in _ADDED_BY_PROXIES)
+        authorization, host = request.headers.get("Authorization", ""), request.headers.get("Host", "")
+        if not gate().reads_metrics(authorization, request.remote_addr or "", host, forwarded):
+            reason = "send server.metrics_token as a bearer token, or ask from the machine itself, as localhost"
+            return jsonify(error=reason), 401
         return Response(metrics.text(now), content_type=CONTENT_TYPE), 200

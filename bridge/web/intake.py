@@ -64,7 +64,7 @@ class Taken:
     @property
     def path(self) -> str:
         """The path, decoded."""
-        return _decoded(self.environ.get("PATH_INFO", ""))
+        return decoded(self.environ.get("PATH_INFO", ""))
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -95,7 +95,7 @@ class Intake:
         """Answer a request."""
         arrived = self._clock()
         remote = environ.get("REMOTE_ADDR", "")
-        entry = Entry(environ.get("REQUEST_METHOD", ""), _decoded(environ.get("PATH_INFO", "")), remote)
+        entry = Entry(environ.get("REQUEST_METHOD", ""), decoded(environ.get("PATH_INFO", "")), remote)
         body, fault = self._body(environ)
         environ[TAKEN] = Taken(environ, arrived, body, fault, entry)
         environ["wsgi.input"] = io.BytesIO(body)
@@ -138,7 +138,7 @@ def _too_large(limit: int) -> Refused:
     return Refused(413, f"the request is larger than server.max_body ({limit} bytes)")
 
 
-def _decoded(path: str) -> str:
+def decoded(path: str) -> str:
     """A path as WSGI has it, its bytes as if they were ISO-8859-1."""
     return path if path.isascii() else path.encode("latin-1", "replace").decode("utf-8", "replace")
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from bridge.config.model import Line
 from bridge.errors import ProtocolError
+from bridge.guessing import CLOSED, LIMIT, Guessing
 from bridge.infocaller import document as documents
 from bridge.infocaller import signature
 from bridge.infocaller.messages import Document, Format
@@ -76,9 +77,11 @@ class Receiver:
         failures: Failures,
         metrics: Metrics,
         troubles: Troubles,
+        guessing: Guessing,
     ) -> None:
         self._current, self._gates, self._routes = current, gates, routes
         self._failures, self._metrics, self._troubles = failures, metrics, troubles
+        self._guessing = guessing
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request that `Intake` has taken in."""
@@ -152,17 +155,61 @@ class Receiver:
 
     def _signature(self, document: Document, gate: Gate, client: Address | None, entry: Entry) -> Line:
         entry.fields["line"] = mask(document.line_number)
+        sender = addresses.neighbourhood(client)
+        self._not_closed(sender, self._guessing.closed(sender))
         line = gate.lines.get(document.line_number)
         if line is not None and signature.matches(document, line.password.get_secret_value()):
+            self._not_closed(sender, self._guessing.right(sender))
+            self._troubles.clear("signature", line.number)
             entry.fields["call"] = document.call_sequence[:64]
             return line
         self._metrics.signature_failed()
-        over = self._failures.failed(addresses.neighbourhood(client))
+        if self._guessing.wrong(sender):
+            self._is_closed(sender)
+        refused = self._unknown_line(document) if line is None else self._wrong_signature(line, sender)
+        over = self._failures.failed(sender)
         if over is not None:
             raise Refused(429, "too many requests from this address had a wrong signature", retry_after=over)
-        if line is None:
-            raise Refused(401, f"line {document.line_number[:40]} is not in the configuration")
-        raise Refused(401, f"the signature is wrong: is the password of line {line.number} the one in the panel?")
+        raise refused
+
+    def _not_closed(self, sender: str, left: float | None) -> None:
+        if left is not None:
+            self._is_closed(sender)
+            reason = "too many wrong signatures came from this address, which never had a right one: wait"
+            raise Refused(429, reason, retry_after=left)
+
+    def _is_closed(self, sender: str) -> None:
+        self._troubles.report(
+            "guessing",
+            sender,
+            severity=Severity.WARNING,
+            text=f"{LIMIT} wrong signatures within an hour came from {sender}, which never had a right one: all that "
+            f"comes from there is refused for {CLOSED / 60:.0f} minutes, right or not",
+            action="If that is the platform, or a proxy of yours, correct the line's password, or trusted_proxies, and "
+            "wait; if not, somebody who knows the URL key guesses: change server.url_key (docs/deployment.md)",
+        )
+
+    def _unknown_line(self, document: Document) -> Refused:
+        number = document.line_number[:40]
+        self._troubles.report(
+            "unknown_line",
+            severity=Severity.ERROR,
+            text=f"The platform asks for line {mask(number)}, which the configuration lacks: its calls are refused",
+            action="Add the line to lines:, with the number as the panel shows it, or take this bridge's URLs out of "
+            "that line's panel",
+        )
+        return Refused(401, f"line {number} is not in the configuration")
+
+    def _wrong_signature(self, line: Line, sender: str) -> Refused:
+        self._troubles.report(
+            "signature",
+            line.number,
+            severity=Severity.ERROR,
+            text=f"The signature of line {line.number} is wrong, last from {sender}: what comes so is refused, Queries "
+            "and events alike",
+            action="Compare lines: password with the telephone password in the panel; it was probably changed there",
+        )
+        return Refused(401, f"the signature is wrong: is the password of line {line.number} the one in the panel?")
 
 
 def _refused(taken: Taken, refused: Refused, form: Format | None) -> Reply:

@@ -1,10 +1,15 @@
-"""Senders that never get done: a limit on the time that a request's body may take.
+"""Senders that never get done: a limit on the time that a request's body may take, and on how many are awaited.
 
 The server itself has none (it limits the time for the headers alone), and a thread that waits for a body can't be
-interrupted. So the connection is ended instead: among the process's sockets, each one from that address on which
-nothing was sent for as long as the body has been awaited. Its reading side is shut, the thread goes on, and the sender
-is told. Besides the late sender that ends connections that idle, which every client has to expect; the limit is well
-above the time in which requests are answered, so that none of those is among them.
+interrupted. So the connection is ended instead: its reading side is shut, the thread goes on, and the sender is told.
+
+Which connection it is has to be found out, for a request does not tell: it is one of the process's sockets, it comes
+from that address, and what came last on it came after whatever was sent last, at least as long ago as the body has been
+awaited. So a connection that idles between two requests is none, and one whose request is being answered neither, for
+the limit is well above the time in which requests are answered.
+
+Where more bodies are awaited than half of the threads, each may take much less time, so that slow senders can't hold
+all threads, though they know the key.
 Where the kernel does not tell about a socket (other systems than Linux), nothing is ended.
 """
 
@@ -22,7 +27,7 @@ from pathlib import Path
 from bridge.web.addresses import Address, parse
 
 _EVERY = 0.5
-_SENT_AGO = struct.Struct("=8xIIIIIIIIII")  # struct tcp_info, linux/tcp.h: the tenth is tcpi_last_data_sent
+_TCP_INFO = struct.Struct("=44xI4xI")  # struct tcp_info, linux/tcp.h: tcpi_last_data_sent, tcpi_last_data_recv
 _DESCRIPTORS = Path("/proc/self/fd")
 _MARGIN = 0.2  # seconds; the kernel counts in ticks
 
@@ -45,7 +50,7 @@ class SlowSenders:
         seconds: float = 10.0,
         *,
         most: int = 300,
-        hurried: float = 5.0,
+        hurried: float = 2.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._seconds, self._most, self._hurried, self._clock = seconds, most, hurried, clock
@@ -86,7 +91,7 @@ class SlowSenders:
             silent[address] = min(now - reading.since, silent.get(address, now))
         for connection, peer in _connections():
             with connection, suppress(OSError):  # it ended meanwhile
-                if peer in silent and _sent_ago(connection) >= silent[peer] - _MARGIN:
+                if peer in silent and _awaited(connection) >= silent[peer] - _MARGIN:
                     connection.shutdown(socket.SHUT_RD)
 
 
@@ -117,7 +122,9 @@ def _peer(connection: socket.socket) -> Address | None:
         return None
 
 
-def _sent_ago(connection: socket.socket) -> float:
-    """Seconds since something was sent on it, or since it began. Raises OSError where the kernel does not tell."""
-    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SENT_AGO.size)
-    return float(_SENT_AGO.unpack(info)[-1]) / 1000
+def _awaited(connection: socket.socket) -> float:
+    """Seconds since something was sent on it, or since it began; 0 where nothing came after that, for it idles. Raises
+    OSError where the kernel does not tell."""
+    info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    sent_ago, came_ago = _TCP_INFO.unpack(info)
+    return float(sent_ago) / 1000 if came_ago <= sent_ago else 0.0

@@ -5,13 +5,30 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from lxml import etree
 
-from bridge.infocaller.messages import Format
-from tests.web.bridge_process import CALLER, KEY, LINE, Bridge, Reply, answers, query, running, until, written
+from bridge.cli.check import urls
+from bridge.infocaller.messages import Format, StatusEvent
+from bridge.troubles import Troubles
+from tests.web.bridge_process import (
+    CALLER,
+    CONFIGURATION,
+    KEY,
+    LINE,
+    PASSWORD,
+    Bridge,
+    Reply,
+    answers,
+    query,
+    running,
+    until,
+    written,
+)
 
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
@@ -257,7 +274,9 @@ def test_only_allowed_addresses_come_in(tmp_path: Path) -> None:
 
 
 def test_too_many_wrong_signatures_are_turned_away_but_a_right_one_never_is(tmp_path: Path) -> None:
+    """Where the address had a right one before."""
     with running(tmp_path, "  allowed_ips: [127.0.0.1]") as bridge:
+        assert bridge.post("query", *written(query())).status == 200
         wrong = [bridge.post("query", *written(query(), password="0000")) for _ in range(61)]
         right = [bridge.post("query", *written(query())).status for _ in range(20)]
     assert [reply.status for reply in wrong[:30]] == [401] * 30
@@ -265,6 +284,99 @@ def test_too_many_wrong_signatures_are_turned_away_but_a_right_one_never_is(tmp_
     assert right == [200] * 20
     assert said(late)[0] == "429"
     assert 0 < int(late.headers["retry-after"]) <= 61
+
+
+def test_who_guesses_is_closed_for_right_ones_too_and_nobody_else_is(tmp_path: Path) -> None:
+    """With two processes that count together, over a restart, and by the client's address behind a proxy."""
+    with running(tmp_path, "  trusted_proxies: [127.0.0.1]") as bridge:
+
+        def asked(client: str, password: str = PASSWORD) -> Reply:
+            body, kind = written(query(), password=password)
+            return bridge.post("query", body, kind, {"X-Forwarded-For": client})
+
+        assert asked("203.0.113.9").status == 200
+        tries = [asked("203.0.113.7", f"{number:04}").status for number in range(30)]
+        refused = asked("203.0.113.7")
+        known = [asked("203.0.113.9", "0000").status for _ in range(25)]
+        assert asked("203.0.113.9").status == asked("203.0.113.8").status == 200
+    assert tries == [401] * 20 + [429] * 10
+    assert said(refused)[0] == "429"
+    assert 800 < int(refused.headers["retry-after"]) <= 901
+    assert known == [401] * 25
+    with running(tmp_path) as bridge:
+        assert asked("203.0.113.7").status == 429
+        assert asked("203.0.113.9").status == 200
+        troubles = {trouble.id: trouble for trouble in Troubles(tmp_path / ".infocaller-bridge").all()}
+    assert troubles["guessing:203.0.113.7"].count >= 11
+    assert "change server.url_key" in troubles["guessing:203.0.113.7"].action
+
+
+def test_a_refused_line_and_an_unknown_one_are_troubles_and_a_right_signature_ends_the_first(tmp_path: Path) -> None:
+    with running(tmp_path) as bridge:
+
+        def known() -> set[str]:
+            return {trouble.id for trouble in Troubles(tmp_path / ".infocaller-bridge").all()}
+
+        for _ in range(3):
+            bridge.post("query", *written(query(), password="0000"))
+            bridge.post("query", *written(query(line="911222333")))
+        until(lambda: known() >= {f"signature:{LINE}", "unknown_line"})
+        # whichever process hears it has to have read by then that there is such a trouble
+        until(lambda: bridge.post("query", *written(query())).status == 200 and f"signature:{LINE}" not in known())
+
+
+def test_one_of_two_keys_will_do_and_no_third(tmp_path: Path) -> None:
+    configuration = CONFIGURATION.replace("${BRIDGE_URL_KEY}", "[the-new-key-of-the-url, '${BRIDGE_URL_KEY}']")
+    configuration = configuration % "  metrics_token: [the-first-of-them, the-second-of-them]"
+    (tmp_path / "config.yaml").write_text(configuration)
+    with running(tmp_path) as bridge:
+        keys = [KEY, "the-new-key-of-the-url", f"{KEY}x", "the-new-key-of-the-url,", ""]
+        got = [bridge.post(f"/infocaller/{key}/query", *written(query())).status for key in keys]
+        tokens = ["the-first-of-them", "the-second-of-them", "another", ""]
+        read = [bridge.ask("GET", "/metrics", b"", {"Authorization": f"Bearer {token}"}).status for token in tokens]
+        log = bridge.log
+    assert got == [200, 200, 404, 404, 404]
+    assert read == [200, 200, 401, 401]
+    assert KEY not in log
+    assert "the-new-key-of-the-url" not in log
+    printed = CliRunner().invoke(
+        urls,
+        ["-c", str(tmp_path / "config.yaml"), "--base", "https://x"],
+        env={"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD},
+    )
+    assert "/infocaller/the-new-key-of-the-url/query/ECO" in printed.output
+    assert KEY not in printed.output
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost:9090"}, 200),
+        ({"Host": "[::1]:9090"}, 200),
+        ({"Host": "bridge.localhost"}, 200),
+        ({"Host": "rebound.example.com"}, 401),
+        ({"Host": "127.0.0.1.example.com"}, 401),
+        ({"Host": "localhost.example.com"}, 401),
+        ({"Host": "203.0.113.7:8080"}, 401),
+        ({"X-Forwarded-Host": "x"}, 401),
+        ({"CF-Connecting-IP": "203.0.113.7"}, 401),
+    ],
+)
+def test_metrics_are_read_from_this_machine_by_its_own_names_alone(
+    bridge: Bridge, headers: dict[str, str], status: int
+) -> None:
+    assert bridge.ask("GET", "/metrics", b"", headers).status == status
+
+
+def test_an_event_type_of_any_length_keeps_the_event(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(CONFIGURATION % "" + "sensitive: [PIN]\n")
+    with running(tmp_path) as bridge:
+        body, kind = written(replace(query(), status=(StatusEvent(4, None, "PIN", ("1234", "", "", "", "")),)))
+        assert b"EventType%22%3A+%224%22" in body
+        long = body.replace(b"EventType%22%3A+%224%22", b"EventType%22%3A+%22" + b"9" * 5000 + b"%22")
+        reply = bridge.post("event/fin", long, kind)
+    assert reply.status == 200
 
 
 def test_the_log_holds_no_secret_no_number_and_no_line_of_a_strangers_making(tmp_path: Path) -> None:

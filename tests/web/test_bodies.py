@@ -1,0 +1,164 @@
+"""Bodies are read only from who may send them, and slow senders with a right key leave room for Queries."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from tests.web.bridge_process import KEY, LINE, PASSWORD, Bridge, query, running, written
+
+TOKEN = "a-token-that-nobody-can-guess"
+OTHER = "another-token-that-nobody-can-guess"
+CONFIGURATION = f"""
+server: {{url_key: {KEY}, workers: 1, threads: 40}}
+lines:
+  - {{number: "{LINE}", password: "{PASSWORD}"}}
+callbacks:
+  - {{name: web, line: "{LINE}", rule_group: callbacks, token: [{TOKEN}, {OTHER}]}}
+queries:
+  ECO: {{answer: {{ECO: dicho}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    folder = tmp_path_factory.mktemp("bodies")
+    (folder / "config.yaml").write_text(CONFIGURATION)
+    with running(folder) as bridge:
+        yield bridge
+
+
+@pytest.fixture(scope="module")
+def beset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    folder = tmp_path_factory.mktemp("beset")
+    (folder / "config.yaml").write_text(CONFIGURATION.replace("threads: 40", "threads: 600"))
+    with running(folder) as bridge:
+        yield bridge
+
+
+def answered(bridge: Bridge, path: str, *headers: str, seconds: float = 5.0) -> str:
+    """What is answered to the head of a request whose body never comes; empty: nothing, for so long."""
+    head = "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", "Content-Length: 1000", *headers])
+    with bridge.raw() as connection:
+        connection.settimeout(seconds)
+        connection.sendall(f"{head}\r\n\r\n{{".encode())
+        try:
+            return connection.recv(65536).decode()[9:12]
+        except TimeoutError:
+            return ""
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/callbacks/nobody", (f"Authorization: Bearer {TOKEN}",), "404"),
+        ("/callbacks/web", (), "401"),
+        ("/callbacks/web", ("Authorization: Bearer wrong",), "401"),
+        ("/callbacks/web", (f"Authorization: Basic {TOKEN}",), "401"),
+        (f"/callbacks/web/{TOKEN[:-1]}/outbound-message", (), "404"),
+        (f"/callbacks/nobody/{TOKEN}/outbound-message", (), "404"),
+        (f"/callbacks/web/{TOKEN}/anything", (), "404"),
+        ("/console/", (), "404"),
+        ("/console/login", (), "404"),
+    ],
+)
+def test_who_may_send_nothing_is_answered_before_a_body_has_come(
+    bridge: Bridge, path: str, headers: tuple[str, ...], status: str
+) -> None:
+    assert answered(bridge, path, *headers) == status
+
+
+def test_who_has_the_token_is_waited_for(bridge: Bridge) -> None:
+    assert answered(bridge, "/callbacks/web", f"Authorization: Bearer {TOKEN}", seconds=1) == ""
+
+
+@pytest.mark.parametrize("path", ["/callbacks/nobody", "/callbacks/web", "/console/x"])
+@pytest.mark.parametrize("size", [1000, 256 * 1024])
+def test_who_sends_all_the_same_sees_the_answer(bridge: Bridge, path: str, size: int) -> None:
+    for _ in range(2):
+        assert bridge.ask("POST", path, b"{" * size).status in (401, 404)
+
+
+@pytest.mark.parametrize("token", [TOKEN, OTHER])
+def test_either_of_two_tokens_will_do(bridge: Bridge, token: str) -> None:
+    body = f'{{"id": "{token[:5]}", "phone": "600111222"}}'.encode()
+    assert bridge.ask("POST", "/callbacks/web", body, {"Authorization": f"Bearer {token}"}).status == 202
+    assert bridge.ask("POST", "/callbacks/web", body, {"Authorization": f"Bearer {token}x"}).status == 401
+
+
+@contextmanager
+def slow_senders(bridge: Bridge, path: str, length: int, senders: int = 120, each: int = 6) -> Iterator[None]:
+    """So many threads with so many connections each that send the start of a body, a byte now and then, and begin anew
+    when they are ended."""
+    stop = threading.Event()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\nContent-Type: application/json\r\n\r\n{{"
+
+    def begun() -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", bridge.port), timeout=10)
+        connection.sendall(head.encode())
+        connection.setblocking(False)
+        return connection
+
+    def send() -> None:
+        mine: list[socket.socket] = []
+        while not stop.wait(0.3):
+            with suppress(OSError):
+                while len(mine) < each:
+                    mine.append(begun())
+            for connection in list(mine):
+                try:
+                    connection.send(b" ")
+                    ended = connection.recv(4096) is not None
+                except BlockingIOError:
+                    ended = False
+                except OSError:
+                    ended = True
+                if ended:
+                    connection.close()
+                    mine.remove(connection)
+        for connection in mine:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(senders)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("path", "length"), [("/callbacks/ANYTHING", 1000), ("/callbacks/web", 1000), (f"/infocaller/{KEY}/query", 1000)]
+)
+def test_queries_are_answered_beside_hundreds_of_slow_senders(beset: Bridge, path: str, length: int) -> None:
+    took: list[float] = []
+    with slow_senders(beset, path, length):
+        time.sleep(2)
+        while len(took) < 15:
+            began = time.monotonic()
+            assert beset.post("query", *written(query())).status == 200
+            took.append(time.monotonic() - began)
+            time.sleep(0.2)
+    assert sorted(took)[7] < 2.0
+
+
+def test_a_connection_that_idles_is_not_ended_with_the_slow_ones(bridge: Bridge) -> None:
+    """At the same address, between two requests of its own."""
+    with bridge.raw() as idle, bridge.raw() as late:
+        for connection in (idle, late):
+            connection.settimeout(20)
+        late.sendall(f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
+        time.sleep(1)  # it begins to idle after that, and is cut only where it idles as long as a body may take
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+        assert late.recv(65536).startswith(b"HTTP/1.1 408")
+        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
