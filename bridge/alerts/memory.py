@@ -1,7 +1,8 @@
 """What was told by a channel, kept so that a restart tells nothing twice and knows what is over since.
 
-What only this host sees is kept in its state folder. What is looked up in a PostgreSQL database is the same for all
-hosts on it: it is kept there, and one host at a time has the say about a channel.
+What belongs to this host is kept in its state folder. What several hosts on one PostgreSQL may see (what is looked up
+there; a CRM that one of them can't reach) is kept there, and they see to it one after another: what one told the others
+do not tell, and it is over when none of them sees it any more.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from bridge.troubles import Severity, Trouble
 
 _log = logging.getLogger("bridge.alerts")
 _LEASE = 90.0
-"""Seconds without a sign of life after which another host has the say."""
+"""Seconds after which a host that never came back from its turn is waited for no longer."""
 
 
 class HostMemory:
@@ -76,7 +77,8 @@ class HostMemory:
 
 
 class SharedMemory:
-    """A note for each channel in the database. `claim` before anything is told."""
+    """A note for each channel in the database. A host takes its turn (`claim`) before it tells anything, and ends it
+    with `write`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -84,7 +86,7 @@ class SharedMemory:
         self._mine: set[str] = set()
 
     def claim(self, key: str, now: float) -> dict[str, Told] | None:
-        """What the channel told; None: another host has the say. Raises `StoreUnavailable`."""
+        """What the channel told; None: it is another host's turn. Raises `StoreUnavailable`."""
         with self._database.write() as connection:
             note = self._held(connection, key)
             if note.get("owner") not in (None, self._owner) and float(note.get("until", 0)) > now:
@@ -95,14 +97,16 @@ class SharedMemory:
             return _restored(note.get("told", {}))
 
     def write(self, key: str, told: Memory) -> None:
-        """Keep this in place of what there was, if this host still has the say. Raises `StoreUnavailable`."""
+        """Keep this in place of what there was, if it still is this host's turn, and end that. Raises
+        `StoreUnavailable`."""
         with self._database.write() as connection:
             note = self._held(connection, key)
             if note.get("owner") == self._owner:
-                _save(connection, key, {**note, "told": _stored(told)})
+                _save(connection, key, {"owner": None, "until": 0, "told": _stored(told)})
+        self._mine.discard(key)
 
     def close(self) -> None:
-        """Let other hosts have the say at once, and go."""
+        """Let other hosts have their turn at once, and go."""
         self._release()
         self._database.close()
 

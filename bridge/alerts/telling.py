@@ -161,7 +161,7 @@ class _Teller(threading.Thread):
             area.keep(deciding.settle(channel.rule, area.told, area.only(done), now))
 
     def _areas(self, channel: Channel, all_: Sequence[Trouble], now: float) -> Iterator[_Area | None]:
-        """What this host sees alone, then what all hosts on one PostgreSQL see; that where this one has the say."""
+        """What belongs to this host, then what several hosts on one PostgreSQL may see; that where it is its turn."""
         blind = any(one.kind == "database" for one in all_)
         here = {one.id: one for one in all_ if self._shared is None or one.kind not in IN_DATABASE}
         told = deciding.look(
@@ -181,12 +181,8 @@ class _Teller(threading.Thread):
         if before is None:
             return None
         found = {one.id: one for one in some}
-
-        def keep(told: Memory) -> None:
-            if told != before:
-                shared.write(channel.key, told)
-
-        return _Area(found, deciding.look(before, found, now, lambda _: True), keep)
+        told = deciding.look(before, found, now, lambda _: True)
+        return _Area(found, told, lambda told: shared.write(channel.key, told))
 
     def _tell(self, channel: Channel, notices: Sequence[Notice], now: float) -> Sequence[Notice]:
         """Those that were told."""

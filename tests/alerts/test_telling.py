@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge.alerts import Alerts
+from bridge.alerts import Alerts, channels
+from bridge.alerts.memory import SharedMemory
 from bridge.config.load import Loaded
-from bridge.store.database import connect
+from bridge.store.database import connect, unprepared
 from bridge.troubles import Look, Severity, Trouble, Troubles
 from tests.alerts.case import after, configured, trouble
 from tests.fakes.smtp import Mail, MailServer
@@ -217,19 +218,38 @@ def test_what_the_shared_database_shows_is_told_by_one_host(
             for host in (one, two):
                 host.see(after(minutes=minutes), trouble(), disk)
         assert sorted(subjects(server.mails)) == ["ERROR: 2 troubles: The disk is full", "ERROR: The disk is full"]
-        one.alerts.close()  # the other has the say from now on
+        one.alerts.close()
         two.see(after(minutes=5), disk)
         two.see(after(minutes=6), disk)
     assert subjects(server.mails)[2:] == ["Resolved: The shop is away"]
 
 
-def test_a_host_that_died_is_followed_by_another(tmp_path: Path, postgres_url: str, hosts: Callable[..., Host]) -> None:
+def test_what_one_host_alone_sees_is_told_and_is_over_when_none_does(
+    tmp_path: Path, postgres_url: str, hosts: Callable[..., Host]
+) -> None:
     with MailServer() as server, two_hosts(tmp_path, postgres_url, server, hosts) as (one, two):
-        one.see(after(minutes=3), trouble())
-        two.see(after(minutes=3, seconds=50), looks=4)
-        assert len(server.mails) == 1
-        two.see(after(minutes=10))
+        for seconds in range(180, 300, 5):
+            one.see(after(seconds=seconds), looks=1)
+            two.see(after(seconds=seconds + 2), trouble(), looks=1)
+        assert subjects(server.mails) == ["ERROR: The shop is away"]
+        for seconds in range(300, 360, 5):
+            for host in (one, two):
+                host.see(after(seconds=seconds), looks=1)
     assert subjects(server.mails) == ["ERROR: The shop is away", "Resolved: The shop is away"]
+
+
+def test_a_host_that_dies_in_its_turn_is_followed_by_another(
+    tmp_path: Path, postgres_url: str, hosts: Callable[..., Host]
+) -> None:
+    with MailServer() as server, two_hosts(tmp_path, postgres_url, server, hosts) as (one, two):
+        database = unprepared(postgres_url)
+        [channel] = channels(one.loaded)
+        assert SharedMemory(database).claim(channel.key, after(minutes=3)) == {}
+        database.close()
+        two.see(after(minutes=3, seconds=10), trouble())
+        assert server.mails == []
+        two.see(after(minutes=5), trouble())
+    assert subjects(server.mails) == ["ERROR: The shop is away"]
 
 
 def test_a_database_that_is_away_keeps_nothing_else_from_being_told(tmp_path: Path, hosts: Callable[..., Host]) -> None:
