@@ -51,18 +51,23 @@ class Held(Exception):
         self.change = change
         self.tell = tell
 
+    def untold(self) -> Held:
+        """As it is, of one whose CRM was not told that it had its turn."""
+        return Held(Change(self.change.before, {**self.change.values, "claimed_at": None}), tell=self.tell)
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
     """A callback that may be sent. `fresh`: what its task says by now, as columns."""
 
     callback: Callback
+    task: Task
     data: CallData
     fresh: Mapping[str, Any] = field(default_factory=dict)
 
 
 def prepare(serving: Serving, book: Book, callback: Callback, now: datetime, random: Random) -> Ready:
-    """Make sure that it is still to be called, and claim it; its source is in the book. Raises `Held`."""
+    """Make sure that it is still to be called; its source is in the book. Raises `Held`."""
     rules = book.rules[callback.source]
     task = restored(callback.task_id, callback.task)
     source = serving.sources.get(rules.source.from_ or "")
@@ -77,9 +82,14 @@ def prepare(serving: Serving, book: Book, callback: Callback, now: datetime, ran
         raise Held(states.reject(now, "task", fault.text(serving.configuration.language))) from fault
     if isinstance(slot := timing.slot(rules, callback, data, now), gates.Refusal):
         raise Held(refused(slot, now, serving.configuration.language))
-    if source is not None and not _told_unknown(callback):
-        _claim(serving, callback, source, task, now, random)
-    return Ready(callback, data, fresh)
+    return Ready(callback, task, data, fresh)
+
+
+def mark(serving: Serving, book: Book, ready: Ready, now: datetime, random: Random) -> None:
+    """Tell its CRM that it has its turn. Raises `Held`."""
+    source = serving.sources.get(book.rules[ready.callback.source].source.from_ or "")
+    if source is not None and not _told_unknown(ready.callback):
+        _claim(serving, ready.callback, source, ready.task, now, random)
 
 
 def _read_again(
@@ -109,7 +119,7 @@ def _read_again(
     if read is None:
         said = "el CRM ya no pide esta llamada" if spanish else "the CRM no longer asks for this call"
         raise Held(states.cancel(now, said, withdrawn=True), tell=False)
-    owner = book.owner(rules, read) or (rules if _told(callback) else None)
+    owner = book.owner(rules, read) or (rules if told(callback) else None)
     if owner is None:
         raise Held(states.cancel(now, NOBODYS[spanish], withdrawn=True), tell=False)
     wish = owner.wish(read)
@@ -177,8 +187,9 @@ def _elsewhere(callback: Callback, error: ClaimedElsewhere, now: datetime) -> He
     return Held(states.cancel(now, str(error), gate=CLAIMS, withdrawn=True), tell=False)
 
 
-def _told(callback: Callback) -> bool:
-    """Whether it had its turn before, so its CRM was told; what `when` reads may be what the bridge wrote itself."""
+def told(callback: Callback) -> bool:
+    """Whether its CRM was told of an earlier turn, or may have been; what `when` reads may be what the bridge wrote
+    itself. `Held.untold` keeps it true."""
     return callback.claimed_at is not None and callback.claimed_at < callback.updated_at
 
 

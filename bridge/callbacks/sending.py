@@ -23,7 +23,7 @@ from bridge.callbacks import brakes, identity, states, timing
 from bridge.callbacks.fence import Behind, Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
-from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, prepare
+from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, mark, prepare, told
 from bridge.callbacks.settling import Settling
 from bridge.callbacks.tasks import Rules
 from bridge.callbacks.turns import Turns, refused
@@ -107,7 +107,7 @@ class Sending:
         book = self._book()
         rules = book.rules.get(callback.source)
         committed: _Request | None = None
-        line = callback.line
+        line, crm_knows = callback.line, told(callback)
         try:
             if rules is None:
                 raise Held(states.wait(self._clock() + timedelta(minutes=1), "", "its source is not configured"))
@@ -117,6 +117,8 @@ class Sending:
                 self._first(connection, callback)
             with self._use() as serving:
                 ready = prepare(serving, book, callback, self._clock(), self._random)
+                crm_knows = True
+                mark(serving, book, ready, self._clock(), self._random)
             emitter = self._emitter(rules.line)
             began = time.monotonic()
             self._in_hand.add(callback.id)
@@ -124,7 +126,7 @@ class Sending:
             if committed is not None:
                 self._send(rules, ready, emitter, committed, began)
         except Held as held:
-            self._hold(callback, held)
+            self._hold(callback, held if crm_knows else held.untold())
             line = held.change.values.get("line", line)
         except Behind:
             self._fence.look()

@@ -168,10 +168,12 @@ def cancel(now: datetime, reason: str, *, gate: str = "", withdrawn: bool = Fals
 
 
 def reopen(next_at: datetime, reason: str, **values: Any) -> Change:
-    """The CRM asks again for what ended without anybody having been rung. `values`: the task as it is now."""
+    """The CRM asks again for what ended without anybody having been rung, and is told again when it has its turn.
+    `values`: the task as it is now."""
     return _change(
         frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED}), State.WAITING,
-        next_at=next_at, gate="", reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0, **values,
+        next_at=next_at, gate="", reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0,
+        claimed_at=None, **values,
     )  # fmt: skip
 
 

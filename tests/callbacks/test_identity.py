@@ -375,3 +375,28 @@ def test_forgotten_people_are_not_called_by_a_renamed_source(tmp_path: Path) -> 
         assert len(rung(here)) == 1
         with here.database.write() as connection:
             connection.execute(delete(callbacks))
+
+
+def test_who_leaves_every_when_before_the_crm_was_told_is_not_called(tmp_path: Path) -> None:
+    """It had its turn while a list could not be read, so nothing was told and nobody but the CRM changed its task."""
+    with world(tmp_path) as here:
+        more = "from: agenda, when: \"{{ task.wait == 'no' }}\", do_not_call: {in: agenda, table: robinson}"
+        reload(here, source("urgent", more))
+        do_not_call(here, "Ana", "Berta")
+        listed(here, {"id": "T1", "phone": number(1), "wait": "no"})
+        poll(here)
+        assert (here.callback().state, here.callback().gate) == (State.WAITING, "list_away")
+        listed(here, {"id": "T1", "phone": number(1), "wait": "never"})
+        do_not_call(here, "600999888")
+        here.later(hours=1)
+        poll(here)
+        assert not rung(here)
+        assert here.states() == ["cancelled"]
+
+
+def do_not_call(here: World, *phones: str) -> None:
+    """The list holds these, and the connector has seen that."""
+    (here.folder / "robinson.csv").write_text("\n".join(["phone", *phones, ""]), encoding="utf-8")
+    with here.current.use() as service:
+        table: Any = service.sources["agenda"].connector
+        until(lambda: [cells[0] for _, cells in table._tables["robinson"].table.content.all()] == [*phones])
