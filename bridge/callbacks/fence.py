@@ -57,6 +57,8 @@ class Fence:
         self._book = book
         self._clock = clock
         self._pruned: datetime | None = None
+        self._beside: tuple[str, Mapping[str, int]] | None = None
+        """The database at the last look, and this installation's counts on others then."""
 
     # an emission
 
@@ -92,6 +94,7 @@ class Fence:
         known = self._journal.counters()  # before the database is read, or what goes out meanwhile would seem to lack
         with self._database.read() as connection:
             there = lineage.recorded(connection)
+        self._say_shared(there.lineage, known)
         of_this = known.get(there.lineage) if there.lineage else None
         if of_this is None:
             behind = any(number for counters in known.values() for number in counters.values())
@@ -117,6 +120,17 @@ class Fence:
         if self._pruned is None or not timedelta() <= now - self._pruned < _PRUNE:
             self._journal.prune(now - timedelta(seconds=self._book().configuration.retention))
             self._pruned = now
+
+    def _say_shared(self, base: str, known: Mapping[str, Mapping[str, int]]) -> None:
+        """Say it where another bridge, on a database of its own, emits by this state folder at the same time."""
+        own = self._journal.installation
+        now = {one: counters.get(own, 0) for one, counters in known.items() if one != base}
+        before, self._beside = self._beside, (base, now)
+        if base and before is not None and before[0] == base and any(before[1].get(x, 0) < n for x, n in now.items()):
+            _log.error(
+                "another bridge, with another database, calls by this state folder: neither knows the other's claims, "
+                "so both may call the same people; give each a folder of its own (state:)"
+            )
 
     def _take_up(self, there: Recorded, of_this: Mapping[str, int] | None) -> None:
         """Hold the lines first, so that nobody is rung meanwhile; and again in the end, when all is known. Whatever

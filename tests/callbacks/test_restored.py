@@ -20,7 +20,7 @@ from bridge.simulator.script import Reaction
 from bridge.store import lineage
 from bridge.store.database import Database, connect
 from bridge.store.emissions import Mode
-from bridge.store.journal import Journal
+from bridge.store.journal import Emission, Journal
 from bridge.store.privacy import forget
 from bridge.store.tables import callbacks, emission_states, meta
 from connectors.base import Task
@@ -399,3 +399,20 @@ def test_two_databases_of_one_state_folder_are_not_compared(tmp_path: Path) -> N
         host.journal.close()
     for each in databases:
         each.close()
+
+
+def test_two_bridges_that_share_a_state_folder_are_told(
+    tmp_path: Path, platform: EmissionPlatform, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(tmp_path, platform) as here:
+        call(here, "T1")
+        here.calling.fence.look()
+        here.calling.fence.look()
+        assert "another bridge" not in caplog.text
+        with closing(Journal(here.state)) as other:
+            other.add(Emission("another", 1, "web", "web", "k", LINE, MONDAY))
+            here.calling.fence.look()
+            assert caplog.text.count("another bridge, with another database") == 1
+            here.calling.fence.look()
+            assert caplog.text.count("another bridge, with another database") == 1
+            assert not held(here)
