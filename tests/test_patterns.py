@@ -43,6 +43,7 @@ _METHODS = frozenset({"match", "fullmatch", "search", "sub", "subn", "split", "f
 _PALETTE = " \t\n\r0159aAzZ_-+.,:;/|\"'`<>{}[]()&%\\=#~*@!?$\0\u00a0\u00e9\u2010\u0660\ufffd"
 
 MADE_WHILE_RUNNING = {
+    "bridge.alerts.message.Wording.__init__": "literal texts, one or another",
     "bridge.config.faults._hidden": "a literal text between two looks at one character",
     "bridge.demo._unpack": "sees nothing but the packaged example",
     "bridge.log.Formatter.hide": "literal texts, one or another",

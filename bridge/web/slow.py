@@ -4,9 +4,10 @@ The server itself has none (it limits the time for the headers alone), and a thr
 interrupted. So the connection is ended instead: its reading side is shut, the thread goes on, and the sender is told.
 
 Which connection it is has to be found out, for a request does not tell: it is one of the process's sockets, it comes
-from that address, and what came last on it came after whatever was sent last, at least as long ago as the body has been
-awaited. So a connection that idles between two requests is none, and one whose request is being answered neither, for
-the limit is well above the time in which requests are answered.
+from that address, and nothing was sent on it for as long as the body has been awaited. One on which nothing came since
+then either seems to idle between two requests: it is left alone, unless the late one is still awaited after the others
+were ended (its head came together with the request before). The limit is well above the time in which requests are
+answered, so that none of those is among them.
 
 Where more bodies are awaited than half of the threads, each may take much less time, so that slow senders can't hold
 all threads, though they know the key.
@@ -27,7 +28,7 @@ from pathlib import Path
 from bridge.web.addresses import Address, parse
 
 _EVERY = 0.5
-_TCP_INFO = struct.Struct("=44xI4xI")  # struct tcp_info, linux/tcp.h: tcpi_last_data_sent, tcpi_last_data_recv
+_TCP_INFO = struct.Struct("=44xI4xI64xQ")  # struct tcp_info, linux/tcp.h: last_data_sent, last_data_recv, bytes_acked
 _DESCRIPTORS = Path("/proc/self/fd")
 _MARGIN = 0.2  # seconds; the kernel counts in ticks
 
@@ -85,14 +86,19 @@ class SlowSenders:
 
     def _end(self, late: list[Reading], now: float) -> None:
         silent: dict[Address | None, float] = {}
+        still: set[Address | None] = set()
         for reading in late:
-            reading.late = True
             address = parse(reading.address)
             silent[address] = min(now - reading.since, silent.get(address, now))
+            if reading.late:
+                still.add(address)
+            reading.late = True
         for connection, peer in _connections():
             with connection, suppress(OSError):  # it ended meanwhile
-                if peer in silent and _awaited(connection) >= silent[peer] - _MARGIN:
-                    connection.shutdown(socket.SHUT_RD)
+                if peer in silent:
+                    sent_ago, idles = _quiet(connection)
+                    if sent_ago >= silent[peer] - _MARGIN and (not idles or peer in still):
+                        connection.shutdown(socket.SHUT_RD)
 
 
 def _connections() -> Iterator[tuple[socket.socket, Address]]:
@@ -122,9 +128,9 @@ def _peer(connection: socket.socket) -> Address | None:
         return None
 
 
-def _awaited(connection: socket.socket) -> float:
-    """Seconds since something was sent on it, or since it began; 0 where nothing came after that, for it idles. Raises
-    OSError where the kernel does not tell."""
+def _quiet(connection: socket.socket) -> tuple[float, bool]:
+    """Seconds since something was sent on it, or since it began; and whether it seems to idle: nothing came after what
+    was sent. Raises OSError where the kernel does not tell."""
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
-    sent_ago, came_ago = _TCP_INFO.unpack(info)
-    return float(sent_ago) / 1000 if came_ago <= sent_ago else 0.0
+    sent_ago, came_ago, sent = _TCP_INFO.unpack(info)
+    return sent_ago / 1000, bool(sent) and came_ago >= sent_ago

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 
@@ -33,10 +33,11 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
         yield bridge
 
 
-@pytest.fixture(scope="module")
-def beset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+@pytest.fixture(scope="module", params=[40, 600])
+def beset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    """With few threads where the senders' bodies are not read, with as many as usual where they have the key."""
     folder = tmp_path_factory.mktemp("beset")
-    (folder / "config.yaml").write_text(CONFIGURATION.replace("threads: 40", "threads: 600"))
+    (folder / "config.yaml").write_text(CONFIGURATION.replace("threads: 40", f"threads: {request.param}"))
     with running(folder) as bridge:
         yield bridge
 
@@ -136,29 +137,31 @@ def slow_senders(bridge: Bridge, path: str, length: int, senders: int = 120, eac
 
 
 @pytest.mark.parametrize(
-    ("path", "length"), [("/callbacks/ANYTHING", 1000), ("/callbacks/web", 1000), (f"/infocaller/{KEY}/query", 1000)]
+    ("beset", "path"),
+    [(40, "/callbacks/ANYTHING"), (40, "/callbacks/web"), (600, f"/infocaller/{KEY}/query")],
+    indirect=["beset"],
 )
-def test_queries_are_answered_beside_hundreds_of_slow_senders(beset: Bridge, path: str, length: int) -> None:
+def test_queries_are_answered_beside_hundreds_of_slow_senders(beset: Bridge, path: str) -> None:
     took: list[float] = []
-    with slow_senders(beset, path, length):
+    with slow_senders(beset, path, 1000):
         time.sleep(2)
         while len(took) < 15:
             began = time.monotonic()
             assert beset.post("query", *written(query())).status == 200
             took.append(time.monotonic() - began)
             time.sleep(0.2)
-    assert sorted(took)[7] < 2.0
+    assert sorted(took)[-3] < 4.5
 
 
 def test_a_connection_that_idles_is_not_ended_with_the_slow_ones(bridge: Bridge) -> None:
-    """At the same address, between two requests of its own."""
-    with bridge.raw() as idle, bridge.raw() as late:
-        for connection in (idle, late):
-            connection.settimeout(20)
-        late.sendall(f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
-        time.sleep(1)  # it begins to idle after that, and is cut only where it idles as long as a body may take
+    """At the same address, between two requests of its own, while many are late."""
+    head = f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode()
+    with ExitStack() as stack:
+        idle, *late = (stack.enter_context(bridge.raw()) for _ in range(30))
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
-        assert late.recv(65536).startswith(b"HTTP/1.1 408")
+        for connection in late:
+            connection.sendall(head)
+        assert [connection.recv(65536)[:12] for connection in late].count(b"HTTP/1.1 408") > 0
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
