@@ -9,7 +9,8 @@ import click
 
 from bridge.alerts import Notice, NotTold, Why, channels
 from bridge.cli.options import config_option
-from bridge.config.load import load
+from bridge.config.load import attempt
+from bridge.errors import ConfigurationFaults
 from bridge.troubles import Severity, Trouble
 
 _WORDS = {
@@ -27,7 +28,12 @@ def alerts() -> None:
 @config_option
 def test(config: Path) -> int:
     """Send a test through each configured channel, and say for each what happened; exit code 1 if one fails."""
-    loaded = load(config)
+    read = attempt(config)
+    if read.loaded is None:
+        raise ConfigurationFaults(read.faults)
+    if read.faults:  # as `serve` does: what is at fault elsewhere keeps nobody from being told
+        click.echo(f"warning: {config} has faults; `infocaller-bridge check` says more", err=True)
+    loaded = read.loaded
     found = channels(loaded)
     if not found:
         click.echo("nobody is told of troubles: the configuration has no alerts: (docs/alerts.md)", err=True)

@@ -39,3 +39,15 @@ def test_without_alerts_there_is_nobody_to_tell(run: Run) -> None:
     said = run("alerts", "test")
     assert (said.code, said.out) == (1, "")
     assert "no alerts:" in said.err
+
+
+def test_a_connector_at_fault_keeps_no_test_from_being_sent(config: Path, run: Run) -> None:
+    with Hook() as hook:
+        text = config.read_text(encoding="utf-8")
+        assert "connectors:\n" in text
+        shop = "{type: rest, base_url: 'https://shop.example.com', auth: {type: bearer, token: '${NEVER_SET}'}}"
+        text = text.replace("connectors:\n", f"connectors:\n  shop: {shop}\n", 1)
+        config.write_text(f'{text}alerts: [{{webhook: "{hook.url}"}}]\n', encoding="utf-8")
+        said = run("alerts", "test")
+        assert (said.code, [one["id"] for one in hook.taken]) == (0, ["test"])
+        assert "infocaller-bridge check" in said.err
