@@ -75,6 +75,7 @@ class Journal:
         self._lock = threading.Lock()
         self._installation = ""
         self._opened: Database | None = None
+        self._inode: int | None = None
 
     @property
     def installation(self) -> str:
@@ -147,9 +148,21 @@ class Journal:
     def _file(self) -> Database:
         """The file, open; not before it is needed, because what needs none of it goes on where it can't be."""
         with self._lock:
+            if self._opened is not None and self._inode != self._there():
+                # Deleted or replaced while it was open: what is written into it would be lost with this process. Not
+                # closed, because another thread may be at it.
+                self._opened = None
             if self._opened is None:
                 self._opened = self._open()
+                self._inode = self._there()
             return self._opened
+
+    def _there(self) -> int | None:
+        """Which file has the journal's name now, None: none has."""
+        try:
+            return (self._folder / FILE).stat().st_ino
+        except OSError:
+            return None
 
     def _open(self) -> Database:
         path = (self._folder / FILE).resolve()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -416,3 +417,27 @@ def test_two_bridges_that_share_a_state_folder_are_told(
             here.calling.fence.look()
             assert caplog.text.count("another bridge, with another database") == 1
             assert not held(here)
+
+
+def test_a_state_folder_that_is_deleted_while_the_bridge_runs_keeps_no_emission_from_the_journal(
+    tmp_path: Path, platform: EmissionPlatform
+) -> None:
+    with opened(tmp_path, platform) as here:
+        call(here, "T1")
+        here.desk.pause_source("web")
+        call(here, "T2")
+        back_up(tmp_path)
+        shutil.rmtree(here.state)
+        here.desk.resume_source("web")
+        here.work()
+        assert len(platform.ledger.rung) == 1, "an emission that can't be noted is none"
+        here.state.mkdir(mode=0o700)
+        here.calling.look()
+        here.later(minutes=5)
+        assert len(platform.ledger.rung) == 2
+    restore(tmp_path)
+    with opened(tmp_path, platform) as here:
+        assert held(here)
+        here.desk.resume_source("web")
+        here.later(minutes=5)
+        assert len(platform.ledger.rung) == 2
