@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.fakes.proxy import Proxy
 from tests.troubles.conftest import fill
 from tests.web.bridge_process import KEY, LINE, PASSWORD, Bridge, Reply, query, running, until, written
 
@@ -24,6 +25,23 @@ queries:
   ECO: {answer: {ECO: "1"}}
 callbacks:
   - {name: web, line: "912345678", rule_group: x, token: 0123456789abcdefghijklmnop, hours: always}
+"""
+WITH_CRMS = """
+server: {{url_key: "${{BRIDGE_URL_KEY}}", workers: 2, threads: 40}}
+lines: [{{number: "912345678", password: "${{INFOCALLER_PASSWORD}}"}}]
+connectors:
+  agenda:
+    type: csv
+    tables: {{contact: {{file: contacts.csv, phones: [phone]}}}}
+    activities: {{file: activities.csv}}
+  shop:
+    type: rest
+    base_url: {url}
+    activity: {{create: {{path: /calls, json: {{key: "{{{{ activity.key }}}}"}}}}}}
+queries:
+  QUIEN: {{find: {{contact: {{in: agenda, phone: "{{{{ caller }}}}"}}}}, answer: {{NOMBRE: "{{{{ contact.name }}}}"}}}}
+activities:
+  - {{in: agenda}}
 """
 ENVIRON = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD}
 
@@ -45,7 +63,8 @@ def status(bridge: Bridge) -> dict[str, Any]:
 
 
 def ids(bridge: Bridge) -> list[str]:
-    return [one["id"] for one in status(bridge)["troubles"]]
+    """What troubles there are; `/metrics` shows the same as `status`, and sooner."""
+    return sorted(re.findall(r'^infocaller_troubles\{id="([^"]+)"', bridge.ask("GET", "/metrics").text, re.M))
 
 
 def told(bridge: Bridge, id_: str) -> list[str]:
@@ -156,3 +175,39 @@ def test_the_figures_tell_of_lines_callbacks_and_what_waits(tmp_path: Path) -> N
     assert 'infocaller_callbacks{state="waiting"} 1.0' in text
     assert "infocaller_oldest_pending_seconds 0.0" in text
     assert "infocaller_spool_rows 0.0" in text
+
+
+def test_a_postgresql_that_is_away_is_a_trouble_but_the_host_stays_ready(tmp_path: Path, postgres_url: str) -> None:
+    """What it promises, it can keep: events are in the spool."""
+    with Proxy("127.0.0.1", 5432) as proxy:
+        url = postgres_url.replace(":5432", f":{proxy.port}")
+        (tmp_path / "config.yaml").write_text(ON_A_SMALL_DISK.replace("sqlite:///small/bridge.db", url))
+        with running(tmp_path) as bridge:
+            assert (event(bridge, "1"), ready(bridge), ids(bridge)) == (200, [200], [])
+            proxy.away()
+            assert event(bridge, "2") == 200
+            until(lambda: {"database", "spool"} <= set(ids(bridge)))
+            assert ready(bridge) == [200]
+            assert "infocaller_spool_rows 1.0" in bridge.ask("GET", "/metrics").text
+            proxy.back()
+            until(lambda: ids(bridge) == [])
+            assert ready(bridge) == [200]
+
+
+def test_calls_that_are_logged_leave_no_trouble_and_a_crm_that_refuses_does(tmp_path: Path) -> None:
+    (tmp_path / "contacts.csv").write_text("phone,name\n600111222,Ana\n", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(WITH_CRMS.format(url="http://127.0.0.1:9"), encoding="utf-8")
+    with running(tmp_path, work=True) as bridge:
+        for number in range(5):
+            assert bridge.post("query", *written(query("QUIEN", call=str(number)))).status == 200
+            assert event(bridge, str(number)) == 200
+        until((tmp_path / "activities.csv").exists)
+        until(lambda: "infocaller_oldest_pending_seconds 0.0" in bridge.ask("GET", "/metrics").text)
+        assert status(bridge)["troubles"] == []
+        assert not re.search("at=bridge.troubles", bridge.log)
+        bridge.configuration.write_text(bridge.configuration.read_text().replace("in: agenda}", "in: shop}"))
+        until(lambda: bridge.log.count("configuration taken up") == 3)
+        assert event(bridge, "6") == 200
+        until(lambda: ids(bridge) == ["crm:shop"])
+        assert "1 record waits for the CRM shop" in status(bridge)["troubles"][0]["text"]
+        until(lambda: told(bridge, "crm:shop") == ["warning"])
