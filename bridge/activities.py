@@ -156,14 +156,14 @@ class Activities:
     def _is_wanted(self, making: _Making) -> bool:
         """Whether `when` holds; looks up what the rule says, unless `when` refuses without it."""
         when = making.rule.when
-        if when is not None and not when.names & _steps(making.rule).keys() and not _true(making):
+        if when is not None and not when.names & _steps(making).keys() and not _true(making):
             return False
         self._find(making)
         return _true(making)
 
     def _find(self, making: _Making) -> None:
         """Look up what the rule says. A CRM that is away is no reason to leave a known caller out: later, then."""
-        for name, step in _steps(making.rule).items():
+        for name, step in _steps(making).items():
             trail = Trail()
             try:
                 found = making.serving.lookups.find(name, step, making.scope, making.deadline, None, trail)
@@ -173,7 +173,8 @@ class Activities:
                 for connector in step.in_:
                     outage.heed(making.serving.sources[connector].connector)
                 reasons = "; ".join(f"{entry.connector}: {entry.note}" for entry in trail.entries if entry.note)
-                raise Unavailable(f"looking up {name} failed: {reasons or found.outcome}")
+                kind = Misconfigured if found.misconfigured else Unavailable
+                raise kind(f"looking up {name} failed: {reasons or found.outcome}")
             making.outcomes[name] = found.outcome
             making.found[name] = found.record
             if found.record is not None:
@@ -309,9 +310,14 @@ def _making(serving: Serving, delivery: Delivery) -> _Making:
     return _Making(serving, delivery, rule, line, call, seen, caller, scope, Deadline.after(_PATIENCE))
 
 
-def _steps(rule: ActivityRule) -> dict[str, ActivityFind]:
-    """The rule's `find`, by default contact by the caller; each in the rule's own connector unless it says another."""
+def _steps(making: _Making) -> dict[str, ActivityFind]:
+    """The rule's `find`, by default contact by the caller where the connector knows contacts; each in the rule's own
+    connector unless it says another."""
+    rule = making.rule
     steps = rule.find
+    options = making.serving.configuration.connectors.get(rule.in_)
+    if steps is None and options is not None and "contact" not in options.abilities().by_phone:
+        steps = {}
     if steps is None:
         steps = {"contact": ActivityFind.model_validate({"phone": "{{ caller }}"})}
     return {name: step if step.in_ else step.model_copy(update={"in_": [rule.in_]}) for name, step in steps.items()}

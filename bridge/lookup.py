@@ -77,10 +77,12 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a step came to; `record` is set when (and only when) it was found."""
+    """What a step came to; `record` is set when (and only when) it was found. `misconfigured`: it is down until an
+    admin mends something."""
 
     outcome: Outcome
     record: Record | None = None
+    misconfigured: bool = False
 
 
 @dataclass(slots=True)
@@ -296,14 +298,15 @@ class Lookups:
         if wanted is None:
             trail.add(name, "", Outcome.NOT_FOUND, started, "nothing to look for: no number, or an empty key")
             return Found(Outcome.NOT_FOUND)
-        worst = Outcome.NOT_FOUND
+        worst, misconfigured = Outcome.NOT_FOUND, False
         for connector in step.in_:
             found = self._find_in(connector, name, step, wanted, deadline, cache, trail)
             if found.outcome in (Outcome.FOUND, Outcome.AMBIGUOUS):
                 return found
             if found.outcome is not Outcome.NOT_FOUND and worst is not Outcome.LATE:
                 worst = found.outcome
-        return Found(worst)
+            misconfigured = misconfigured or found.misconfigured
+        return Found(worst, misconfigured=misconfigured)
 
     def _wanted(self, name: str, step: FindStep, scope: Mapping[str, object]) -> Wanted | None:
         kind = step.table or name
@@ -344,7 +347,7 @@ class Lookups:
             level = logging.WARNING if isinstance(error, Unavailable) else logging.ERROR
             _log.log(level, "looking up %s in %s: %s", wanted.kind, connector, error)
             trail.add(name, connector, Outcome.DOWN, started, str(error))
-            return Found(Outcome.DOWN)
+            return Found(Outcome.DOWN, misconfigured=isinstance(error, Misconfigured))
         records = _matching(candidates, wanted)
         found = _choose(records, step)
         if len(records) < len(candidates):

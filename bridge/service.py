@@ -99,7 +99,9 @@ class Service:
                         context = replace(context, see=partial(see, name))
                     if tapes is not None:
                         context = replace(context, tape=tapes(name))
-                    sources[name] = _source(name, options, context, state, permit, troubles)
+                    # what a delivery meets is kept with it; here it would only hide that
+                    asking = None if background else troubles
+                    sources[name] = _source(name, options, context, state, permit, asking)
             for name, faults in loaded.out.items():
                 sources[name] = Source(Out(name, faults, common))
             return cls(loaded, sources, state, save, account)

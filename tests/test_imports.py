@@ -12,7 +12,7 @@ LAYERS = (
     {"errors", "infocaller"},
     {"config", "dial", "scope", "state", "zones", "calling_hours"},
     {"store", "queue", "words", "callview", "calltext", "threads", "breaker", "pace", "misses"}
-    | {"permit", "log", "gathering", "installation", "troubles", "counters", "alerts"},
+    | {"permit", "log", "gathering", "guessing", "installation", "troubles", "counters", "alerts"},
     {"outage", "lookup", "gates", "emission_pace", "wire", "retry", "emitter", "saves"},
     {"queries", "calls", "activities", "callbacks"},
     {"keeping", "worker", "service", "reload", "processes", "metrics"},

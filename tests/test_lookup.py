@@ -134,12 +134,12 @@ def test_nothing_found_while_one_was_down_is_not_not_found(lookups: Lookups, crm
 
 def test_what_the_admin_has_to_mend_is_an_error_too(lookups: Lookups, crm: Handheld) -> None:
     crm.error = Misconfigured("no such field")
-    assert find(lookups) == Found(Outcome.DOWN)
+    assert find(lookups) == Found(Outcome.DOWN, misconfigured=True)
 
 
 def test_a_fault_in_a_connector_is_an_error_and_not_not_found(lookups: Lookups, crm: Handheld) -> None:
     crm.error = ZeroDivisionError("oops")
-    assert find(lookups) == Found(Outcome.DOWN)
+    assert find(lookups) == Found(Outcome.DOWN, misconfigured=True)
 
 
 @pytest.mark.parametrize(("many", "outcome"), [("first", "found"), ("newest", "found"), ("ambiguous", "ambiguous")])

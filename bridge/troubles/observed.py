@@ -277,9 +277,10 @@ def _crm(failing: overview.Failing, now: datetime) -> Iterator[Observation]:
             failing.since, failing.count,
         )  # fmt: skip
         return
+    long = failing.since is not None and now - failing.since > _VERY_LATE
     yield Observation(
-        "crm", name, Severity.WARNING,
-        f"{waits} for the CRM {name}, which can't be reached: {said(failing.error)}. They are tried again for 72 hours",
+        "crm", name, Severity.ERROR if long else Severity.WARNING,
+        f"{waits} for the CRM {name}, which can't be reached: {said(failing.error)}. Each is tried again for 72 hours",
         f"See whether {name} is up: `infocaller-bridge check --connect`", failing.since, failing.count,
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ connectors:
   shop:
     type: rest
     base_url: {url}
+    records: {{order: {{search: {{path: "/orders/{{{{ key }}}}"}}}}}}
     activity: {{create: {{path: /calls, json: {{key: "{{{{ activity.key }}}}"}}}}}}
 queries:
   QUIEN: {{find: {{contact: {{in: agenda, phone: "{{{{ caller }}}}"}}}}, answer: {{NOMBRE: "{{{{ contact.name }}}}"}}}}
@@ -209,5 +210,7 @@ def test_calls_that_are_logged_leave_no_trouble_and_a_crm_that_refuses_does(tmp_
         until(lambda: bridge.log.count("configuration taken up") == 3)
         assert event(bridge, "6") == 200
         until(lambda: ids(bridge) == ["crm:shop"])
-        assert "1 record waits for the CRM shop" in status(bridge)["troubles"][0]["text"]
+        text = status(bridge)["troubles"][0]["text"]
+        assert "1 record waits for the CRM shop, which can't be reached" in text
+        assert "looking up contact" not in text, "it knows no contacts, so none is needed"
         until(lambda: told(bridge, "crm:shop") == ["warning"])
