@@ -37,7 +37,7 @@ import requests
 from sqlalchemy import func, select, text
 
 from benchmarks.load import free_port, machine
-from bridge.callbacks import Callback, CallbackFilter, Callbacks, CallbackState
+from bridge.callbacks import Callback, CallbackFilter, CallbackService, CallbackState
 from bridge.config.load import load
 from bridge.errors import StoreUnavailable
 from bridge.queue import queue_for
@@ -47,8 +47,9 @@ from bridge.simulator.ledger import Entry
 from bridge.simulator.outcomes import CallOutcome, Outcomes
 from bridge.simulator.script import Fault, Reaction
 from bridge.store import callbacks, deliveries
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.emissions import Mode
+from bridge.store.schema import connect
 from bridge.store.tables import events
 from tests.acceptance.processes import ready, tree
 
@@ -179,7 +180,7 @@ class Service:
     def kill(self, whom: str) -> bool:
         """kill -9 one web process, the working one, the parent, or all; false where it is not there."""
         pids = tree(self._process.pid)
-        working = [pid for pid in pids if b"bridge.background" in _command_line(pid)]
+        working = [pid for pid in pids if b"bridge.server.background" in _command_line(pid)]
         web = [pid for pid in pids[1:] if pid not in working]
         chosen = {"work": working, "web": web[:1], "parent": pids[:1], "all": pids[::-1]}[whom]
         for pid in chosen:
@@ -223,7 +224,7 @@ class Acknowledged:
 class Load:
     """Everybody who talks to the bridge, until `stop`."""
 
-    def __init__(self, port: int, desk: Callbacks, seed: int) -> None:
+    def __init__(self, port: int, desk: CallbackService, seed: int) -> None:
         self._url = f"http://127.0.0.1:{port}"
         self._desk = desk
         self._numbers = itertools.count(600_000_000)
@@ -452,7 +453,7 @@ class Chaos:
         self.database = connect(options.database, self.folder, patience=30)
         stack.callback(self.database.close)
         configuration = load(config).configuration
-        self.desk = Callbacks(
+        self.desk = CallbackService(
             self.database, queue_for(self.database), lambda: configuration, lambda: datetime.now(UTC)
         )  # fmt: skip
         self.service = Service(config, self.clock.environment or {})

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import phonenumbers
 
-from connectors.base import Context, Deadline, Wanted
-from connectors.csvfile import CsvConnector
-from connectors.csvoptions import CsvOptions
+from connectors.base import Context, Deadline, LookupQuery
+from connectors.csv.connector import CsvConnector
+from connectors.csv.options import CsvOptions
 from connectors.phone import Phone, parse
 from connectors.phonebulk import Numbers
 
@@ -61,7 +61,7 @@ def run(folder: Path, rows: int) -> None:
         new = "+34799999999"
         with file.open("a") as stream:
             stream.write(f"new,New,,{new},,\n")
-        wanted = Wanted("contact", phone=parse(new, "ES"))
+        wanted = LookupQuery("contact", phone=parse(new, "ES"))
         begun = time.perf_counter()
         busy = finds(connector, asked, lambda _: bool(connector.find(wanted, Deadline.never())))
         show("reload", f"{time.perf_counter() - begun:.1f} s until the new row is found")
@@ -119,7 +119,7 @@ def opened(folder: Path, cache: Path) -> CsvConnector:
 def finds(connector: CsvConnector, asked: Sequence[Phone], done: Callable[[float], bool]) -> list[float]:
     """Seconds of one lookup after the other, until it is done."""
     took: list[float] = []
-    wanted = [Wanted("contact", phone=phone) for phone in asked]
+    wanted = [LookupQuery("contact", phone=phone) for phone in asked]
     never, begun, last = Deadline.never(), time.perf_counter(), 0.0
     while True:
         for one in wanted:

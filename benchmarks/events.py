@@ -25,10 +25,11 @@ from sqlalchemy import create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from benchmarks import events_http
+from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.events import Arrival
-from bridge.store.inbox import Inbox
+from bridge.store.schema import connect
 
 _DOCUMENT = {
     "CallSequence": "98565656", "CallerNumber": "600111222", "CallSeconds": 35, "CostRX": "0.12",

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Load, closed_loop, free_port, machine, request, running
-from bridge import keeping
 from bridge.infocaller.document import write_request
 from bridge.infocaller.messages import Document, Format, StatusEvent
-from bridge.server import serve
+from bridge.intake import keeper as keeping
+from bridge.intake.inbox import Inbox, Kept
+from bridge.server.serving import serve
 from bridge.store.database import Database
 from bridge.store.events import Arrival
-from bridge.store.inbox import Inbox, Kept
 
 SQLITE = "sqlite:///bridge.db"
 LINE, PASSWORD, CONNECTIONS, ROUNDS = "912345678", "3956", 64, 3

@@ -15,7 +15,7 @@ from pathlib import Path
 import requests
 import urllib3
 
-from connectors.base import Context, Deadline, Wanted
+from connectors.base import Context, Deadline, LookupQuery
 from connectors.phone import parse
 from connectors.rest import RestConnector, RestOptions
 
@@ -50,7 +50,7 @@ def main() -> None:
         connector = RestConnector(
             "crm", RestOptions.model_validate({**SECTION, "base_url": url}), Context(folder=Path())
         )
-        wanted = Wanted("contact", phone=parse("600000042", "ES"))
+        wanted = LookupQuery("contact", phone=parse("600000042", "ES"))
         plain, pool = requests.Session(), urllib3.PoolManager()
         plain.trust_env = False
         asked = f"{url}/customers?q=600000042"

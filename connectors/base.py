@@ -22,6 +22,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+import warnings
 from abc import ABC
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -29,7 +30,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -143,7 +144,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LookupQuery:
     """What `Connector.find` looks for: records of a kind that have this phone, or this key. One of the two is set.
 
     `limit`: more than this many matches need not be fetched (2 are enough to know that it is ambiguous).
@@ -161,7 +162,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class NewRecord:
     """Values to keep as a new record of `kind` (a survey, an appointment, an unknown caller).
 
     `key` is unique to this record: written twice under one key, it must be there once. `attempt` counts from 1: beyond
@@ -213,7 +214,7 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WriteResult:
     """What a write came to. `id`: the CRM's id of what was written, None where it said none. `created` is false when
     it was there already (or was updated). `exchange`: the request and answer as a person may see them."""
 
@@ -235,7 +236,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TaskOutcome:
     """What became of a task. `status` is one of claimed, accepted, answered, busy, no_answer, failed, rejected,
     cancelled, expired, may_have_rung; `text` says it in the admin's language. `at` is aware. The rest is None where it
     does not apply."""
@@ -249,7 +250,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeResult:
     """One line of `check --connect`: what was tried, whether it went well, what came of it or how to mend it."""
 
     what: str
@@ -267,7 +268,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class Capabilities:
     """What a connector can do as it is configured; `check` refuses a configuration that asks for more.
 
     Sets hold the kinds (table, object or mapping names) that can be found by phone, found by key, or saved. `batch`: so
@@ -339,9 +340,9 @@ class ConnectorOptions(BaseModel):
         None, description="At most so many requests, such as 10/s; lookups during a call come first"
     )
 
-    def abilities(self) -> Abilities:
+    def abilities(self) -> Capabilities:
         """What can be asked of it, as it is configured here."""
-        return Abilities()
+        return Capabilities()
 
     def templates(self) -> Iterator[TemplateUse]:
         """Each expression among the options, with the names that it may use."""
@@ -356,7 +357,7 @@ class ConnectorOptions(BaseModel):
         return iter(())
 
 
-class Pace(Protocol):
+class RateLimiter(Protocol):
     """A rate limit shared by all who talk to one CRM."""
 
     def wait(self, deadline: Deadline) -> None:
@@ -368,7 +369,7 @@ class _NoPace:
         """Nothing to wait for."""
 
 
-class Tape(Protocol):
+class Cassette(Protocol):
     """Stands between a connector's session and the network: keeps the answers, or plays those that were kept."""
 
     def deliver(
@@ -397,7 +398,8 @@ class Context:
     compute meanwhile. `see`: called with each request and answer as a person may read it (masked), for `--trace`.
     `told`: called with the name of a part of the connector (a table) that can't be used, or not as it is now, why, and
     whether what it held before serves meanwhile; with an empty reason when that is over.
-    `tape`: what HTTP requests go through (`connectors.http` sees to it) while answers are kept for tests, or played.
+    `tape`: what HTTP requests go through (`connectors.http.session` sees to it) while answers are kept for tests, or
+    played.
     `installation`: whose claims the bridge's are, empty where nothing is claimed; `others()`: the installations that
     work on the same database, whose claims of the same moment are the same claim.
     """
@@ -408,11 +410,11 @@ class Context:
     cache: Path | None = None
     concurrency: int = 64
     background: bool = False
-    pace: Pace = field(default_factory=_NoPace)
+    pace: RateLimiter = field(default_factory=_NoPace)
     waiting: Callable[[], AbstractContextManager[object]] = nullcontext
     see: Callable[[str], None] = nothing_seen
     told: Callable[[str, str, bool], None] = nobody_told
-    tape: Tape | None = None
+    tape: Cassette | None = None
     installation: str = ""
     others: Callable[[], Collection[str]] = tuple
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("connectors"))
@@ -444,7 +446,7 @@ class Connector(ABC):
         nobody."""
         return None
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> Sequence[Record]:
         """The records that match, best or newest first; empty when there are none. Raises `ConnectorError`."""
         raise self._cannot(f"look up {wanted.kind}")
 
@@ -453,15 +455,17 @@ class Connector(ABC):
         Asks nobody."""
         return ""
 
-    def save(self, saved: Saved, deadline: Deadline) -> Written:
+    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
         """Keep a new record; under the same key only once. Raises `ConnectorError`."""
         raise self._cannot(f"save {saved.kind}")
 
-    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:
+    def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """Keep a call, or a correction of it; under the same key only once. Raises `ConnectorError`."""
         raise self._cannot("keep activities")
 
-    def log_activities(self, activities: Sequence[Activity], deadline: Deadline) -> Sequence[Written | ConnectorError]:
+    def log_activities(
+        self, activities: Sequence[Activity], deadline: Deadline
+    ) -> Sequence[WriteResult | ConnectorError]:
         """Keep several calls, by as few requests as the CRM's API takes; here one after another. What each came to, in
         their order."""
         return [self._logged(activity, deadline) for activity in activities]
@@ -474,7 +478,7 @@ class Connector(ABC):
         """The task as it is now; None when it is gone or no longer asks for a call. Raises `ConnectorError`."""
         raise self._cannot("read tasks")
 
-    def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+    def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """Tell the CRM what became of a task. Told twice, it must read the same. Raises `ConnectorError`."""
         raise self._cannot("update tasks")
 
@@ -483,14 +487,14 @@ class Connector(ABC):
         keeps nothing here. Raises `ConnectorError`."""
         return None
 
-    def probe(self, deadline: Deadline) -> Iterable[Finding]:
+    def probe(self, deadline: Deadline) -> Iterable[ProbeResult]:
         """For `check --connect`: sign in, try one lookup, say what was seen. Faults are findings, not exceptions."""
         return ()
 
     def close(self) -> None:
         """Let go of connections, files and threads. Called once, after the last call of the others."""
 
-    def _logged(self, activity: Activity, deadline: Deadline) -> Written | ConnectorError:
+    def _logged(self, activity: Activity, deadline: Deadline) -> WriteResult | ConnectorError:
         try:
             return self.log_activity(activity, deadline)
         except ConnectorError as error:
@@ -498,3 +502,24 @@ class Connector(ABC):
 
     def _cannot(self, what: str) -> Misconfigured:
         return Misconfigured(f"connector {self.name} can't {what}")
+
+
+_FORMER = {
+    "Wanted": "LookupQuery",
+    "Saved": "NewRecord",
+    "Written": "WriteResult",
+    "Abilities": "Capabilities",
+    "Finding": "ProbeResult",
+    "Outcome": "TaskOutcome",
+    "Tape": "Cassette",
+    "Pace": "RateLimiter",
+}
+"""What the names of this contract were called in the version before; they go with the next."""
+
+
+def __getattr__(name: str) -> Any:
+    """A former name, with a warning."""
+    if name not in _FORMER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(f"{__name__}.{name} is called {_FORMER[name]} now", DeprecationWarning, stacklevel=2)
+    return globals()[_FORMER[name]]

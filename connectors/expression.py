@@ -22,12 +22,23 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
 
-from jinja2 import ChainableUndefined, TemplateError, Undefined, nodes
+from jinja2 import ChainableUndefined, TemplateError, Undefined, nodes, pass_context
 from jinja2.environment import TemplateExpression
+from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+from connectors.phone import Phone, parse_all
+
+
+@runtime_checkable
+class Dialler(Protocol):
+    """What `| dial` asks: a line that knows whom it may call."""
+
+    def dial(self, value: object) -> str:
+        """The number or extension as it may be dialled. Raises `NotDialable`."""
 
 
 @runtime_checkable
@@ -39,6 +50,10 @@ class Visible(Protocol):
 
 class ExpressionError(Exception):
     """An expression failed on the values at hand (adding a number to a text, say). The message names the expression."""
+
+
+class NotDialable(Exception):
+    """A value that `| dial` was put on can't be dialled; the message says why, without the number."""
 
 
 class Missing(ChainableUndefined):
@@ -162,10 +177,40 @@ def _epoch_ms(value: object) -> int | None:
     return round(value.timestamp() * 1000) if isinstance(value, datetime) else None
 
 
+DEFAULT_COUNTRY = "ES"
+"""How `| e164` reads a number without a country code where the expression knows no line."""
+
+
+@pass_context
+def _e164(context: Context, value: object, country: str = "") -> str:
+    """`{{ contact.phone | e164 }}`: by the country given, else that of the scope's `line`, else Spain's. A cell of
+    several numbers gives the first; what is no number is empty."""
+    if isinstance(value, Phone):
+        return value.e164
+    text = "" if value is None else str(value)
+    numbers = parse_all(text, country or _country_of(context.get("line")) or DEFAULT_COUNTRY)
+    return next((phone.e164 for phone in numbers), "")
+
+
+def _country_of(line: object) -> str:
+    found = line.get("country") if isinstance(line, Mapping) else getattr(line, "country", None)
+    return found if isinstance(found, str) else ""
+
+
+@pass_context
+def _dial(context: Context, value: object) -> str:
+    """The number in E.164 if the scope's `line` may dial it, or one of the line's extensions as it is. Raises
+    `NotDialable`."""
+    line = context.resolve("line")
+    if not isinstance(line, Dialler):
+        raise NotDialable("only a call's own line can say what may be dialled")
+    return line.dial(value)
+
+
 # `last` replaces Jinja's own (the last item of a list): of a text, its last characters (last(9) of a number).
 FILTERS: dict[str, Callable[..., object]] = {
     "b64encode": _b64encode, "last": _last, "sha256": _sha256, "hmac": _hmac, "spaced": _spaced,
-    "time": _time, "epoch": _epoch, "epoch_ms": _epoch_ms, "uuid": _uuid,
+    "time": _time, "epoch": _epoch, "epoch_ms": _epoch_ms, "uuid": _uuid, "dial": _dial, "e164": _e164,
 }  # fmt: skip
 
 _environment = _Environment(undefined=Missing, autoescape=False, finalize=_text)
@@ -204,11 +249,6 @@ def _call_fault(called: nodes.Filter) -> str | None:
 def filter_names() -> frozenset[str]:
     """The names of all filters that expressions may use."""
     return frozenset(_environment.filters)
-
-
-def add_filter(name: str, function: Callable[..., object]) -> None:
-    """Make a filter known to all expressions; done at import by whoever owns it (`dial`, `e164`)."""
-    _environment.filters[name] = function
 
 
 class Template:

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
 import phonenumbers
-from jinja2 import pass_context
-from jinja2.runtime import Context
 from phonenumbers import PhoneMetadata
-
-from connectors.expression import add_filter
 
 _BETWEEN = re.compile(r"[/;,|\r\n]+")
 _EXTENSION_OR_WORDS = re.compile(r"[;,#~]|[^\W\d_]")  # what may follow a number without being part of it
@@ -179,26 +175,3 @@ def mask(text: str) -> str:
     """A number as logs may show it: its last three digits (`•••222`). Anything of four characters or fewer is hidden
     whole."""
     return f"•••{text[-3:]}" if len(text) > 4 else "•••"
-
-
-DEFAULT_COUNTRY = "ES"
-"""How `| e164` reads a number without a country code where the expression knows no line."""
-
-
-@pass_context
-def _e164(context: Context, value: object, country: str = "") -> str:
-    """`{{ contact.phone | e164 }}`: by the country given, else that of the scope's `line`, else Spain's. A cell of
-    several numbers gives the first; what is no number is empty."""
-    if isinstance(value, Phone):
-        return value.e164
-    text = "" if value is None else str(value)
-    numbers = parse_all(text, country or _country_of(context.get("line")) or DEFAULT_COUNTRY)
-    return next((phone.e164 for phone in numbers), "")
-
-
-def _country_of(line: object) -> str:
-    found = line.get("country") if isinstance(line, Mapping) else getattr(line, "country", None)
-    return found if isinstance(found, str) else ""
-
-
-add_filter("e164", _e164)

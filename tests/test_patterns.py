@@ -27,12 +27,13 @@ import pytest
 
 import bridge
 import connectors
-from bridge import log
 from bridge.config import syntax
 from bridge.errors import ProtocolError
 from bridge.infocaller import document
+from bridge.runtime import log
 from bridge.web import reply
-from connectors import masking, phone, scrubbing
+from connectors import masking, phone
+from connectors.http import scrubbing
 
 LARGE = 256 * 1024
 ALLOWED = 0.05
@@ -45,8 +46,8 @@ _PALETTE = " \t\n\r0159aAzZ_-+.,:;/|\"'`<>{}[]()&%\\=#~*@!?$\0\u00a0\u00e9\u2010
 MADE_WHILE_RUNNING = {
     "bridge.alerts.message.Wording.__init__": "literal texts, one or another",
     "bridge.config.faults._hidden": "a literal text between two looks at one character",
-    "bridge.demo._unpack": "sees nothing but the packaged example",
-    "bridge.log.Formatter.hide": "literal texts, one or another",
+    "bridge.simulator.demo._unpack": "sees nothing but the packaged example",
+    "bridge.runtime.log.Formatter.hide": "literal texts, one or another",
     "connectors.phonebulk._compiled": "of phonenumbers' metadata; cells of 40 characters and more never come to it",
     "connectors.phone._anywhere": "tried below, in FUNCTIONS",
 }
@@ -54,11 +55,11 @@ EXEMPT = {
     "connectors.rest.values._EXPRESSION": "sees nothing but the admin's own configuration",
 }
 """Patterns that may take longer, each with the reason why that harms nobody."""
-LONGER = {"connectors.csvwrite._FORMULA": 4 * ALLOWED}
+LONGER = {"connectors.csv.output._FORMULA": 4 * ALLOWED}
 """Seconds for patterns that may match at every character, and do so in the background."""
 SHORT = {
-    "bridge.log._NUMBER": 16_000,
-    "connectors.scrubbing._XML_SECRET": 200,
+    "bridge.runtime.log._NUMBER": 16_000,
+    "connectors.http.scrubbing._XML_SECRET": 200,
     "connectors.masking._DATE": 16_000,
     "connectors.masking._JSON_SECRET": 16_000,
     "connectors.masking._LONG_DIGITS": 16_000,

@@ -23,7 +23,7 @@ from bridge.alerts.message import Wording
 from bridge.config.alerts import Alert, Smtp
 from bridge.config.load import Loaded
 from connectors.base import ConnectorError, Context, Deadline, Rejected, Unavailable
-from connectors.http import Session
+from connectors.http.session import Session
 
 _HOOK_WITHIN = 15.0
 _LONGEST = 300
@@ -148,8 +148,8 @@ class Email:
 
 
 def _certificates(folder: Path, ca_file: str | None) -> ssl.SSLContext:
-    """What the server's certificate is checked against. (That of `connectors.transport` offers HTTP by ALPN, which mail
-    servers refuse.)"""
+    """What the server's certificate is checked against. (That of `connectors.http.transport` offers HTTP by ALPN, which
+    mail servers refuse.)"""
     if ca_file is not None:
         return ssl.create_default_context(cafile=str(folder / ca_file))
     context = ssl.create_default_context()

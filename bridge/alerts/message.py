@@ -11,10 +11,10 @@ from email.utils import formatdate, make_msgid
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bridge import log
 from bridge.alerts.deciding import Notice, Why
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
+from bridge.runtime import log
 from bridge.troubles import Severity, Trouble
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")

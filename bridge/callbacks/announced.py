@@ -3,9 +3,9 @@ CRM in the background, and taken then. Durable like everything that has to reach
 
 from __future__ import annotations
 
-from bridge.callbacks.desk import Callbacks, NobodysTask
+from bridge.callbacks.desk import CallbackService, NobodysTask
 from bridge.store.deliveries import Delivery, NewDelivery
-from connectors.base import Connector, Deadline, Task, Written
+from connectors.base import Connector, Deadline, Task, WriteResult
 
 KIND = "task"
 
@@ -16,15 +16,15 @@ def wanted(source: str, connector: str, task_id: str, notification: str) -> NewD
     return NewDelivery(KIND, f"task:{source}:{notification}", connector, payload)
 
 
-def deliver(delivery: Delivery, connector: Connector, callbacks: Callbacks, deadline: Deadline) -> Written:
+def deliver(delivery: Delivery, connector: Connector, callbacks: CallbackService, deadline: Deadline) -> WriteResult:
     """Read the task and take it; nothing is to be done where the CRM no longer has it, or no longer asks for a call.
     Raises `ConnectorError`, `NoSuchSource`."""
     payload = delivery.payload
     task = connector.read_task(Task(payload["task_id"], {}), deadline)
     if task is None:
-        return Written(payload["task_id"], created=False, exchange="the CRM has no such task that asks for a call")
+        return WriteResult(payload["task_id"], created=False, exchange="the CRM has no such task that asks for a call")
     try:
         taken = callbacks.accept(callbacks.source_of(payload["source"], delivery.connector), task)
     except NobodysTask as error:
-        return Written(payload["task_id"], created=False, exchange=str(error))
-    return Written(task.id, created=taken.new, exchange=f"callback {taken.id}: {taken.state.value}")
+        return WriteResult(payload["task_id"], created=False, exchange=str(error))
+    return WriteResult(task.id, created=taken.new, exchange=f"callback {taken.id}: {taken.state.value}")

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from bridge.hours.zones import start_of
 from bridge.store import callbacks
 from bridge.store.emissions import RESTORED, EmissionState, Kind, Mode
-from bridge.zones import start_of
 
 FIRST, LONGEST = 30, 900
 """Seconds of a pause."""
@@ -28,7 +28,7 @@ _UNREACHED = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class EmissionStatus:
     """How a line or a source stands, for people. `today`: emissions of the line since midnight (0 for a source)."""
 
     kind: Kind
@@ -63,13 +63,13 @@ class Standing:
 
 def standing(
     connection: Connection, kind: Kind, name: str, state: EmissionState | None, now: datetime, zone: str | None
-) -> Standing:
+) -> EmissionStatus:
     """How it stands. `zone` is the line's."""
     known = state or EmissionState(kind, name)
     today = 0
     if zone is not None:
         today = callbacks.emitted(connection, name, start_of(now.astimezone(ZoneInfo(zone)).date(), zone))
-    return Standing(
+    return EmissionStatus(
         kind, name, known.mode, known.reason, known.since, known.until, today, known.polled_at, known.error
     )  # fmt: skip
 

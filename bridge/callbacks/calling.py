@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, campaigns, identity
-from bridge.callbacks.desk import Callbacks
+from bridge.callbacks.desk import CallbackService
 from bridge.callbacks.fence import Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts, Random
@@ -22,7 +22,7 @@ from bridge.callbacks.polling import Polling
 from bridge.callbacks.reconsidering import Reconsidering
 from bridge.callbacks.reports import Reports, Use
 from bridge.callbacks.sending import Sending
-from bridge.callbacks.turns import Turns
+from bridge.callbacks.turns import LineScheduler
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, POLL, Handlers, Poke, Queue
@@ -33,7 +33,7 @@ from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind, Mode
 from bridge.store.events import Event
 from bridge.store.journal import Journal
-from connectors.base import Written
+from connectors.base import WriteResult
 
 _log = logging.getLogger("bridge.callbacks")
 
@@ -58,11 +58,11 @@ class Calling:
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
-        self.desk = Callbacks(database, queue, current, clock)
+        self.desk = CallbackService(database, queue, current, clock)
         self._parts = parts = Parts(
             database, queue, use, self.desk.book, Reports(database, queue, clock), clock, random
         )  # fmt: skip
-        self._turns = Turns(parts)
+        self._turns = LineScheduler(parts)
         self._outcomes = Outcomes(parts)
         self.fence = Fence(database, Journal(state), self.desk.book, clock)
         self._sending = Sending(parts, self._turns, self._outcomes, self.fence, folder)
@@ -82,7 +82,7 @@ class Calling:
             POLL: self._polling,
         }
 
-    def deliver(self, delivery: Delivery) -> Written:
+    def deliver(self, delivery: Delivery) -> WriteResult:
         """The sender of deliveries of the kind `reports.KIND`. Raises `ConnectorError`, `NotNow`."""
         return self._parts.reports.deliver(delivery, self._parts.use)
 

@@ -16,10 +16,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bridge.callbacks import states
-from bridge.callbacks.desk import Callbacks, NoSuchSource
+from bridge.callbacks.desk import CallbackService, NoSuchSource
+from bridge.callbacks.pace import LinePace
 from bridge.callbacks.rowfile import Row, RowFile
 from bridge.callbacks.tasks import Rules, Wish
-from bridge.emission_pace import Pace
 from bridge.errors import BridgeError
 from bridge.queue.base import LINE, Queue, line_key
 from bridge.store import campaigns
@@ -72,7 +72,7 @@ class Progress:
 class Campaigns:
     """The campaigns of a database. Everything raises `StoreUnavailable`."""
 
-    def __init__(self, database: Database, queue: Queue, desk: Callbacks, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, queue: Queue, desk: CallbackService, clock: Callable[[], datetime]) -> None:
         self._database, self._queue, self._desk, self._clock = database, queue, desk, clock
 
     def rules(self, source: str) -> Rules:
@@ -250,7 +250,7 @@ class Places:
 
     def __init__(self, rules: Rules, zones: Sequence[str], today: int, now: datetime) -> None:
         emission = rules.line.emission
-        self._interval = Pace(emission.per_minute, emission.at_once).interval
+        self._interval = LinePace(emission.per_minute, emission.at_once).interval
         self._per_day = rules.line.dial.per_day
         self._windows = islice(_windows(rules, zones, now), FAR.days)
         self._window = next(self._windows, None)
@@ -278,7 +278,7 @@ def ends(rules: Rules, zones: Sequence[str], left: int, today: int, now: datetim
     """When so many are rung at the line's pace, within calling hours by the clocks of `zones` and its `per_day`;
     `today`: emissions of the line today. None: not within two years."""
     emission = rules.line.emission
-    interval = Pace(emission.per_minute, emission.at_once).interval
+    interval = LinePace(emission.per_minute, emission.at_once).interval
     moment, most = now, max(0, rules.line.dial.per_day - today)
     for window in islice(_windows(rules, zones, now), FAR.days):
         start = max(window[0], moment)

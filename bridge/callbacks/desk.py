@@ -11,21 +11,20 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge import gates
-from bridge.callbacks import brakes, identity, states
-from bridge.callbacks.brakes import Standing
+from bridge.callbacks import brakes, gates, identity, states
+from bridge.callbacks.brakes import EmissionStatus
 from bridge.callbacks.reports import Reports, history
 from bridge.callbacks.rulebook import Book, Rulebook
 from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish, stored
 from bridge.config.model import Configuration
 from bridge.errors import BridgeError
+from bridge.hours.zones import start_of
 from bridge.queue.base import LINE, Queue, line_key
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState, Change
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind
-from bridge.zones import start_of
 from connectors.base import Task
 from connectors.phone import Phone
 
@@ -133,7 +132,7 @@ class _Asked:
         return differs(callback, self.rules, self.wish)
 
 
-class Callbacks:
+class CallbackService:
     """Callbacks on one database. `current` gives the newest configuration, `clock` the time, aware.
 
     Any process may use it: what there is to do is done by the working process. Everything raises `StoreUnavailable`.
@@ -388,11 +387,11 @@ class Callbacks:
                     one.gates[gate] = one.gates.get(gate, 0) + number
         return found
 
-    def lines(self) -> list[Standing]:
+    def lines(self) -> list[EmissionStatus]:
         """How each line of the configuration stands."""
         return self._standings("line", [line.number for line in self.book().configuration.lines])
 
-    def sources(self) -> list[Standing]:
+    def sources(self) -> list[EmissionStatus]:
         """How each source of the configuration stands. Those that have the same tasks have them looked at by one."""
         book = self.book()
         found = {
@@ -403,7 +402,7 @@ class Callbacks:
             found[name] = replace(found[name], polled_at=poller.polled_at, error=poller.error)
         return list(found.values())
 
-    def _standings(self, kind: Kind, names: Sequence[str]) -> list[Standing]:
+    def _standings(self, kind: Kind, names: Sequence[str]) -> list[EmissionStatus]:
         with self._database.read() as connection:
             known = emissions.all_of(connection, kind)
             now = self._clock()

@@ -13,19 +13,18 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge import gates
-from bridge.callbacks import identity
+from bridge.callbacks import gates, identity
 from bridge.callbacks.campaigns import FAR, Places
 from bridge.callbacks.desk import differs
+from bridge.callbacks.gates import Gate
 from bridge.callbacks.preparing import in_list
 from bridge.callbacks.rowfile import Row
 from bridge.callbacks.tasks import Rules, Wish
 from bridge.config.model import Configuration
-from bridge.gates import Gate
-from bridge.lookup import Source
+from bridge.hours.zones import start_of
+from bridge.lookups.gateway import ConnectorGateway
 from bridge.store import callbacks
 from bridge.store.callbacks import CallbackState
-from bridge.zones import start_of
 
 _SINCE = timedelta(hours=25)
 _PIECE = 500
@@ -59,7 +58,7 @@ def forecast(
     connection: Connection,
     configuration: Configuration,
     rules: Rules,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ConnectorGateway],
     rows: Iterable[Row],
     now: datetime,
     bad: Callable[[Row], None],
@@ -81,7 +80,7 @@ class _Going:
         connection: Connection,
         configuration: Configuration,
         rules: Rules,
-        sources: Mapping[str, Source],
+        sources: Mapping[str, ConnectorGateway],
         now: datetime,
     ) -> None:
         self._connection, self._configuration = connection, configuration

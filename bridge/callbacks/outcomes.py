@@ -16,11 +16,11 @@ from bridge.callbacks import states, timing
 from bridge.callbacks.identity import connector_of
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.tasks import Rules
-from bridge.callview import view
 from bridge.config.model import Configuration
+from bridge.expressions.callview import view
+from bridge.expressions.scope import of_call
 from bridge.infocaller.emission import LONGEST_WAIT, MOST_RETRIES, RETRY_MINUTES
 from bridge.queue.base import LINE, line_key
-from bridge.scope import of_call
 from bridge.store import callbacks, calls
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.calls import Call, CallFilter, CallState

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge import retry
-from bridge.callbacks.desk import Callbacks, Taken
+from bridge.callbacks.desk import CallbackService, Taken
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.tasks import Rules
+from bridge.delivery import retry
 from bridge.queue.base import POLL, Poke
 from bridge.store import emissions
 from bridge.store.emissions import EmissionState
@@ -29,7 +29,7 @@ _GRACE = timedelta(seconds=3)
 class Polling:
     """The handler of `POLL`; what it finds goes to the `desk`, a few hundred at a time."""
 
-    def __init__(self, parts: Parts, desk: Callbacks) -> None:
+    def __init__(self, parts: Parts, desk: CallbackService) -> None:
         self._database = parts.database
         self._queue = parts.queue
         self._use = parts.use

@@ -11,27 +11,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge import gates, retry
-from bridge.callbacks import states, timing
+from bridge.callbacks import gates, states, timing
 from bridge.callbacks.desk import NOBODYS, unfit
 from bridge.callbacks.parts import Random
 from bridge.callbacks.reports import Serving, claim
 from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import CallData, Rules, Unusable, restored, stored
 from bridge.callbacks.turns import refused
-from bridge.lookup import Source
-from bridge.outage import OutOfOrder
+from bridge.delivery import retry
+from bridge.lookups.gateway import ConnectorGateway
+from bridge.lookups.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.overview import CLAIMS
 from connectors.base import (
     ClaimedElsewhere,
     ConnectorError,
     Deadline,
+    LookupQuery,
     Misconfigured,
     Rejected,
     Task,
     Unavailable,
-    Wanted,
 )
 from connectors.phone import Phone
 
@@ -96,7 +96,7 @@ def _read_again(
     serving: Serving,
     book: Book,
     callback: Callback,
-    source: Source,
+    source: ConnectorGateway,
     task: Task,
     now: datetime,
     random: Random,
@@ -142,10 +142,10 @@ def _read_again(
     return read
 
 
-def in_list(source: Source, table: str, customer: Phone) -> bool:
+def in_list(source: ConnectorGateway, table: str, customer: Phone) -> bool:
     """Whether somebody is in a do-not-call list. Raises `ConnectorError` where that can't be said: also where what is
     found has no number at all, which is a list that is read in the wrong way."""
-    wanted = Wanted(table, phone=customer, limit=20, strict=True)
+    wanted = LookupQuery(table, phone=customer, limit=20, strict=True)
     records, _ = source.find(wanted, Deadline.after(_LOOK_UP), None)
     if old := source.connector.stale(table):  # who was added to it since then is not to be called
         raise Unavailable(old)
@@ -167,7 +167,9 @@ def _listed(serving: Serving, rules: Rules, customer: Phone, now: datetime) -> N
             raise Held(refused(refusal, now, serving.configuration.language))
 
 
-def _claim(serving: Serving, callback: Callback, source: Source, task: Task, now: datetime, random: Random) -> None:
+def _claim(
+    serving: Serving, callback: Callback, source: ConnectorGateway, task: Task, now: datetime, random: Random
+) -> None:
     """Tell the CRM before the call. What is told again after a crash is the same to the second."""
     outcome = claim(callback.claimed_at or now, serving.configuration.language)
     try:

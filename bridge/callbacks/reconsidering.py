@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bridge.callbacks import states, timing
+from bridge.callbacks.gates import Gate, Refusal
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import Rules, Unusable, restored
-from bridge.gates import Gate, Refusal
 from bridge.queue.base import LINE, line_key
 from bridge.store import callbacks
 from bridge.store.callbacks import Callback, Change

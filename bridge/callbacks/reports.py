@@ -13,15 +13,15 @@ from sqlalchemy import Connection, update
 from bridge.callbacks.identity import connector_of
 from bridge.callbacks.tasks import restored
 from bridge.config.model import Configuration
-from bridge.lookup import Source
+from bridge.delivery.retry import NotNow
+from bridge.lookups.gateway import ConnectorGateway
 from bridge.queue.base import DELIVER, Queue
-from bridge.retry import NotNow
 from bridge.store import callbacks, deliveries
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, NewDelivery, State
 from bridge.store.tables import callbacks as table
-from connectors.base import Deadline, Misconfigured, Outcome, Written
+from connectors.base import Deadline, Misconfigured, TaskOutcome, WriteResult
 
 KIND = "report"
 CLAIMED = "claimed"
@@ -59,7 +59,7 @@ class Serving(Protocol):
     """What the newest good configuration brought up."""
 
     configuration: Configuration
-    sources: dict[str, Source]
+    sources: dict[str, ConnectorGateway]
 
 
 Use = Callable[[], AbstractContextManager[Serving]]
@@ -73,9 +73,9 @@ def words(status: str, language: str, reason: str = "") -> str:
     return reason if reason.startswith(text) else f"{text}: {reason}"
 
 
-def claim(at: datetime, language: str) -> Outcome:
+def claim(at: datetime, language: str) -> TaskOutcome:
     """What is written into a task just before it is called."""
-    return Outcome(CLAIMED, words(CLAIMED, language), at)
+    return TaskOutcome(CLAIMED, words(CLAIMED, language), at)
 
 
 class Reports:
@@ -104,7 +104,7 @@ class Reports:
         due = now + timedelta(seconds=_TURN) if self._waits(connection, callback.last_report) else None
         self._queue.poke(connection, DELIVER, str(added[wanted.key]), due, lane=connector)
 
-    def deliver(self, delivery: Delivery, use: Use) -> Written:
+    def deliver(self, delivery: Delivery, use: Use) -> WriteResult:
         """Bring a status to its CRM. Raises `ConnectorError`, which says when to try again, if ever, or `NotNow`."""
         payload = delivery.payload
         with self._database.read() as connection:
@@ -152,8 +152,8 @@ def _delivery(callback: Callback, connector: str, language: str, now: datetime) 
     return NewDelivery(KIND, key, connector, payload, e164=callback.customer or callback.number)
 
 
-def _outcome(said: Mapping[str, Any]) -> Outcome:
-    return Outcome(
+def _outcome(said: Mapping[str, Any]) -> TaskOutcome:
+    return TaskOutcome(
         said["status"],
         said["text"],
         datetime.fromisoformat(said["at"]),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from bridge.callbacks.desk import unfit
 from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish
-from bridge.config.calling import no_number
+from bridge.config.checks.callbacks import no_number
 from bridge.errors import BridgeError
-from connectors import csvread
 from connectors.base import Task
+from connectors.csv import reading as csvread
 
 ID = "id"
 

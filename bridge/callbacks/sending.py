@@ -18,25 +18,24 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge import gates
-from bridge.callbacks import brakes, identity, states, timing
+from bridge.callbacks import brakes, gates, identity, states, timing
+from bridge.callbacks.emitter import Emitter, Sent
 from bridge.callbacks.fence import Behind, Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, mark, prepare, told
 from bridge.callbacks.settling import Settling
 from bridge.callbacks.tasks import Rules
-from bridge.callbacks.turns import Turns, refused
+from bridge.callbacks.turns import LineScheduler, refused
 from bridge.config.model import Line
-from bridge.emitter import Emitter, Sent
 from bridge.errors import StoreUnavailable
+from bridge.hours.zones import start_of
 from bridge.infocaller.emission import EmissionRequest, problems
 from bridge.infocaller.results import Consequence
 from bridge.queue.base import CALLBACK, EMISSIONS
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.journal import Emission
-from bridge.zones import start_of
 from connectors.base import Misconfigured
 
 _log = logging.getLogger("bridge.callbacks")
@@ -61,7 +60,7 @@ class _Request:
 class Sending:
     """The handler of `CALLBACK`. `folder`: the configuration's, from which relative paths start."""
 
-    def __init__(self, parts: Parts, turns: Turns, outcomes: Outcomes, fence: Fence, folder: Path) -> None:
+    def __init__(self, parts: Parts, turns: LineScheduler, outcomes: Outcomes, fence: Fence, folder: Path) -> None:
         self._database = parts.database
         self._queue = parts.queue
         self._use = parts.use

@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge import retry
 from bridge.callbacks import brakes, states, timing
+from bridge.callbacks.emitter import Sent
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.preparing import Ready
 from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import Rules
 from bridge.config.model import Configuration
-from bridge.emitter import Sent
+from bridge.delivery import retry
 from bridge.infocaller.results import Consequence
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change

@@ -13,13 +13,13 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bridge.calling_hours import Calendar
 from bridge.config.callbacks import CallbackSource
 from bridge.config.emission import Holidays
 from bridge.config.model import Line
+from bridge.expressions.scope import LineView
+from bridge.hours.calendar import Calendar
+from bridge.hours.zones import EARLIEST, LATEST, resolve, zones_of
 from bridge.infocaller.emission import LONGEST_WAIT, MOST_RETRIES
-from bridge.scope import LineView
-from bridge.zones import EARLIEST, LATEST, resolve, zones_of
 from connectors.base import Task
 from connectors.expression import ExpressionError, Template
 from connectors.phone import Phone, parse, parse_all
@@ -141,7 +141,7 @@ class Rules:
 
 
 def of_source(source: CallbackSource, line: Line) -> Rules:
-    """A source with its calling hours. Raises `bridge.calling_hours.HolidaysUnknown`."""
+    """A source with its calling hours. Raises `bridge.hours.calendar.HolidaysUnknown`."""
     holidays = source.holidays
     if holidays == "line":
         holidays = None if source.hours == "always" else Holidays.model_validate({"country": line.country})

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from bridge import gates
+from bridge.callbacks import gates
+from bridge.callbacks.gates import Refusal, Shape
 from bridge.callbacks.tasks import CallData, Rules
-from bridge.gates import Refusal, Shape
 from bridge.infocaller.emission import RETRY_MINUTES
 from bridge.store.callbacks import Callback
 from connectors.phone import Phone, parse

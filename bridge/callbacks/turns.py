@@ -14,21 +14,20 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge import gates
-from bridge.callbacks import brakes, states, timing
+from bridge.callbacks import brakes, gates, states, timing
 from bridge.callbacks.alarm import Alarm
+from bridge.callbacks.gates import Gate, Refusal
+from bridge.callbacks.pace import LinePace
 from bridge.callbacks.parts import Parts
 from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import Rules, Unusable, restored
 from bridge.config.model import Line
-from bridge.emission_pace import Pace
-from bridge.gates import Gate, Refusal
+from bridge.hours.zones import start_of
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, line_key
 from bridge.store import callbacks, campaigns, emissions
 from bridge.store.callbacks import Callback, Change
 from bridge.store.campaigns import Campaign
 from bridge.store.emissions import EmissionState, Mode
-from bridge.zones import start_of
 
 _PIECE = 20
 _NEAR = timedelta(seconds=5)
@@ -56,7 +55,7 @@ class _Look:
     full: bool = False
 
 
-class Turns:
+class LineScheduler:
     """Gives callbacks their turn."""
 
     def __init__(self, parts: Parts) -> None:
@@ -163,7 +162,7 @@ class Turns:
             return often
         emission = look.line.emission
         full = gates.per_day(look.emitted, look.line, now)
-        pace = Pace(emission.per_minute, emission.at_once)
+        pace = LinePace(emission.per_minute, emission.at_once)
         return full or gates.pace(pace, look.last_slot, look.under_way, now, queued=look.queued)
 
     def _turn(
@@ -207,7 +206,7 @@ class Turns:
     def give_back(self, connection: Connection, state: EmissionState, line: Line) -> None:
         """A slot was not used: the next one may have it."""
         if state.last_slot is not None:
-            pace = Pace(line.emission.per_minute, line.emission.at_once)
+            pace = LinePace(line.emission.per_minute, line.emission.at_once)
             emissions.save(connection, "line", line.number, {"last_slot": state.last_slot - pace.interval})
 
 

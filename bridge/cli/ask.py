@@ -18,11 +18,11 @@ from bridge.cli.options import chosen_line, config_option, variables_option
 from bridge.cli.trace import Trace
 from bridge.config.load import Loaded, load, load_to_serve
 from bridge.config.model import Line
-from bridge.keeping import Keeper
-from bridge.queries import Answered, Question
-from bridge.service import Service
+from bridge.intake.keeper import Keeper
+from bridge.queries.answering import Answered, Question
+from bridge.service.composition import Service
+from connectors.http.cassette_file import Answers, Recorder, yaml_of
 from connectors.phone import parse
-from connectors.tapefile import Answers, Recorder, yaml_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bridge.callbacks import Callback, CallbackFilter, Callbacks, Shown
+from bridge.callbacks import Callback, CallbackFilter, CallbackService, Shown
 from bridge.cli.desk import advice, asking, brief, iso, standing, when
 from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, local, number, stored, table
@@ -198,7 +198,7 @@ def cancel(ids: tuple[int, ...], source: str, reason: str, config: Path) -> int:
     return 0 if good else 1
 
 
-def _cancel(desk: Callbacks, id_: int, reason: str) -> bool:
+def _cancel(desk: CallbackService, id_: int, reason: str) -> bool:
     if desk.cancel(id_, reason):
         click.echo(f"callback {id_} is not called any more")
         return True
@@ -257,7 +257,7 @@ def resume(source: str, config: Path) -> None:
     click.echo(f"the tasks of {source} are called again")
 
 
-def _known(desk: Callbacks, source: str) -> str:
+def _known(desk: CallbackService, source: str) -> str:
     known = [one.name for one in desk.sources()]
     if source not in known:
         raise click.BadParameter(f"there is no source {source}; there is {', '.join(known) or 'none'}")

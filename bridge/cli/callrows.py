@@ -7,10 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from bridge.callview import decimal
 from bridge.config.model import Line
+from bridge.expressions.callview import decimal
 from bridge.store.calls import Call
-from connectors.csvwrite import cell
+from connectors.csv.output import cell
 
 COLUMNS: Mapping[str, str] = {
     "id": "the bridge's number of the call (`calls show`)",

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 import click
 from sqlalchemy import Connection
 
-from bridge.calltext import note
+from bridge.calls.text import note
 from bridge.cli.callrows import COLUMNS, row
 from bridge.cli.jobtext import state as job_state
 from bridge.cli.jobtext import what

@@ -24,7 +24,7 @@ from bridge.cli.options import Group, config_option
 from bridge.cli.stored import Stored, local, table
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
-from connectors.csvwrite import cell
+from connectors.csv.output import cell
 
 _SHOWN_FAULTS = 20
 _MEANS = {
@@ -195,7 +195,7 @@ def _say_taken(ask: _Asking, name: str, counts: Mapping[str, int], seconds: floa
 
 
 def _forecast(ask: _Asking, source: str, rows: RowFile, bad: _Faults) -> Forecast:
-    from bridge.service import Service  # noqa: PLC0415 - only a dry run opens connectors
+    from bridge.service.composition import Service  # noqa: PLC0415 - only a dry run opens connectors
 
     service = Service.open(ask.store.loaded)
     try:

@@ -11,10 +11,10 @@ from bridge.cli.ask import as_text
 from bridge.cli.options import chosen_line, config_option
 from bridge.config.load import Loaded, load
 from bridge.config.model import Case
-from bridge.queries import Answered, Question
-from bridge.service import Service
+from bridge.queries.answering import Answered, Question
+from bridge.service.composition import Service
+from connectors.http.cassette_file import Answers
 from connectors.phone import parse
-from connectors.tapefile import Answers
 
 
 @click.command()

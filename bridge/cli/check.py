@@ -12,8 +12,8 @@ from bridge.cli.options import config_option
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration
 from bridge.infocaller.events import EVENTS, placeholders
-from connectors.base import Connector, Deadline, Finding
-from connectors.tapefile import Answers, TapeFault
+from connectors.base import Connector, Deadline, ProbeResult
+from connectors.http.cassette_file import Answers, TapeFault
 
 _PATIENCE = 30.0  # seconds that `--connect` gives each CRM
 
@@ -62,7 +62,7 @@ def _contents(configuration: Configuration) -> str:
 
 def _connect(loaded: Loaded, trace: bool) -> bool:
     from bridge.cli.trace import Trace  # noqa: PLC0415 - only --connect needs it
-    from bridge.service import Service  # noqa: PLC0415 - likewise
+    from bridge.service.composition import Service  # noqa: PLC0415 - likewise
 
     service = Service.open(loaded, see=Trace(click.echo).see if trace else None)
     try:
@@ -83,7 +83,7 @@ def _probed(name: str, connector: Connector) -> bool:
     return good
 
 
-def _line(connector: str, finding: Finding) -> str:
+def _line(connector: str, finding: ProbeResult) -> str:
     return f"{'ok  ' if finding.ok else 'FAIL'} {connector}: {finding.what}: {finding.text}"
 
 

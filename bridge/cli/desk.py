@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge.callbacks import Callback, Callbacks, Standing
+from bridge.callbacks import Callback, CallbackService, EmissionStatus
 from bridge.cli.stored import Stored, local, stored
 from bridge.config.model import Line
 from bridge.queue import queue_for
@@ -21,7 +21,7 @@ class Asking:
     """A configuration's database, and its callbacks."""
 
     store: Stored
-    callbacks: Callbacks
+    callbacks: CallbackService
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def asking(config: Path, *, strict: bool = False) -> Iterator[Asking]:
     """The callbacks of a configuration; `strict` as in `stored`. Raises `StoreUnavailable`."""
     with stored(config, strict=strict) as store:
         queue = queue_for(store.database)
-        yield Asking(store, Callbacks(store.database, queue, lambda: store.configuration, now))
+        yield Asking(store, CallbackService(store.database, queue, lambda: store.configuration, now))
 
 
 def now() -> datetime:
@@ -84,7 +84,7 @@ def advice(callback: Callback) -> str:
     return ""
 
 
-def standing(one: Standing) -> dict[str, Any]:
+def standing(one: EmissionStatus) -> dict[str, Any]:
     """How a line or a source stands, for scripts."""
     told: dict[str, Any] = {
         "name": one.name,

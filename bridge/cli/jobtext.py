@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from bridge.calls.words import duration
 from bridge.cli.stored import local
 from bridge.config.model import Line
-from bridge.retry import GIVE_UP_AFTER
+from bridge.delivery.retry import GIVE_UP_AFTER
 from bridge.store.deliveries import Attempt, Delivery, State
-from bridge.words import duration
 
 _HOURS = round(GIVE_UP_AFTER / 3600)
 _AGAIN = f"It is tried again by itself, at most a quarter of an hour apart, until it has failed for {_HOURS} hours."

@@ -73,7 +73,7 @@ def forget(phone: str, config: Path, as_json: bool) -> int:
 
 def _from_files(store: Stored, whose: Phone) -> Iterator[tuple[str, int | str | None]]:
     """By connector: how many rows went, None where it keeps nothing here, or why it could not."""
-    from bridge.service import Service  # noqa: PLC0415 - the other commands open no connector
+    from bridge.service.composition import Service  # noqa: PLC0415 - the other commands open no connector
 
     if not store.configuration.connectors:
         return

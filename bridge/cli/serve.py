@@ -17,7 +17,7 @@ from bridge.cli.options import config_option
 @click.option("--work", is_flag=True, help="Only do the background work.")
 def serve(config: Path, host: str | None, port: int | None, web: bool, work: bool) -> int:
     """Serve everything in one process tree; --web or --work runs one half, for several hosts on one database."""
-    from bridge.server import serve as run  # noqa: PLC0415 - only this command needs it
+    from bridge.server.serving import serve as run  # noqa: PLC0415 - only this command needs it
 
     if web and work:
         raise click.UsageError("--web and --work together are simply `serve`")
@@ -28,6 +28,6 @@ def serve(config: Path, host: str | None, port: int | None, web: bool, work: boo
 @click.option("--serve", "keep_serving", is_flag=True, help="Keep it up until Ctrl-C.")
 def demo(keep_serving: bool) -> int:
     """From nothing to a working bridge on example data, with a simulated platform placing calls on it."""
-    from bridge.demo import run  # noqa: PLC0415 - only this command needs it
+    from bridge.simulator.demo import run  # noqa: PLC0415 - only this command needs it
 
     return run(click.echo, keep_serving=keep_serving)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from bridge.callbacks import Callbacks
+from bridge.callbacks import CallbackService
 from bridge.cli.desk import iso, standing
 from bridge.cli.options import config_option
 from bridge.cli.stored import with_what_is_known
@@ -22,7 +22,7 @@ from bridge.config.load import Loaded, attempt
 from bridge.config.model import Configuration
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.queue import queue_for
-from bridge.state import existing_state_folder
+from bridge.runtime.state import existing_state_folder
 from bridge.store import deliveries, overview
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import State
@@ -113,7 +113,7 @@ def _add_figures(found: _Status, loaded: Loaded, database: Database, *, whole: b
         known = (with_what_is_known(loaded, database) if not whole else loaded).configuration
     except StoreUnavailable:
         return  # the troubles say why
-    desk = Callbacks(database, queue_for(database), lambda: known, lambda: datetime.now(UTC))
+    desk = CallbackService(database, queue_for(database), lambda: known, lambda: datetime.now(UTC))
     try:
         found.lines = [standing(one) for one in desk.lines()]
         with database.read() as connection:

@@ -17,9 +17,10 @@ from bridge.config.essentials import Essentials, essentials
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration, Line
 from bridge.errors import StoreUnavailable
-from bridge.state import state_folder
-from bridge.store.database import Database, connect, unprepared
+from bridge.runtime.state import state_folder
+from bridge.store.database import Database, unprepared
 from bridge.store.emissions import names
+from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from connectors.phone import Phone, parse
 

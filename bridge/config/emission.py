@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from bridge.calling_hours import MIDNIGHT
 from bridge.config.kinds import Incomplete, OptionalSecret, Section, Text, as_written, listed
+from bridge.hours.calendar import MIDNIGHT
 from bridge.infocaller.messages import Format
 from connectors.units import Duration
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
-from bridge.config import files, rules
+from bridge.config import files
 from bridge.config.callbacks import CallbackSource
+from bridge.config.checks import values as rules
 from bridge.config.environment import Environment
 from bridge.config.load import Loaded, attempt, surroundings
 from bridge.config.model import Configuration, Line

@@ -8,15 +8,19 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-import bridge.scope  # noqa: F401 - makes `| dial` known, without which no expression with it can be read
-from bridge.config import advice, calling, files, names, rules, uses
+from bridge.config import files
+from bridge.config.checks import callbacks as calling
+from bridge.config.checks import connectors as uses
+from bridge.config.checks import expressions as names
+from bridge.config.checks import values as rules
+from bridge.config.checks import warnings as advice
 from bridge.config.environment import Environment
 from bridge.config.faults import at, in_order, located
 from bridge.config.model import Configuration
 from bridge.config.nodes import Mark, Unreadable
 from bridge.config.source import Wrong, read
 from bridge.config.validation import validate
-from bridge.config.whole import Whole
+from bridge.config.whole import CheckContext
 from bridge.errors import ConfigurationFaults, Fault
 
 _LEAST_SECRET = 4
@@ -164,7 +168,7 @@ def _understand(path: Path, folder: Path, data: bytes, environment: Environment)
     whole = None
     wrong = list(validated.wrong)
     if validated.configuration is not None:
-        whole = Whole(validated.configuration, validated, folder)
+        whole = CheckContext(validated.configuration, validated, folder)
         wrong += _whole_file(whole)
     secrets = set() if whole is None else {secret.get_secret_value() for _, secret in whole.secrets()}
     secrets = {secret for secret in secrets if len(secret) >= _LEAST_SECRET}
@@ -178,7 +182,7 @@ def _understand(path: Path, folder: Path, data: bytes, environment: Environment)
     return found
 
 
-def _whole_file(whole: Whole) -> Iterator[Wrong]:
+def _whole_file(whole: CheckContext) -> Iterator[Wrong]:
     """What is wrong beyond single values, but for what only follows from a value that was wrong by itself."""
     checks = chain(
         uses.problems(whole), uses.check(whole), names.check(whole), rules.check(whole), calling.check(whole)
@@ -187,6 +191,6 @@ def _whole_file(whole: Whole) -> Iterator[Wrong]:
     return (wrong for wrong in _in_file(whole, checks) if not lost(wrong.loc[:-1] if wrong.at_key else wrong.loc))
 
 
-def _in_file(whole: Whole, found: Iterable[Wrong]) -> Iterator[Wrong]:
+def _in_file(whole: CheckContext, found: Iterable[Wrong]) -> Iterator[Wrong]:
     for wrong in found:
         yield replace(wrong, loc=whole.in_file(wrong.loc))

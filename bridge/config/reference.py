@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from bridge.config.names import CALL_FIELDS
+from bridge.config.checks.expressions import CALL_FIELDS
 from bridge.config.sections import alternatives, keys_of, parts_of, sections
 from connectors import registry
 from connectors.base import ConnectorOptions

@@ -17,7 +17,7 @@ from bridge.config.model import ActivityRule, Answer, Configuration, FindStep, Q
 from bridge.config.sections import key_of
 from bridge.config.source import Loc
 from bridge.config.validation import Validated
-from connectors.base import Abilities
+from connectors.base import Capabilities
 from connectors.expression import Template
 
 _WITH_PASSWORD = re.compile(r"://[^/@:]*+:[^/@]++@")
@@ -35,13 +35,13 @@ class Use:
 
 
 @dataclass
-class Whole:
+class CheckContext:
     """What there is to check. `folder`: relative paths start there."""
 
     configuration: Configuration
     validated: Validated
     folder: Path
-    _abilities: dict[str, Abilities] = field(default_factory=dict)
+    _abilities: dict[str, Capabilities] = field(default_factory=dict)
 
     @cached_property
     def _keys(self) -> dict[Loc, list[str]]:
@@ -63,7 +63,7 @@ class Whole:
         """Whether all that the file has at `loc` was good."""
         return not self.validated.touched(self.in_file(loc))
 
-    def abilities(self, connector: str) -> Abilities | None:
+    def abilities(self, connector: str) -> Capabilities | None:
         """What a connector can do; None where its section is faulty or there is no such connector."""
         options = self.configuration.connectors.get(connector)
         if options is None or not self.whole("connectors", connector):

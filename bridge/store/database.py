@@ -120,24 +120,6 @@ class Database:
                 yield connection
 
 
-def connect(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
-    """Open the database at `url` (`sqlite:///FILE`, `postgresql://user:password@host/name`) and bring its tables up to
-    date; several processes may do so at once.
-
-    `folder`: where a relative FILE starts from. `pool`: connections at most. `patience`: seconds to wait for a
-    connection, another writer or a statement. Raises `StoreUnavailable` with what to do about it.
-    """
-    from bridge.store import schema  # noqa: PLC0415 (it needs Database)
-
-    database = unprepared(url, folder, pool=pool, patience=patience)
-    try:
-        schema.upgrade(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
 def unprepared(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
     """The database at `url`, its tables as they are; touches no network. `StoreUnavailable` for a URL that can't be."""
     try:

@@ -19,9 +19,9 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL
 from sqlalchemy.sql.functions import func
 
-from bridge.installation import installation_id
 from bridge.store.columns import Moment
 from bridge.store.database import Database, unprepared
+from bridge.store.installation import installation_id
 from bridge.store.schema import prepare_file
 
 FILE = "emissions.db"

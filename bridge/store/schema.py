@@ -10,13 +10,29 @@ from typing import Any
 from sqlalchemy import Connection, inspect, text
 
 from bridge.errors import StoreUnavailable
-from bridge.store.database import Database
+from bridge.store.database import Database, unprepared
 from bridge.store.faults import translated
 from bridge.store.tables import REVISION
 
 _LOCK = 0x1F0CA11E
 """The number of the bridge's advisory lock on PostgreSQL."""
 _PATIENCE = 60.0
+
+
+def connect(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
+    """Open the database at `url` (`sqlite:///FILE`, `postgresql://user:password@host/name`) and bring its tables up to
+    date; several processes may do so at once.
+
+    `folder`: where a relative FILE starts from. `pool`: connections at most. `patience`: seconds to wait for a
+    connection, another writer or a statement. Raises `StoreUnavailable` with what to do about it.
+    """
+    database = unprepared(url, folder, pool=pool, patience=patience)
+    try:
+        upgrade(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
 
 
 def upgrade(database: Database) -> None:

@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge.calling_hours import holiday_somewhere
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
 from bridge.errors import Fault, StoreUnavailable
-from bridge.log import Formatter
+from bridge.hours.calendar import holiday_somewhere
+from bridge.runtime.log import Formatter
 from bridge.store import emissions, overview, schema, spool
 from bridge.store.database import Database
 from bridge.store.emissions import EmissionState, Kind, Mode

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from bridge.guessing import Guessing
-from bridge.metrics import Jobs, Metrics, Now, Standing
-from bridge.misses import CallerMisses
-from bridge.permit import Permit
-from bridge.service import Current
+from bridge.runtime.limits import SharedLimits
+from bridge.runtime.permit import ComputePermit
+from bridge.service.composition import Current
+from bridge.service.metrics import Jobs, Metrics, Now, Standing
 from bridge.troubles import Troubles
 from bridge.web import callbacks, health, reply
-from bridge.web.gate import Gates
+from bridge.web.gate import AccessPolicies
+from bridge.web.guessing import Guessing
 from bridge.web.health import Check
 from bridge.web.infocaller import Infocaller, KeepEvent
-from bridge.web.intake import TAKEN, Intake, Refused, Taken, Terms, decoded
+from bridge.web.intake import TAKEN, BodyLimits, Intake, RawRequest, Refused, decoded
 from bridge.web.ratelimit import Failures
 from bridge.web.receive import PREFIX, Receiver
 from bridge.web.slow import SlowSenders
@@ -38,13 +38,13 @@ class Parts:
     besides. `troubles`: where to report what needs a person.
     """
 
-    permit: Permit = field(default_factory=Permit)
+    permit: ComputePermit = field(default_factory=ComputePermit)
     metrics: Metrics = field(default_factory=Metrics)
     failures: Failures = field(default_factory=Failures)
     slow: SlowSenders = field(default_factory=SlowSenders)
     keep_event: KeepEvent | None = None
     taking: callbacks.Taking | None = None
-    asked: CallerMisses | None = None
+    asked: SharedLimits | None = None
     checks: dict[str, Check] = field(default_factory=dict)
     jobs: Callable[[], Jobs] = dict
     """How many jobs there are; raises `StoreUnavailable` while that can't be known."""
@@ -60,7 +60,7 @@ def create(current: Current, parts: Parts | None = None) -> Flask:
     app = Flask("bridge.web", static_folder=None)
     app.url_map.merge_slashes = False  # a redirect would be an HTML page
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the default provider's, which is in use
-    gates = Gates(current)
+    gates = AccessPolicies(current)
     app.before_request(_came_whole)
     app.register_error_handler(Exception, _failed)
     health.install(
@@ -75,7 +75,7 @@ def create(current: Current, parts: Parts | None = None) -> Flask:
         platform = environ.get("PATH_INFO", "").startswith(PREFIX)
         return (receiver if platform else pages)(environ, start_response)
 
-    def terms(environ: WSGIEnvironment) -> Terms:
+    def terms(environ: WSGIEnvironment) -> BodyLimits:
         return _terms(environ, gates)
 
     app.wsgi_app = Intake(  # type: ignore[method-assign]  # Flask's own way of adding middleware
@@ -91,23 +91,25 @@ def _usages(current: Current) -> dict[str, Usage]:
     return {name: usage for name, usage in said.items() if usage is not None}
 
 
-def _terms(environ: WSGIEnvironment, gates: Gates) -> Terms:
+def _terms(environ: WSGIEnvironment, gates: AccessPolicies) -> BodyLimits:
     """A body may come by POST to a URL that has a use for it, from who may use it."""
     gate = gates.now()
     path = decoded(environ.get("PATH_INFO", ""))
     if environ.get("REQUEST_METHOD") != "POST":
-        return Terms(gate.max_body, body=False)
+        return BodyLimits(gate.max_body, body=False)
     if path.startswith(callbacks.PREFIX):
-        return Terms(gate.max_body, body=callbacks.may_send(gate, path, environ.get("HTTP_AUTHORIZATION", "")))
+        return BodyLimits(gate.max_body, body=callbacks.may_send(gate, path, environ.get("HTTP_AUTHORIZATION", "")))
     if not path.startswith(PREFIX):
-        return Terms(gate.max_body, body=False)
+        return BodyLimits(gate.max_body, body=False)
     client = gate.client(environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""))
-    return Terms(gate.max_body, body=gate.admits(client) and gate.behind_key(path.removeprefix(PREFIX)) is not None)
+    return BodyLimits(
+        gate.max_body, body=gate.admits(client) and gate.behind_key(path.removeprefix(PREFIX)) is not None
+    )
 
 
 def _came_whole() -> None:
     """A request that did not come whole ends here."""
-    taken: Taken = request.environ[TAKEN]
+    taken: RawRequest = request.environ[TAKEN]
     callbacks.hide_token(taken)
     if taken.fault is not None:
         raise taken.fault

@@ -17,12 +17,12 @@ from bridge.callbacks import Accepted, NobodysTask, NoSuchSource, NoSuchTask, an
 from bridge.config.callbacks import CallbackSource
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
-from bridge.misses import CallerMisses
+from bridge.runtime.limits import SharedLimits
 from bridge.store.deliveries import NewDelivery
 from bridge.web import addresses, taskjson
 from bridge.web.addresses import Address
-from bridge.web.gate import Gate, bearer
-from bridge.web.intake import TAKEN, Refused, Taken
+from bridge.web.gate import AccessPolicy, bearer
+from bridge.web.intake import TAKEN, RawRequest, Refused
 from bridge.web.ratelimit import Failures
 from connectors.base import Task
 from connectors.phone import Phone, mask
@@ -56,10 +56,10 @@ class Taking(Protocol):
 class Desk:
     """What these routes work with. `taking` None: this bridge has nowhere to keep tasks."""
 
-    gate: Callable[[], Gate]
+    gate: Callable[[], AccessPolicy]
     failures: Failures
     taking: Taking | None
-    asked: CallerMisses | None
+    asked: SharedLimits | None
 
 
 def install(app: Flask, desk: Desk) -> None:
@@ -75,7 +75,7 @@ def install(app: Flask, desk: Desk) -> None:
         return _Outbound(desk).answer(source, token)
 
 
-def may_send(gate: Gate, path: str, authorization: str) -> bool:
+def may_send(gate: AccessPolicy, path: str, authorization: str) -> bool:
     """Whether who asks for this path below `PREFIX` may send a body: the source is there, and the token is right."""
     name, _, rest = path.removeprefix(PREFIX).partition("/")
     if not rest:
@@ -84,7 +84,7 @@ def may_send(gate: Gate, path: str, authorization: str) -> bool:
     return last == _MESSAGE and gate.is_token(token, name)
 
 
-def hide_token(taken: Taken) -> None:
+def hide_token(taken: RawRequest) -> None:
     """Have the log show nothing of a URL below `/callbacks/` but the source, whether it exists or not."""
     if taken.path.startswith(PREFIX):
         name, _, rest = taken.path.removeprefix(PREFIX).partition("/")
@@ -96,7 +96,7 @@ class _Route:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._taken: Taken = request.environ[TAKEN]
+        self._taken: RawRequest = request.environ[TAKEN]
         self._gate = desk.gate()
 
     @property

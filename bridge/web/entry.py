@@ -9,7 +9,7 @@ _log = logging.getLogger("bridge.web.access")
 
 
 @dataclass(slots=True)
-class Entry:
+class AccessLogEntry:
     """`route` names the kind of request, `path` is what may be shown of it: no key, no parameters. `fields` are added
     to the line."""
 

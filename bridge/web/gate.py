@@ -7,15 +7,15 @@ from collections.abc import Iterable
 
 from pydantic import SecretStr
 
-from bridge import log
 from bridge.config.callbacks import CallbackSource
 from bridge.config.model import Configuration
-from bridge.service import Current
+from bridge.runtime import log
+from bridge.service.composition import Current
 from bridge.web import addresses
 from bridge.web.addresses import Address
 
 
-class Gate:
+class AccessPolicy:
     """Who may come in by one configuration."""
 
     def __init__(self, configuration: Configuration) -> None:
@@ -86,14 +86,14 @@ def bearer(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-class Gates:
+class AccessPolicies:
     """The gate of whichever configuration is the newest; its secrets are kept out of the log from then on."""
 
     def __init__(self, current: Current) -> None:
         self._current = current
         self._gate = _made(current.configuration)
 
-    def now(self) -> Gate:
+    def now(self) -> AccessPolicy:
         """That of the newest configuration."""
         configuration = self._current.configuration
         if self._gate.configuration is not configuration:
@@ -101,6 +101,6 @@ class Gates:
         return self._gate
 
 
-def _made(configuration: Configuration) -> Gate:
+def _made(configuration: Configuration) -> AccessPolicy:
     log.hide(log.secrets_in(configuration))
-    return Gate(configuration)
+    return AccessPolicy(configuration)

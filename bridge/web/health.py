@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from flask import Flask, Response, jsonify, request
 
-from bridge.metrics import CONTENT_TYPE, Metrics, Now
-from bridge.web.gate import Gate
+from bridge.service.metrics import CONTENT_TYPE, Metrics, Now
+from bridge.web.gate import AccessPolicy
 from bridge.web.intake import TAKEN
 
 _ADDED_BY_PROXIES = (
@@ -18,7 +18,7 @@ Check = Callable[[], tuple[str, bool]]
 """How something is, for a person (`ok`), and whether the bridge can do its work with it so."""
 
 
-def install(app: Flask, gate: Callable[[], Gate], metrics: Metrics, now: Now, checks: dict[str, Check]) -> None:
+def install(app: Flask, gate: Callable[[], AccessPolicy], metrics: Metrics, now: Now, checks: dict[str, Check]) -> None:
     """Add `/healthz`, `/readyz` and `/metrics`. `now`: what `/metrics` looks up besides `metrics`. `checks`: what
     has to be well for the bridge to be ready, by name."""
 

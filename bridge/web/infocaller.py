@@ -10,13 +10,13 @@ from bridge.config.model import Line
 from bridge.errors import ProtocolError, StoreUnavailable
 from bridge.infocaller import events
 from bridge.infocaller.messages import Answer, Document
-from bridge.metrics import Metrics
-from bridge.queries import Answered, Question
+from bridge.queries.answering import Answered, Question
+from bridge.service.metrics import Metrics
 from bridge.store.tables import LONGEST_KEY
 from bridge.troubles import Severity, Troubles
 from bridge.web import reply
 from bridge.web.intake import Refused
-from bridge.web.receive import Received, Route
+from bridge.web.receive import Route, VerifiedRequest
 from bridge.web.reply import Reply
 from connectors.phone import mask, parse
 
@@ -66,7 +66,7 @@ class Infocaller:
         """By the first segment after the key."""
         return {"query": Route(self.query, lambda _argument, _parameters: True), "event": Route(self.event, _is_event)}
 
-    def query(self, received: Received) -> Reply:
+    def query(self, received: VerifiedRequest) -> Reply:
         """Answer a Query (manual, API Interactiva)."""
         document = received.document
         if len(document.call_sequence) > LONGEST_KEY:  # what it saves could not be stored under it
@@ -99,7 +99,7 @@ class Infocaller:
             action="Give the Query in the panel's script the name that it has under `queries:`, or add it there",
         )
 
-    def event(self, received: Received) -> Reply:
+    def event(self, received: VerifiedRequest) -> Reply:
         """Keep an event (manual, API Informativa): 200 only when it is on disk."""
         document, name = received.document, _event_name(received.argument, received.parameters)
         received.entry.fields |= {"event": name, "caller": mask(document.other_party)}

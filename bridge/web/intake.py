@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
-from bridge.metrics import Metrics
-from bridge.permit import Permit
-from bridge.web.entry import Entry
+from bridge.runtime.permit import ComputePermit
+from bridge.service.metrics import Metrics
+from bridge.web.entry import AccessLogEntry
 from bridge.web.slow import SlowSenders
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class BodyLimits:
     """On what terms a request is taken in: how large it may be, and whether it may send a body at all. Nothing is read
     from whoever has no business here, so that strangers can't keep threads waiting."""
 
@@ -46,7 +46,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RawRequest:
     """A request as it came. `arrived` is on the monotonic clock; `body` what was read of it (the start alone, where
     `fault` says why the rest was not); `entry` is for the access log."""
 
@@ -54,7 +54,7 @@ class Taken:
     arrived: float
     body: bytes
     fault: Refused | None
-    entry: Entry
+    entry: AccessLogEntry
 
     def header(self, name: str) -> str:
         """A header by its WSGI name (`HTTP_…`, `CONTENT_TYPE`), empty where it is absent."""
@@ -82,9 +82,9 @@ class Intake:
     def __init__(
         self,
         application: WSGIApplication,
-        permit: Permit,
+        permit: ComputePermit,
         slow: SlowSenders,
-        terms: Callable[[WSGIEnvironment], Terms],
+        terms: Callable[[WSGIEnvironment], BodyLimits],
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -95,9 +95,9 @@ class Intake:
         """Answer a request."""
         arrived = self._clock()
         remote = environ.get("REMOTE_ADDR", "")
-        entry = Entry(environ.get("REQUEST_METHOD", ""), decoded(environ.get("PATH_INFO", "")), remote)
+        entry = AccessLogEntry(environ.get("REQUEST_METHOD", ""), decoded(environ.get("PATH_INFO", "")), remote)
         body, fault = self._body(environ)
-        environ[TAKEN] = Taken(environ, arrived, body, fault, entry)
+        environ[TAKEN] = RawRequest(environ, arrived, body, fault, entry)
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         environ.pop("HTTP_TRANSFER_ENCODING", None)

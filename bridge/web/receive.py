@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from bridge.config.model import Line
 from bridge.errors import ProtocolError
-from bridge.guessing import CLOSED, LIMIT, Guessing
 from bridge.infocaller import document as documents
 from bridge.infocaller import signature
 from bridge.infocaller.messages import Document, Format
-from bridge.metrics import Metrics
-from bridge.service import Current, Service
+from bridge.service.composition import Current, Service
+from bridge.service.metrics import Metrics
 from bridge.troubles import Severity, Troubles
 from bridge.web import addresses, reply
 from bridge.web.addresses import Address
-from bridge.web.entry import Entry
-from bridge.web.gate import Gate, Gates
-from bridge.web.intake import TAKEN, Refused, Taken
+from bridge.web.entry import AccessLogEntry
+from bridge.web.gate import AccessPolicies, AccessPolicy
+from bridge.web.guessing import CLOSED, LIMIT, Guessing
+from bridge.web.intake import TAKEN, RawRequest, Refused
 from bridge.web.ratelimit import Failures
 from bridge.web.reply import Reply
 from connectors.phone import mask
@@ -40,7 +40,7 @@ _MASKED = f"{PREFIX}•••"
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class VerifiedRequest:
     """A request of the platform that may be served. `argument` is what followed the route in the URL (a Query's or an
     event's name, empty where there was none), `parameters` the URL's; `arrived` is on the monotonic clock; `entry` is
     for the access log."""
@@ -51,10 +51,10 @@ class Received:
     argument: str
     parameters: Mapping[str, str]
     arrived: float
-    entry: Entry
+    entry: AccessLogEntry
 
 
-Handler = Callable[[Received], Reply]
+Handler = Callable[[VerifiedRequest], Reply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Receiver:
     def __init__(
         self,
         current: Current,
-        gates: Gates,
+        gates: AccessPolicies,
         routes: Mapping[str, Route],
         failures: Failures,
         metrics: Metrics,
@@ -85,7 +85,7 @@ class Receiver:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request that `Intake` has taken in."""
-        taken: Taken = environ.pop(TAKEN)  # the two would hold each other, and wait for the garbage collector
+        taken: RawRequest = environ.pop(TAKEN)  # the two would hold each other, and wait for the garbage collector
         taken.entry.route, taken.entry.path = "infocaller", _MASKED
         try:
             answer = self._receive(taken)
@@ -93,7 +93,7 @@ class Receiver:
             answer = _refused(taken, Refused(500, reply.unexpected(error)), None)
         return answer.send(start_response)
 
-    def _receive(self, taken: Taken) -> Reply:
+    def _receive(self, taken: RawRequest) -> Reply:
         form: Format | None = None
         try:
             self._size(taken)
@@ -105,7 +105,9 @@ class Receiver:
             form = document.format
             line = self._signature(document, gate, client, taken.entry)
             with self._current.use() as service:
-                return route.handle(Received(service, document, line, argument, parameters, taken.arrived, taken.entry))
+                return route.handle(
+                    VerifiedRequest(service, document, line, argument, parameters, taken.arrived, taken.entry)
+                )
         except Refused as refused:
             if refused.status == 400 and taken.entry.route == "event":
                 self._unreadable(refused)
@@ -121,11 +123,11 @@ class Receiver:
             "document and report it",
         )
 
-    def _size(self, taken: Taken) -> None:
+    def _size(self, taken: RawRequest) -> None:
         if taken.fault is not None:
             raise taken.fault
 
-    def _address(self, taken: Taken, gate: Gate) -> Address | None:
+    def _address(self, taken: RawRequest, gate: AccessPolicy) -> Address | None:
         client = gate.client(taken.header("REMOTE_ADDR"), taken.header("HTTP_X_FORWARDED_FOR"))
         if client is not None:
             taken.entry.address = str(client)
@@ -133,7 +135,7 @@ class Receiver:
             raise Refused(403, f"address {client or 'unknown'} is not in server.allowed_ips")
         return client
 
-    def _key(self, taken: Taken, gate: Gate, parameters: Mapping[str, str]) -> tuple[Route, str]:
+    def _key(self, taken: RawRequest, gate: AccessPolicy, parameters: Mapping[str, str]) -> tuple[Route, str]:
         behind = gate.behind_key(taken.path.removeprefix(PREFIX))
         name, _, argument = (behind or "").partition("/")
         route = self._routes.get(name)
@@ -144,7 +146,7 @@ class Receiver:
             raise Refused(405, _HERE, allow="POST")
         return route, argument
 
-    def _read(self, taken: Taken) -> Document:
+    def _read(self, taken: RawRequest) -> Document:
         try:
             document = documents.read(taken.body, taken.header("CONTENT_TYPE"))
         except ProtocolError as error:
@@ -153,7 +155,7 @@ class Receiver:
             _log.warning("the document was not well-formed and had to be mended: %s", "; ".join(document.repairs))
         return document
 
-    def _signature(self, document: Document, gate: Gate, client: Address | None, entry: Entry) -> Line:
+    def _signature(self, document: Document, gate: AccessPolicy, client: Address | None, entry: AccessLogEntry) -> Line:
         entry.fields["line"] = mask(document.line_number)
         sender = addresses.neighbourhood(client)
         self._not_closed(sender, self._guessing.closed(sender))
@@ -212,7 +214,7 @@ class Receiver:
         return Refused(401, f"the signature is wrong: is the password of line {line.number} the one in the panel?")
 
 
-def _refused(taken: Taken, refused: Refused, form: Format | None) -> Reply:
+def _refused(taken: RawRequest, refused: Refused, form: Format | None) -> Reply:
     taken.entry.fields["outcome"] = refused.reason
     headers: dict[str, str] = {}
     if refused.retry_after is not None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from connectors.base import ConnectorError, Misconfigured, Rejected, Unavailable
-from connectors.failures import passes, retry_after
-from connectors.http import Session
+from connectors.http.failures import passes, retry_after
+from connectors.http.session import Session
 from connectors.rest.values import JmesPath, Unfit
 
 if TYPE_CHECKING:

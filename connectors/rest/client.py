@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from connectors.base import ConnectorError, Context, Deadline, Misconfigured, Rejected
 from connectors.expression import ExpressionError, Template
-from connectors.http import Session
+from connectors.http.session import Session
 from connectors.rest.answers import Answer, Refused, Rules, SignInOver, judge
 from connectors.rest.auth import OAuth2, SessionAuth
 from connectors.rest.building import Builder, Credentials, Site, basic, one_line, text_of

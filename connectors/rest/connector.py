@@ -16,13 +16,13 @@ from connectors.base import (
     ConnectorOptions,
     Context,
     Deadline,
-    Finding,
-    Outcome,
+    LookupQuery,
+    NewRecord,
+    ProbeResult,
     Record,
-    Saved,
     Task,
-    Wanted,
-    Written,
+    TaskOutcome,
+    WriteResult,
 )
 from connectors.phone import Phone, parse
 from connectors.rest.answers import Refused
@@ -59,21 +59,21 @@ class RestConnector(Connector):
         self._activities = Activities(options.activity, self._client) if options.activity is not None else None
         self._tasks = Tasks(options.tasks, self._client) if options.tasks is not None else None
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> Sequence[Record]:
         """The records that match. Raises `ConnectorError`."""
         finder = self._finders.get(wanted.kind)
         if finder is None:
             raise self._cannot(f"look up {wanted.kind}")
         return finder.find(wanted, deadline)
 
-    def save(self, saved: Saved, deadline: Deadline) -> Written:
+    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
         """Keep a new record. Raises `ConnectorError`."""
         writer = self._writers.get(saved.kind)
         if writer is None:
             raise self._cannot(f"save {saved.kind}")
         return writer.write(of_saved(saved), saved.key, saved.attempt, deadline)
 
-    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:
+    def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """Keep a call, or a correction of it. Raises `ConnectorError`."""
         if self._activities is None:
             raise self._cannot("keep activities")
@@ -87,11 +87,11 @@ class RestConnector(Connector):
         """The task as it is now. Raises `ConnectorError`."""
         return self._asked_for().read(task, deadline)
 
-    def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+    def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """Tell the CRM what became of a task. Raises `ConnectorError`."""
         return self._asked_for().update(task, outcome, deadline)
 
-    def probe(self, deadline: Deadline) -> Iterable[Finding]:
+    def probe(self, deadline: Deadline) -> Iterable[ProbeResult]:
         """Sign in, look up a number and a key that nobody has, list the tasks. Nothing is written."""
         said = isinstance(self._options.auth, NoAuth)
         if self._client.signs_in:
@@ -104,11 +104,11 @@ class RestConnector(Connector):
             try:
                 finding = _tried(what, attempt)
             except Refused as error:
-                yield Finding("sign in", ok=False, text=str(error))
+                yield ProbeResult("sign in", ok=False, text=str(error))
                 return
             if finding.ok and not said:
                 said = True
-                yield Finding("sign in", ok=True, text=f"what auth says ({self._options.auth.type}) was accepted")
+                yield ProbeResult("sign in", ok=True, text=f"what auth says ({self._options.auth.type}) was accepted")
             yield finding
 
     def close(self) -> None:
@@ -124,15 +124,15 @@ class RestConnector(Connector):
         can = self._options.abilities()
         for kind in self._finders:
             if kind in can.by_phone:
-                wanted = Wanted(kind, phone=self._test_number())
+                wanted = LookupQuery(kind, phone=self._test_number())
                 yield f"{kind} by phone", partial(self._found, wanted, deadline)
             if kind in can.by_key:
-                yield f"{kind} by key", partial(self._found, Wanted(kind, key=_TEST_KEY), deadline)
+                yield f"{kind} by key", partial(self._found, LookupQuery(kind, key=_TEST_KEY), deadline)
         tasks = self._tasks
         if tasks is not None:
             yield "tasks", lambda: tasks.tried(deadline.within(_PROBE))
 
-    def _found(self, wanted: Wanted, deadline: Deadline) -> str:
+    def _found(self, wanted: LookupQuery, deadline: Deadline) -> str:
         return f"answered, {len(self.find(wanted, deadline.within(_PROBE)))} found"
 
     def _test_number(self) -> Phone:
@@ -146,7 +146,7 @@ class RestConnector(Connector):
         return self._tasks
 
 
-def _tried(what: str, attempt: Callable[[], str]) -> Finding:
+def _tried(what: str, attempt: Callable[[], str]) -> ProbeResult:
     """What came of an attempt. Raises `Refused` where the CRM does not take the sign-in."""
     began = time.monotonic()
     try:
@@ -154,5 +154,5 @@ def _tried(what: str, attempt: Callable[[], str]) -> Finding:
     except Refused:
         raise
     except ConnectorError as error:
-        return Finding(what, ok=False, text=str(error))
-    return Finding(what, ok=True, text=f"{text} ({(time.monotonic() - began) * 1000:.0f} ms)")
+        return ProbeResult(what, ok=False, text=str(error))
+    return ProbeResult(what, ok=True, text=f"{text} ({(time.monotonic() - began) * 1000:.0f} ms)")

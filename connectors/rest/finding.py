@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.base import Deadline, Misconfigured, Record, Wanted
+from connectors.base import Deadline, LookupQuery, Misconfigured, Record
 from connectors.phone import Phone, parse_all
 from connectors.rest.answers import Answer, items_of
 from connectors.rest.client import Call, Client
@@ -44,7 +44,7 @@ class Finder:
         self._by_key = [self._links(chain, by_phone=False) for chain in options.asks("key")]
         self._said = False
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> list[Record]:
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> list[Record]:
         """The records that match. A number that is hidden or none, and a key that can't be one, are not asked for.
         Raises `ConnectorError`."""
         scope: dict[str, object]
@@ -74,7 +74,7 @@ class Finder:
             links.append(_Link(call, step, step.items or record.items, phones, key))
         return links
 
-    def _run(self, links: Sequence[_Link], scope: Scope, wanted: Wanted, deadline: Deadline) -> dict[str, _Found]:
+    def _run(self, links: Sequence[_Link], scope: Scope, wanted: LookupQuery, deadline: Deadline) -> dict[str, _Found]:
         """What the chain finds, by id; each match of a step that was re-checked, or has `each`, is followed, else its
         first item."""
         link, rest = links[0], links[1:]
@@ -97,7 +97,7 @@ class Finder:
         return found
 
     def _matches(
-        self, link: _Link, scope: Scope, wanted: Wanted, deadline: Deadline
+        self, link: _Link, scope: Scope, wanted: LookupQuery, deadline: Deadline
     ) -> Iterator[tuple[Any, tuple[Phone, ...]]]:
         country, seen, without = self._client.context.country, 0, 0
         for item, answer in items(self._client, link.call, link.items, scope, deadline, link.step.pages):
@@ -122,7 +122,7 @@ class Finder:
             self._said = True
             self._client.context.log.warning("%s: is it right?", text)
 
-    def _ordered(self, found: Mapping[str, _Found], wanted: Wanted) -> list[Record]:
+    def _ordered(self, found: Mapping[str, _Found], wanted: LookupQuery) -> list[Record]:
         matches = list(found.values())
         if self._sorts(wanted) and self._options.newest is not None:
             newest = self._options.newest
@@ -139,7 +139,7 @@ class Finder:
     def _id(self, item: Any) -> str | None:
         return id_of(item, (self._options.fields or {}).get("id"))
 
-    def _sorts(self, wanted: Wanted) -> bool:
+    def _sorts(self, wanted: LookupQuery) -> bool:
         return wanted.newest and self._options.newest is not None
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from connectors.base import Abilities, ConnectorOptions, Problem, TemplateUse
+from connectors.base import Capabilities, ConnectorOptions, Problem, TemplateUse
 from connectors.expression import Template
 from connectors.rest import checks, presets
 from connectors.rest.auth import Auth, NoAuth
@@ -207,9 +207,9 @@ class RestOptions(ConnectorOptions):
         """The base URL with the settings filled in."""
         return self.base_url.render({"settings": self.plain_settings}).rstrip("/")
 
-    def abilities(self) -> Abilities:
+    def abilities(self) -> Capabilities:
         """What can be asked of it, as it is configured here."""
-        return Abilities(
+        return Capabilities(
             by_phone=frozenset(name for name, record in self.records.items() if record.asks("phone")),
             by_key=frozenset(name for name, record in self.records.items() if record.asks("key")),
             saves=frozenset(name for name, record in self.records.items() if record.create is not None),

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.base import Deadline, Misconfigured, Outcome, Task, Unavailable, Written
+from connectors.base import Deadline, Misconfigured, Task, TaskOutcome, Unavailable, WriteResult
 from connectors.rest.answers import Answer
 from connectors.rest.client import Call, Client
 from connectors.rest.finding import detail, id_of, items
@@ -82,17 +82,17 @@ class Tasks:
                                  for name, value in now.fields.items()})  # fmt: skip
         return None
 
-    def update(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+    def update(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """Tell what became of a task. Raises `ConnectorError`."""
         if not self._changes or outcome.status not in self._options.on:
-            return Written(task.id, created=False)
+            return WriteResult(task.id, created=False)
         for _ in range(_ROUNDS):
             written = self._told(task, outcome, deadline)
             if written is not None:
                 return written
         raise Unavailable(f"the task {task.id} kept changing while it was updated (again_on)")
 
-    def _told(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written | None:
+    def _told(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult | None:
         """What the requests came to; None when they have to be made again."""
         scope: dict[str, object] = {"task": _seen(task), "outcome": self._words(outcome)}
         answer: Answer | None = None
@@ -107,12 +107,12 @@ class Tasks:
                 return None
             if answer.named:
                 self._client.context.log.info("%s: the task is gone, nobody is told", answer.place)
-                return Written(task.id, created=False, exchange=answer.describe())
+                return WriteResult(task.id, created=False, exchange=answer.describe())
             if change.name is not None:
                 scope[change.name] = _within(answer, change)
-        return Written(task.id, created=False, exchange=answer.describe() if answer is not None else "")
+        return WriteResult(task.id, created=False, exchange=answer.describe() if answer is not None else "")
 
-    def _words(self, outcome: Outcome) -> dict[str, object]:
+    def _words(self, outcome: TaskOutcome) -> dict[str, object]:
         statuses: Mapping[Any, Any] = self._options.statuses
         return {
             "status": statuses.get(outcome.status, outcome.status),

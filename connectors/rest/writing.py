@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connectors.base import Activity, Deadline, Misconfigured, Record, Rejected, Saved, Written
+from connectors.base import Activity, Deadline, Misconfigured, NewRecord, Record, Rejected, WriteResult
 from connectors.phone import Phone, parse
 from connectors.rest.answers import Answer
 from connectors.rest.checks import walk
@@ -30,19 +30,19 @@ class Writer:
         self._before = [(request.name, Call(request, client, writes=False)) for request in create.before]
         self._then = [Call(request, client, writes=True) for request in create.then]
 
-    def write(self, scope: Scope, key: str, attempt: int, deadline: Deadline) -> Written:
+    def write(self, scope: Scope, key: str, attempt: int, deadline: Deadline) -> WriteResult:
         """Create it, unless an earlier attempt did. Raises `ConnectorError`."""
         if attempt > 1:
             found = self.found(scope, key, deadline)
             if found is not None:
-                return self._finished(Written(self.found_id(found), created=False), scope, deadline)
+                return self._finished(WriteResult(self.found_id(found), created=False), scope, deadline)
         for name, call in self._before:
             scope = {**scope, name: detail(self._client, call, scope, deadline)}
         answer = self._client.ask(self._creating, scope, deadline)
-        written = Written(self._id(answer), created=not answer.named, exchange=answer.describe())
+        written = WriteResult(self._id(answer), created=not answer.named, exchange=answer.describe())
         return self._finished(written, scope, deadline)
 
-    def _finished(self, written: Written, scope: Scope, deadline: Deadline) -> Written:
+    def _finished(self, written: WriteResult, scope: Scope, deadline: Deadline) -> WriteResult:
         scope = {**scope, "found": {"id": written.id}}
         for call in self._then:
             if self._client.wanted(call, scope, deadline):
@@ -85,7 +85,7 @@ class Activities:
         self._updating = Call(options.update, client, writes=True) if options.update is not None else None
         self._needs_only_id = options.update is not None and _only_id(self._updating)
 
-    def log(self, activity: Activity, deadline: Deadline) -> Written:
+    def log(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """Keep a call, or correct what was kept of it. Raises `ConnectorError`."""
         scope = scope_of(activity, self._client.context.country)
         if activity.revision > 1 and (activity.written_id is not None or self._finds):
@@ -102,15 +102,15 @@ class Activities:
         found = self._writer.found(scope, activity.key, deadline)
         return found if found is not None else by_id
 
-    def _corrected(self, activity: Activity, scope: Scope, found: Any, deadline: Deadline) -> Written:
+    def _corrected(self, activity: Activity, scope: Scope, found: Any, deadline: Deadline) -> WriteResult:
         if self._updating is None:
             raise Rejected("this connector has no activity.update: what is written can't be corrected")
         answer = self._client.ask(self._updating, scope, deadline)
         id_ = activity.written_id or self._writer.found_id(found)
-        return Written(id_, created=False, exchange=answer.describe())
+        return WriteResult(id_, created=False, exchange=answer.describe())
 
 
-def of_saved(saved: Saved) -> dict[str, object]:
+def of_saved(saved: NewRecord) -> dict[str, object]:
     """The names that a record's `create` and `find` see."""
     return {"field": dict(saved.fields), "key": saved.key}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from connectors.base import Activity, ConnectorError, Deadline, Unavailable, Written
+from connectors.base import Activity, ConnectorError, Deadline, Unavailable, WriteResult
 from connectors.expression import ExpressionError
 from connectors.salesforce.client import Client, Row
 from connectors.salesforce.faults import Refusal, as_error, read
@@ -14,7 +14,7 @@ from connectors.salesforce.writing import Job, Writing, to_spare
 
 BATCH = 200
 """Records that one request may hold."""
-Result = Written | ConnectorError
+Result = WriteResult | ConnectorError
 
 
 class Batch:
@@ -52,7 +52,7 @@ class Batch:
             known = activity.written_id if activity.revision > 1 else None
             record = known or existing.get(activity.key)
             if record and activity.revision == 1:
-                self._results[place] = Written(record, created=False)
+                self._results[place] = WriteResult(record, created=False)
                 continue
             try:
                 made = self._writing.draft(activity, self._deadline)
@@ -83,7 +83,7 @@ class Batch:
         for job, answer in zip(jobs, answers, strict=True):
             if answer.get("success"):
                 made = bool(answer.get("created", created))
-                self._results[job.place] = Written(str(answer.get("id") or job.record), created=made)
+                self._results[job.place] = WriteResult(str(answer.get("id") or job.record), created=made)
                 continue
             faults = read(answer.get("errors"))
             refusal = Refusal(400, faults, f"Salesforce: {'; '.join(map(str, faults))}")

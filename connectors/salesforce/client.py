@@ -18,8 +18,8 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError, SalesforceExpiredSession
 
 from connectors.base import Context, Deadline, Misconfigured, TimedOut, Unavailable
-from connectors.failures import Broken, retry_after
-from connectors.http import Session, within
+from connectors.http.failures import Broken, retry_after
+from connectors.http.session import Session, within
 from connectors.salesforce.faults import Refusal, read
 from connectors.salesforce.flight import Flights
 from connectors.salesforce.options import SalesforceOptions

@@ -12,15 +12,15 @@ from connectors.base import (
     ConnectorOptions,
     Context,
     Deadline,
-    Finding,
+    LookupQuery,
     Misconfigured,
-    Outcome,
+    NewRecord,
+    ProbeResult,
     Record,
-    Saved,
     Task,
+    TaskOutcome,
     Usage,
-    Wanted,
-    Written,
+    WriteResult,
 )
 from connectors.expression import ExpressionError
 from connectors.salesforce.batch import Batch
@@ -74,21 +74,23 @@ class SalesforceConnector(Connector):
         """Requests of this connector that Salesforce counted."""
         return self._client.requests
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> Sequence[Record]:
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> Sequence[Record]:
         """See `Connector.find`."""
         if self.context.background:
             self._client.allow_background()
         return self._translated(lambda: self._search.find(wanted, deadline))
 
-    def save(self, saved: Saved, deadline: Deadline) -> Written:
+    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
         """See `Connector.save`. Without `external_id`, a lost answer is `Ambiguous`."""
         return self._in_background(lambda: self._saving.save(saved, deadline))
 
-    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:
+    def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """See `Connector.log_activity`: a Task."""
         return self._in_background(lambda: self._logging().log(activity, deadline))
 
-    def log_activities(self, activities: Sequence[Activity], deadline: Deadline) -> Sequence[Written | ConnectorError]:
+    def log_activities(
+        self, activities: Sequence[Activity], deadline: Deadline
+    ) -> Sequence[WriteResult | ConnectorError]:
         """See `Connector.log_activities`: by requests of up to 200 Tasks."""
         try:
             return self._in_background(lambda: Batch(self._client, self._logging(), deadline).log(activities))
@@ -103,7 +105,7 @@ class SalesforceConnector(Connector):
         """See `Connector.read_task`."""
         return self._in_background(lambda: self._having_tasks().read(task, deadline))
 
-    def update_task(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+    def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """See `Connector.update_task`. A task that somebody else has taken refuses to be claimed: `Rejected`."""
         return self._in_background(lambda: self._having_tasks().update(task, outcome, deadline))
 
@@ -113,7 +115,7 @@ class SalesforceConnector(Connector):
             return self.options.organization_id
         return self._translated(lambda: self._organization(deadline))
 
-    def probe(self, deadline: Deadline) -> Iterable[Finding]:
+    def probe(self, deadline: Deadline) -> Iterable[ProbeResult]:
         """See `Connector.probe`."""
         return list(Probe(self.options, self._client, self._schema, self._search, self._tasks, deadline).findings())
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from connectors.base import Abilities, ConnectorOptions, Problem, TemplateUse
+from connectors.base import Capabilities, ConnectorOptions, Problem, TemplateUse
 from connectors.expression import Template
 from connectors.salesforce.soql import where_fault
 from connectors.units import Duration
@@ -274,11 +274,11 @@ class SalesforceOptions(ConnectorOptions):
     activity: ActivityOptions | None = Field(None, description="How calls are kept")
     tasks: TasksOptions | None = Field(None, description="Tasks that ask for a call")
 
-    def abilities(self) -> Abilities:
+    def abilities(self) -> Capabilities:
         """Kinds without `key` are found by phone; those of one object can be saved."""
         kinds = self.records.items()
         fields = {kind: frozenset(one.fields) | BUILT_IN for kind, one in kinds if one.fields}
-        return Abilities(
+        return Capabilities(
             by_phone=frozenset(kind for kind, one in kinds if one.phones or not one.key),
             by_key=frozenset(kind for kind, one in kinds if one.key),
             saves=frozenset(kind for kind, one in kinds if len(one.all_objects) == 1),

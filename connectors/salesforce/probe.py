@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from connectors.base import ConnectorError, Deadline, Finding
+from connectors.base import ConnectorError, Deadline, ProbeResult
 from connectors.expression import Template
 from connectors.salesforce.client import Client
 from connectors.salesforce.faults import Refusal, as_error
@@ -32,17 +32,17 @@ class Probe:
         self._tasks = tasks
         self._deadline = deadline
 
-    def findings(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[ProbeResult]:
         """What was tried, one after another; without a session there is nothing more to try."""
         try:
             signed = self._client.signed(self._deadline)
         except (ConnectorError, Refusal) as error:
-            yield Finding("sign-in", False, str(as_error(error)))
+            yield ProbeResult("sign-in", False, str(as_error(error)))
             return
-        yield Finding("sign-in", True, f"signed in to {signed.access.instance}")
+        yield ProbeResult("sign-in", True, f"signed in to {signed.access.instance}")
         if self._options.login.way == "password":
-            yield Finding("sign-in", True, f"warning: SOAP login() with a password ends with {SOAP_ENDS}: change to "
-                          "client credentials before (docs/connectors/salesforce.md)")  # fmt: skip
+            yield ProbeResult("sign-in", True, f"warning: SOAP login() with a password ends with {SOAP_ENDS}: change "
+                          "to client credentials before (docs/connectors/salesforce.md)")  # fmt: skip
         yield from self._tried("version", self._version)
         for kind, options in self._options.records.items():
             yield from self._tried(f"records.{kind}", lambda kind=kind, options=options: self._records(kind, options))  # type: ignore[misc]  # defaults bind the loop's values
@@ -52,22 +52,22 @@ class Probe:
             yield from self._tried("tasks", self._tasks_found)
         yield from self._usage()
 
-    def _tried(self, what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    def _tried(self, what: str, look: Callable[[], Iterable[ProbeResult]]) -> Iterator[ProbeResult]:
         try:
             yield from look()
         except (ConnectorError, Refusal) as error:
-            yield Finding(what, False, str(as_error(error)))
+            yield ProbeResult(what, False, str(as_error(error)))
 
-    def _version(self) -> Iterator[Finding]:
+    def _version(self) -> Iterator[ProbeResult]:
         known = self._client.versions(self._deadline)
         ours = self._options.version
         newest = max(known, key=float, default="?")
         text = f"API version {ours}; the org's newest is {newest}"
-        yield Finding("version", ours in known, text if ours in known else f"{text}: this one it does not have")
+        yield ProbeResult("version", ours in known, text if ours in known else f"{text}: this one it does not have")
 
     # records
 
-    def _records(self, kind: str, options: RecordOptions) -> Iterator[Finding]:
+    def _records(self, kind: str, options: RecordOptions) -> Iterator[ProbeResult]:
         """Each name by itself, so that every fault is said; then one lookup, which also tries `where`."""
         infos = [info for name in options.all_objects if (info := self._schema.maybe(name, self._deadline))]
         seen = {info.name.lower() for info in infos}
@@ -75,7 +75,7 @@ class Probe:
         for name in absent:
             hint = meant(name, self._objects())
             text = f"there is no object {name}, or this user can't see it{hint}"
-            yield Finding(f"records.{kind}.objects", False, text)
+            yield ProbeResult(f"records.{kind}.objects", False, text)
         faults = list(self._names(kind, options, infos)) if infos else []
         yield from faults
         if not absent and not faults:
@@ -85,7 +85,7 @@ class Probe:
         body = self._client.read("sobjects", self._deadline) or {}
         return [str(one.get("name")) for one in body.get("sobjects", [])]
 
-    def _names(self, kind: str, options: RecordOptions, infos: list[ObjectInfo]) -> Iterator[Finding]:
+    def _names(self, kind: str, options: RecordOptions, infos: list[ObjectInfo]) -> Iterator[ProbeResult]:
         for name, paths in options.fields.items():
             found = [p for p in paths for info in infos if self._schema.path(info, p, self._deadline)]
             if not found:
@@ -99,10 +99,10 @@ class Probe:
             if field and not any(info.field(field) for info in infos):
                 yield self._absent(f"records.{kind}.{place}", field, infos)
 
-    def _absent(self, place: str, path: str, infos: list[ObjectInfo]) -> Finding:
+    def _absent(self, place: str, path: str, infos: list[ObjectInfo]) -> ProbeResult:
         names = " and ".join(info.name for info in infos)
         hint = next((hint for info in infos if (hint := self._path_meant(info, path))), "")
-        return Finding(place, False, f"{names}: no field {path}, or this user can't see it{hint}")
+        return ProbeResult(place, False, f"{names}: no field {path}, or this user can't see it{hint}")
 
     def _path_meant(self, info: ObjectInfo, path: str) -> str:
         """What was meant: by the first step that leads nowhere."""
@@ -115,16 +115,16 @@ class Probe:
         there = self._schema.maybe(link.references[0] if len(link.references) == 1 else "Name", self._deadline)
         return self._path_meant(there, rest) if there else ""
 
-    def _looked_up(self, kind: str, options: RecordOptions) -> Iterator[Finding]:
+    def _looked_up(self, kind: str, options: RecordOptions) -> Iterator[ProbeResult]:
         for plan in self._search.plans(kind, options, self._deadline):
             rows = self._client.query(plan.statement(limit=1).soql(), self._deadline)
             phones = f", phones: {', '.join(plan.phones)}" if plan.phones and not options.key else ""
             text = f"{plan.info.name}: can be read{'' if rows else ', though there is none yet'}{phones}"
-            yield Finding(f"records.{kind}", True, text)
+            yield ProbeResult(f"records.{kind}", True, text)
 
     # Tasks
 
-    def _activity(self) -> Iterator[Finding]:
+    def _activity(self) -> Iterator[ProbeResult]:
         options = self._options.activity
         if options is None:
             return
@@ -134,7 +134,7 @@ class Probe:
             field = info.field(options.external_id)
             ok = field is not None and field.external_id
             text = "calls are kept once by it" if ok else f"Task has no External Id field {options.external_id}"
-            yield Finding("activity.external_id", ok, text + ("" if ok else info.meant(options.external_id)))
+            yield ProbeResult("activity.external_id", ok, text + ("" if ok else info.meant(options.external_id)))
         yield from self._statuses("activity.status", [options.status])
         yield from self._owners(options.owners.values())
         if options.unknown_caller == "lead":
@@ -143,26 +143,26 @@ class Probe:
 
     def _writable(
         self, info: ObjectInfo, place: str, configured: dict[str, Template], ours: Iterable[str]
-    ) -> Iterator[Finding]:
+    ) -> Iterator[ProbeResult]:
         bad = False
         for name in [*configured, *ours]:
             field = info.field(name)
             if field is None or not field.createable:
                 bad = True
                 hint = info.meant(name) if field is None else ""
-                yield Finding(f"{place}.{name}", False, f"{info.name}.{name} can't be written by this user{hint}")
+                yield ProbeResult(f"{place}.{name}", False, f"{info.name}.{name} can't be written by this user{hint}")
         if not bad:
-            yield Finding(place, True, f"{info.name} can be written")
+            yield ProbeResult(place, True, f"{info.name} can be written")
 
-    def _statuses(self, place: str, wanted: Iterable[str | None]) -> Iterator[Finding]:
+    def _statuses(self, place: str, wanted: Iterable[str | None]) -> Iterator[ProbeResult]:
         statement = Statement(["ApiName", "IsClosed"], "TaskStatus")
         known = [str(row.get("ApiName")) for row in self._client.query(statement.soql(), self._deadline)]
         for status in sorted({one for one in wanted if one}):
             if status not in known:
                 text = f"the org has no Task status {status}{meant(status, known)}; it has {', '.join(known)}"
-                yield Finding(place, False, text)
+                yield ProbeResult(place, False, text)
 
-    def _owners(self, owners: Iterable[str]) -> Iterator[Finding]:
+    def _owners(self, owners: Iterable[str]) -> Iterator[ProbeResult]:
         wanted = {one[:15]: one for one in owners if one.startswith("005")}
         if not wanted:
             return
@@ -171,23 +171,23 @@ class Probe:
         active = {str(row["Id"])[:15] for row in rows}
         for short, whole in wanted.items():
             if short not in active:
-                yield Finding("activity.owners", False, f"{whole} is no active user")
+                yield ProbeResult("activity.owners", False, f"{whole} is no active user")
 
-    def _tasks_found(self) -> Iterator[Finding]:
+    def _tasks_found(self) -> Iterator[ProbeResult]:
         options = self._options.tasks
         if options is None or self._tasks is None:
             return
         reading = self._tasks.reading(self._deadline)
         statement = self._tasks.statement(reading, f"({options.where})", "IsClosed = false", limit=1)
         self._client.query(statement.soql(), self._deadline)
-        yield Finding("tasks", True, "tasks can be read")
+        yield ProbeResult("tasks", True, "tasks can be read")
         if options.update is None:
             yield from self._statuses("tasks.statuses", [options.status(one) for one in STATUSES])
         else:
             yield from self._writable(self._schema.object("Task", self._deadline), "tasks.update", options.update, ())
 
-    def _usage(self) -> Iterator[Finding]:
+    def _usage(self) -> Iterator[ProbeResult]:
         usage = self._client.day_use.last()
         if usage:
             text = f"{usage.used} of {usage.allowed} API requests of the last 24 hours are used"
-            yield Finding("usage", usage.used < usage.allowed * (1 - self._options.reserve), text)
+            yield ProbeResult("usage", usage.used < usage.allowed * (1 - self._options.reserve), text)

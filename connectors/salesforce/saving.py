@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from simple_salesforce.format import format_external_id
 
-from connectors.base import Ambiguous, Deadline, Misconfigured, Saved, TimedOut, Written
-from connectors.failures import Broken
+from connectors.base import Ambiguous, Deadline, Misconfigured, NewRecord, TimedOut, WriteResult
+from connectors.http.failures import Broken
 from connectors.salesforce.client import Client
 from connectors.salesforce.faults import Refusal
 from connectors.salesforce.options import SalesforceOptions
@@ -27,7 +27,7 @@ class Saving:
         self._schema = schema
         self._options = options
 
-    def save(self, saved: Saved, deadline: Deadline) -> Written:
+    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
         """See `Connector.save`. Raises `ConnectorError`, `Refusal`."""
         options = self._options.records.get(saved.kind)
         if options is None or len(options.all_objects) != 1:
@@ -48,20 +48,22 @@ class Saving:
             )
         return self._save_new(info, saved, body, deadline)
 
-    def _save_by_key(self, path: str, body: Mapping[str, Plain], deadline: Deadline) -> Written:
+    def _save_by_key(self, path: str, body: Mapping[str, Plain], deadline: Deadline) -> WriteResult:
         try:
             answer = self._client.write("PATCH", path, body, deadline)
         except Refusal as refusal:
             if not refusal.has("DUPLICATE_VALUE"):
                 raise
             answer = self._client.write("PATCH", path, body, deadline)  # somebody made it at the same moment
-        return Written(written_id(answer), created=bool(answer.get("created", True)))
+        return WriteResult(written_id(answer), created=bool(answer.get("created", True)))
 
-    def _save_new(self, info: ObjectInfo, saved: Saved, body: Mapping[str, Plain], deadline: Deadline) -> Written:
+    def _save_new(
+        self, info: ObjectInfo, saved: NewRecord, body: Mapping[str, Plain], deadline: Deadline
+    ) -> WriteResult:
         lost = (f"the answer to saving a {info.name} was lost: look whether it is there; "
                 f"records.{saved.kind}.external_id would make it sure")  # fmt: skip
         try:
-            return Written(written_id(self._client.write("POST", f"sobjects/{info.name}/", body, deadline)))
+            return WriteResult(written_id(self._client.write("POST", f"sobjects/{info.name}/", body, deadline)))
         except (Broken, TimedOut) as error:
             raise Ambiguous(lost, exchange=error.exchange) from error
         except Refusal as refusal:
@@ -83,7 +85,7 @@ class Saving:
         return bool(self._client.query(Statement(["Id"], info.name, where, "", 1).soql(), deadline))
 
 
-def _body(saved: Saved, info: ObjectInfo, paths: Mapping[str, str]) -> dict[str, Plain]:
+def _body(saved: NewRecord, info: ObjectInfo, paths: Mapping[str, str]) -> dict[str, Plain]:
     body: dict[str, Plain] = {}
     for name, value in saved.fields.items():
         field = info.field(paths.get(name, name))

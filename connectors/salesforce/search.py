@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.base import Context, Deadline, Misconfigured, Record, Wanted
+from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Record
 from connectors.phone import Phone, parse_all
 from connectors.salesforce.client import Client, Row
 from connectors.salesforce.faults import Refusal
@@ -51,7 +51,7 @@ class Search:
         self._options = options
         self._context = context
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> list[Record]:
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> list[Record]:
         """See `Connector.find`."""
         try:
             return self._find(wanted, deadline)
@@ -61,7 +61,7 @@ class Search:
             self._schema.forget(*self._options.records[wanted.kind].all_objects)
             raise
 
-    def _find(self, wanted: Wanted, deadline: Deadline) -> list[Record]:
+    def _find(self, wanted: LookupQuery, deadline: Deadline) -> list[Record]:
         options = self._options.records.get(wanted.kind)
         if options is None:
             raise Misconfigured(f"connector {self._name} has no records.{wanted.kind}")

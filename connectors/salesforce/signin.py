@@ -17,8 +17,8 @@ from simple_salesforce.exceptions import SalesforceAuthenticationFailed
 from simple_salesforce.login import SalesforceLogin
 
 from connectors.base import ConnectorError, Misconfigured, Unavailable
-from connectors.failures import passes, retry_after
-from connectors.http import Session
+from connectors.http.failures import passes, retry_after
+from connectors.http.session import Session
 from connectors.salesforce.options import SOAP_ENDS, Login
 
 _JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

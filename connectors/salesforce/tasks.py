@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from connectors.base import Context, Deadline, Misconfigured, Outcome, Rejected, Task, Written
+from connectors.base import Context, Deadline, Misconfigured, Rejected, Task, TaskOutcome, WriteResult
 from connectors.salesforce.client import Client, Row
 from connectors.salesforce.options import OPEN_STATUSES, TasksOptions
 from connectors.salesforce.schema import FieldInfo, ObjectInfo, Schema
@@ -56,10 +56,10 @@ class Tasks:
         rows = self._client.query(statement.soql(), deadline)
         return self._task(reading, rows[0]) if rows else None
 
-    def update(self, task: Task, outcome: Outcome, deadline: Deadline) -> Written:
+    def update(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """Write what became of it; told twice, it reads the same. Raises `ConnectorError`, `Refusal`."""
         if outcome.status not in self._options.on:
-            return Written(task.id, created=False)
+            return WriteResult(task.id, created=False)
         info = self._schema.object("Task", deadline)
         columns = [one for one in ("Id", "Status", "IsClosed", "Description") if info.field(one)]
         rows = self._client.query(Statement(columns, "Task", (f"Id = {_task_id(task.id)}",)).soql(), deadline)
@@ -71,7 +71,7 @@ class Tasks:
         body = self._body(task, outcome, rows[0], line, info)
         if body:
             self._client.write("PATCH", f"sobjects/Task/{rows[0]['Id']}", body, deadline)
-        return Written(str(rows[0]["Id"]), created=False)
+        return WriteResult(str(rows[0]["Id"]), created=False)
 
     def _check_free(self, row: Row, line: str) -> None:
         """Raise where a person, or another bridge, has the task already. Our own claim holds our line."""
@@ -81,7 +81,7 @@ class Tasks:
         if row.get("Status") == self._options.status("claimed") and not ours:
             raise Rejected("somebody else has taken the task in Salesforce meanwhile")
 
-    def _body(self, task: Task, outcome: Outcome, row: Row, line: str, info: ObjectInfo) -> dict[str, Plain]:
+    def _body(self, task: Task, outcome: TaskOutcome, row: Row, line: str, info: ObjectInfo) -> dict[str, Plain]:
         status = self._options.status(outcome.status)
         if self._options.update is not None:
             said = {"text": outcome.text, "status": status or outcome.status, "at": outcome.at,
@@ -103,7 +103,7 @@ class Tasks:
                 body[field.name] = made
         return body
 
-    def _default(self, outcome: Outcome, row: Row, line: str, info: ObjectInfo) -> dict[str, object]:
+    def _default(self, outcome: TaskOutcome, row: Row, line: str, info: ObjectInfo) -> dict[str, object]:
         wanted: dict[str, object] = {}
         if outcome.status not in OPEN_STATUSES:
             wanted["CallDisposition"] = outcome.text
@@ -179,7 +179,7 @@ def _moment(value: object, field: FieldInfo) -> object:
     return datetime.fromisoformat(value.replace("Z", "+00:00").replace("+0000", "+00:00"))
 
 
-def _line(outcome: Outcome, timezone: str) -> str:
+def _line(outcome: TaskOutcome, timezone: str) -> str:
     """What is added to Description: the same for the same outcome, however often it is told."""
     at = outcome.at if outcome.at.tzinfo else outcome.at.replace(tzinfo=UTC)
     call = f" ({outcome.idcall})" if outcome.idcall else ""

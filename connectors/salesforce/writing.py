@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from simple_salesforce.format import format_external_id
 
-from connectors.base import Activity, Context, Deadline, Misconfigured, Unavailable, Written
+from connectors.base import Activity, Context, Deadline, Misconfigured, Unavailable, WriteResult
 from connectors.salesforce.activity import Draft, draft, scope_of
 from connectors.salesforce.client import Client, Row
 from connectors.salesforce.faults import Refusal
@@ -57,7 +57,7 @@ class Writing:
         self.options = options
         self._context = context
 
-    def log(self, activity: Activity, deadline: Deadline) -> Written:
+    def log(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """See `Connector.log_activity`. Raises `ConnectorError`, `Refusal`, `ExpressionError`."""
         if activity.revision > 1 and activity.written_id:
             return self._update(
@@ -67,7 +67,7 @@ class Writing:
             return self._upsert(activity, self.options.external_id, deadline)
         found = self.existing([activity], deadline).get(activity.key)
         if found and activity.revision == 1:
-            return Written(found, created=False)
+            return WriteResult(found, created=False)
         made = self.draft(activity, deadline)
         if found:
             return self._update(Job(activity, made.correction(), found), deadline)
@@ -95,14 +95,14 @@ class Writing:
                 found[str(row.get("CallObject"))] = str(row["Id"])  # the oldest is last, and stays
         return found
 
-    def _upsert(self, activity: Activity, external_id: str, deadline: Deadline) -> Written:
+    def _upsert(self, activity: Activity, external_id: str, deadline: Deadline) -> WriteResult:
         fitting_key(self._schema.object("Task", deadline), external_id, activity.key)
         path = f"sobjects/Task/{format_external_id(external_id, activity.key)}"
         job = Job(activity, self.draft(activity, deadline))
         answer = _spared(job, lambda body: self._client.write("PATCH", path, body, deadline))
-        return Written(written_id(answer), created=bool(answer.get("created", True)))
+        return WriteResult(written_id(answer), created=bool(answer.get("created", True)))
 
-    def _create(self, job: Job, deadline: Deadline) -> Written:
+    def _create(self, job: Job, deadline: Deadline) -> WriteResult:
         try:
             answer = _spared(job, lambda body: self._client.write("POST", "sobjects/Task/", body, deadline))
         except Unavailable as error:
@@ -111,11 +111,11 @@ class Writing:
             if refusal.uncertain:
                 raise settling(refusal.error()) from refusal
             raise
-        return Written(written_id(answer))
+        return WriteResult(written_id(answer))
 
-    def _update(self, job: Job, deadline: Deadline) -> Written:
+    def _update(self, job: Job, deadline: Deadline) -> WriteResult:
         _spared(job, lambda body: self._client.write("PATCH", f"sobjects/Task/{job.record}", body, deadline))
-        return Written(job.record, created=False)
+        return WriteResult(job.record, created=False)
 
 
 def _spared(job: Job, send: Callable[[Mapping[str, Plain]], Row]) -> Row:

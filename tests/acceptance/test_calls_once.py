@@ -18,7 +18,8 @@ import pytest
 from bridge.simulator.ledger import Entry, Ledger
 from bridge.store import callbacks
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from tests.acceptance.platform import KEY, LINE, PASSWORD
 from tests.acceptance.processes import Bridge, free_port, wait_until_ready
 from tests.waiting import until

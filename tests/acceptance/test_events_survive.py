@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.simulator.calls import Call, Platform, Target
-from bridge.store.database import connect
+from bridge.store.schema import connect
 from bridge.store.tables import events
 from tests.acceptance.processes import Bridge, free_port, wait_until_ready
 from tests.waiting import until

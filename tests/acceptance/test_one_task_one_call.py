@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from bridge.callbacks import Callbacks, CallbackState
+from bridge.callbacks import CallbackService, CallbackState
 from bridge.config.load import load
 from bridge.queue import queue_for
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from connectors.base import Task
 from tests.acceptance import test_calls_once as calls
 from tests.acceptance.processes import Bridge, free_port
@@ -21,9 +22,9 @@ from tests.waiting import until
 TASKS = 60
 
 
-def _desk(database: Database, config: Path) -> Callbacks:
+def _desk(database: Database, config: Path) -> CallbackService:
     configuration = load(config).configuration
-    return Callbacks(database, queue_for(database), lambda: configuration, lambda: datetime.now(UTC))
+    return CallbackService(database, queue_for(database), lambda: configuration, lambda: datetime.now(UTC))
 
 
 @pytest.mark.timeout(120)

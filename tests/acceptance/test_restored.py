@@ -20,7 +20,7 @@ import requests
 from bridge.simulator.calls import Call, Platform, Target, new_sequence
 from bridge.store import callbacks
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
-from bridge.store.database import connect
+from bridge.store.schema import connect
 from tests.acceptance.platform import KEY, LINE, PASSWORD, serving
 from tests.acceptance.processes import Bridge, free_port, ready
 from tests.waiting import until

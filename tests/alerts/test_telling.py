@@ -13,7 +13,8 @@ import pytest
 from bridge.alerts import Alerts, channels
 from bridge.alerts.memory import SharedMemory
 from bridge.config.load import Loaded
-from bridge.store.database import connect, unprepared
+from bridge.store.database import unprepared
+from bridge.store.schema import connect
 from bridge.troubles import Look, Severity, Trouble, Troubles
 from tests.alerts.case import after, configured, trouble
 from tests.fakes.smtp import Mail, MailServer

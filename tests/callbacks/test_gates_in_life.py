@@ -12,7 +12,7 @@ import pytest
 
 from bridge.callbacks import CallbackState as State
 from bridge.config.load import load
-from bridge.service import Service
+from bridge.service.composition import Service
 from connectors.base import Task
 from tests.callbacks.world import MONDAY, World, world
 from tests.waiting import until

@@ -17,7 +17,7 @@ from bridge.callbacks import CallbackState as State
 from bridge.callbacks.campaigns import Campaigns
 from bridge.callbacks.rowfile import RowFile
 from bridge.config.load import load
-from bridge.service import Service
+from bridge.service.composition import Service
 from bridge.simulator.script import Reaction
 from bridge.store import deliveries
 from bridge.store.callbacks import key_of

@@ -11,7 +11,7 @@ import pytest
 from bridge.callbacks import CallbackState as State
 from bridge.config.load import load
 from bridge.queue.base import LINE
-from bridge.service import Service
+from bridge.service.composition import Service
 from bridge.simulator.script import Reaction
 from connectors.base import Task
 from tests.callbacks.world import LINE as NUMBER

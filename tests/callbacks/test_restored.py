@@ -12,17 +12,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, insert, select
 
-from bridge.callbacks import Callback, Callbacks, CallbackState
+from bridge.callbacks import Callback, CallbackService, CallbackState
 from bridge.callbacks.fence import Behind, Fence
 from bridge.config.load import load
 from bridge.queue import queue_for
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.script import Reaction
 from bridge.store import lineage
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.emissions import Mode
 from bridge.store.journal import Emission, Journal
 from bridge.store.privacy import forget
+from bridge.store.schema import connect
 from bridge.store.tables import callbacks, emission_states, meta
 from connectors.base import Task
 from tests.callbacks.world import LINE, MONDAY, World
@@ -264,7 +265,7 @@ class Host:
         folder.mkdir(exist_ok=True)
         configuration = load(config).configuration
         self.database, self.now = database, MONDAY
-        self.desk = Callbacks(database, queue_for(database), lambda: configuration, lambda: self.now)
+        self.desk = CallbackService(database, queue_for(database), lambda: configuration, lambda: self.now)
         self.journal = Journal(folder)
         self.fence = Fence(database, self.journal, self.desk.book, lambda: self.now)
 

@@ -13,24 +13,25 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
 
-from bridge import activities
-from bridge.activities import Activities
 from bridge.callbacks import Callback, CallbackFilter
 from bridge.callbacks.calling import Calling
 from bridge.callbacks.reports import KIND
-from bridge.calls import Folding
+from bridge.calls import activities
+from bridge.calls.activities import Activities
+from bridge.calls.folding import Folding
 from bridge.config.load import load
+from bridge.delivery.worker import Deliverer
 from bridge.infocaller.document import normalised
+from bridge.intake.inbox import Inbox
 from bridge.queue.base import ADVANCE, DELIVER, split_call_key
 from bridge.queue.sqlite import SqliteQueue
-from bridge.service import Current, Service
+from bridge.service.composition import Current, Service
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.outcomes import EmittedCall
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.events import Arrival
-from bridge.store.inbox import Inbox
+from bridge.store.schema import connect
 from bridge.store.tables import pokes
-from bridge.worker import Deliverer
 from connectors.base import Task
 from tests.waiting import until
 

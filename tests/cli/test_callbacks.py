@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from bridge.callbacks import Accepted, Callbacks, states
+from bridge.callbacks import Accepted, CallbackService, states
 from bridge.config.load import load
 from bridge.queue import queue_for
 from bridge.store import callbacks as store
 from bridge.store.callbacks import Change
-from bridge.store.database import connect
+from bridge.store.schema import connect
 from connectors.base import Task
 from tests.cli.conftest import Run
 
@@ -49,7 +49,7 @@ class Desk:
     def __init__(self, config: Path) -> None:
         self.database = connect("sqlite:///bridge.db", config.parent)
         configuration = load(config).configuration
-        self.callbacks = Callbacks(self.database, queue_for(self.database), lambda: configuration, _now)
+        self.callbacks = CallbackService(self.database, queue_for(self.database), lambda: configuration, _now)
 
     def accept(self, id_: str, phone: str = "600111222", source: str = "web") -> Accepted:
         return self.callbacks.accept(source, Task(id_, {"id": id_, "phone": phone}))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bridge.callbacks.emitter import Emitter, Sent
 from bridge.config.emission import Emission
-from bridge.emitter import Emitter, Sent
 from bridge.infocaller.emission import EmissionRequest
 from bridge.infocaller.results import Consequence
 from tests.cli.conftest import CONFIGURATION, Run

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bridge import saves
-from bridge.store.database import connect
+from bridge.delivery import saves
+from bridge.intake.inbox import store
 from bridge.store.deliveries import NewDelivery
-from bridge.store.inbox import store
+from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from tests.cli.conftest import CONFIGURATION, Run
 from tests.fakes.connector import Handheld

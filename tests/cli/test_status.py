@@ -11,8 +11,9 @@ import pytest
 
 from bridge.store import callbacks, emissions, overview
 from bridge.store.callbacks import CallbackState
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.emissions import Kind
+from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from bridge.store.tables import meta
 from connectors.base import Ambiguous, Misconfigured, Unavailable

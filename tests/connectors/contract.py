@@ -35,13 +35,13 @@ from connectors.base import (
     ConnectorOptions,
     Context,
     Deadline,
-    Outcome,
+    LookupQuery,
+    NewRecord,
     Record,
-    Saved,
     Task,
+    TaskOutcome,
     TimedOut,
     Unavailable,
-    Wanted,
 )
 from connectors.phone import HIDDEN, Phone, parse
 
@@ -235,11 +235,11 @@ class ConnectorContract:
             yield open_it
 
     def by_phone(self, harness: Harness, connector: Connector, phone: Phone, *, newest: bool = False) -> list[Record]:
-        wanted = Wanted(harness.contact, phone=phone, newest=newest)
+        wanted = LookupQuery(harness.contact, phone=phone, newest=newest)
         return list(connector.find(wanted, Deadline.after(GENEROUS)))
 
     def by_key(self, harness: Harness, connector: Connector, key: str) -> list[Record]:
-        return list(connector.find(Wanted(harness.order, key=key), Deadline.after(GENEROUS)))
+        return list(connector.find(LookupQuery(harness.order, key=key), Deadline.after(GENEROUS)))
 
     # finding
 
@@ -411,7 +411,7 @@ class ConnectorContract:
         harness.hang()
         begun = time.monotonic()
         with pytest.raises(TimedOut) as raised:
-            connector.find(Wanted(harness.contact, phone=parse("600112233", "ES")), Deadline.after(0.5))
+            connector.find(LookupQuery(harness.contact, phone=parse("600112233", "ES")), Deadline.after(0.5))
         seen.error(raised.value)
         assert time.monotonic() - begun < GENEROUS  # the CRM itself hangs for longer than that
 
@@ -439,7 +439,7 @@ class ConnectorContract:
         def ask() -> None:
             with permit, contextlib.closing(open_connector(harness, tmp_path, seen, waiting)) as connector:
                 with contextlib.suppress(TimedOut):
-                    connector.find(Wanted(harness.contact, phone=parse("600112233", "ES")), Deadline.after(2.0))
+                    connector.find(LookupQuery(harness.contact, phone=parse("600112233", "ES")), Deadline.after(2.0))
                 ended.append(True)
 
         asking = threading.Thread(target=ask)
@@ -458,7 +458,7 @@ class ConnectorContract:
         if connector.immediate:
             pytest.skip("it answers from memory")
         with pytest.raises(TimedOut) as raised:
-            connector.find(Wanted(harness.contact, phone=parse("600112233", "ES")), Deadline.after(-1))
+            connector.find(LookupQuery(harness.contact, phone=parse("600112233", "ES")), Deadline.after(-1))
         seen.error(raised.value)
 
     # writing
@@ -471,12 +471,12 @@ class ConnectorContract:
         harness.load()
         connector = opened()
         fields = harness.survey_fields("+34600112233", "9")
-        first = connector.save(Saved(harness.survey, "call-1", fields), Deadline.after(GENEROUS))
+        first = connector.save(NewRecord(harness.survey, "call-1", fields), Deadline.after(GENEROUS))
         assert first.created
-        again = connector.save(Saved(harness.survey, "call-1", fields, attempt=2), Deadline.after(GENEROUS))
+        again = connector.save(NewRecord(harness.survey, "call-1", fields, attempt=2), Deadline.after(GENEROUS))
         assert not again.created
         assert again.id == first.id
-        connector.save(Saved(harness.survey, "call-2", fields), Deadline.after(GENEROUS))
+        connector.save(NewRecord(harness.survey, "call-2", fields), Deadline.after(GENEROUS))
         assert [row["phone"] for row in harness.saved()] == ["+34600112233"] * 2
         assert [row["score"] for row in harness.saved()] == ["9"] * 2
 
@@ -487,8 +487,8 @@ class ConnectorContract:
             pytest.skip("saves nothing")
         harness.load()
         fields = harness.survey_fields("+34600112233", "9")
-        opened().save(Saved(harness.survey, "call-1", fields), Deadline.after(GENEROUS))
-        opened().save(Saved(harness.survey, "call-1", fields, attempt=2), Deadline.after(GENEROUS))
+        opened().save(NewRecord(harness.survey, "call-1", fields), Deadline.after(GENEROUS))
+        opened().save(NewRecord(harness.survey, "call-1", fields, attempt=2), Deadline.after(GENEROUS))
         assert len(harness.saved()) == 1
 
     def test_simultaneous_tries_under_one_key_save_one_record(
@@ -501,7 +501,7 @@ class ConnectorContract:
         fields = harness.survey_fields("+34600112233", "9")
 
         def save(number: int) -> None:
-            saved = Saved(harness.survey, f"call-{number % 5}", fields, attempt=1 + number // 5)
+            saved = NewRecord(harness.survey, f"call-{number % 5}", fields, attempt=1 + number // 5)
             connectors[number % 2].save(saved, Deadline.after(GENEROUS))
 
         with ThreadPoolExecutor(8) as pool:
@@ -513,7 +513,7 @@ class ConnectorContract:
             pytest.skip("saves nothing")
         harness.load()
         score = 'Peña €“O\'Brien” & Sons <UK>;\tone\nline, "two"'
-        opened().save(Saved(harness.survey, "call-1", harness.survey_fields("", score)), Deadline.after(GENEROUS))
+        opened().save(NewRecord(harness.survey, "call-1", harness.survey_fields("", score)), Deadline.after(GENEROUS))
         assert [row["score"] for row in harness.saved()] == [score]
 
     def test_a_save_whose_answer_was_lost_is_not_doubled(
@@ -523,7 +523,7 @@ class ConnectorContract:
         connector = opened()
         if not (harness.can_save and harness.lose_answer()):
             pytest.skip("no answer to lose")
-        saved = Saved(harness.survey, "call-1", harness.survey_fields("+34600112233", "9"))
+        saved = NewRecord(harness.survey, "call-1", harness.survey_fields("+34600112233", "9"))
         with pytest.raises((Unavailable, TimedOut)) as raised:
             connector.save(saved, Deadline.after(GENEROUS))
         seen.error(raised.value)
@@ -631,7 +631,7 @@ class ConnectorContract:
         again = connector.read_task(task, Deadline.after(GENEROUS))
         assert again is not None
         assert again.id == first
-        told = Outcome("answered", "Contestada", datetime(2024, 5, 2, 10, tzinfo=UTC), idcall="9", seconds=35)
+        told = TaskOutcome("answered", "Contestada", datetime(2024, 5, 2, 10, tzinfo=UTC), idcall="9", seconds=35)
         connector.update_task(task, told, Deadline.after(GENEROUS))
         connector.update_task(task, told, Deadline.after(GENEROUS))
         assert len(harness.outcomes(first)) == 1

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Context, Deadline, Record, Wanted
-from connectors.csvfile import CsvConnector
-from connectors.csvoptions import CsvOptions
+from connectors.base import Context, Deadline, LookupQuery, Record
+from connectors.csv.connector import CsvConnector
+from connectors.csv.options import CsvOptions
 from connectors.phone import parse
 
 PEOPLE = {"contact": {"file": "contacts.csv", "phones": ["phone"]}}
@@ -44,7 +44,7 @@ def connector(
 
 
 def found(opened: CsvConnector, phone: str = "600112233", *, newest: bool = False) -> list[Record]:
-    wanted = Wanted("contact", phone=parse(phone, "ES"), newest=newest)
+    wanted = LookupQuery("contact", phone=parse(phone, "ES"), newest=newest)
     return list(opened.find(wanted, Deadline.after(SOON)))
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Context, Deadline, Record, Wanted
+from connectors.base import Context, Deadline, LookupQuery, Record
 from connectors.phone import parse
 from connectors.rest import RestConnector, RestOptions
 from tests.fakes.rest_crm import RestCrm, customer, order
@@ -99,14 +99,14 @@ class Opened:
         self.connector = RestConnector("crm", RestOptions.model_validate(options), given)
 
     def contacts(self, number: str = "600112233", seconds: float = GENEROUS, **more: Any) -> list[Record]:
-        wanted = Wanted("contact", phone=parse(number, "ES"), **more)
+        wanted = LookupQuery("contact", phone=parse(number, "ES"), **more)
         return list(self.connector.find(wanted, Deadline.after(seconds)))
 
     def names(self, number: str = "600112233") -> list[object]:
         return [record.fields["name"] for record in self.contacts(number)]
 
     def orders(self, key: str, **more: Any) -> list[Record]:
-        return list(self.connector.find(Wanted("order", key=key, **more), Deadline.after(GENEROUS)))
+        return list(self.connector.find(LookupQuery("order", key=key, **more), Deadline.after(GENEROUS)))
 
 
 def filled(crm: RestCrm) -> RestCrm:

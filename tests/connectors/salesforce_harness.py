@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from connectors.base import Activity, Connector, Context, Deadline, Record, Wanted
+from connectors.base import Activity, Connector, Context, Deadline, LookupQuery, Record
 from connectors.phone import parse
 from connectors.salesforce import SalesforceConnector, SalesforceOptions
 from tests.connectors.contract import Contact, Harness, Order
@@ -53,12 +53,12 @@ def opened(fake: FakeSalesforce, folder: Path, context: Mapping[str, Any] | None
 
 
 def by_phone(connector: Connector, phone: str, kind: str = "contact", seconds: float = LONG) -> list[Record]:
-    wanted = Wanted(kind, phone=parse(phone, "ES"))
+    wanted = LookupQuery(kind, phone=parse(phone, "ES"))
     return list(connector.find(wanted, Deadline.after(seconds)))
 
 
 def by_key(connector: Connector, key: str, kind: str = "order", seconds: float = LONG) -> list[Record]:
-    return list(connector.find(Wanted(kind, key=key), Deadline.after(seconds)))
+    return list(connector.find(LookupQuery(kind, key=key), Deadline.after(seconds)))
 
 
 def log(connector: Connector, call: Activity) -> Any:

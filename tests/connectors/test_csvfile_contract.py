@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.csvfile import CsvConnector
-from connectors.csvoptions import CsvOptions
+from connectors.csv.connector import CsvConnector
+from connectors.csv.options import CsvOptions
 from tests.connectors.contract import ConnectorContract, Contact, Harness, Order
 
 

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.base import Deadline, Problem
-from connectors.csvfile import CsvConnector
+from connectors.csv.connector import CsvConnector
 from tests.connectors.csvcase import SOON, connector, options
 
 

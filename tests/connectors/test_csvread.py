@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors import csvread
 from connectors.base import ConnectorError, Misconfigured, Unavailable
+from connectors.csv import reading as csvread
 from tests.connectors.csvcase import PEOPLE, connector, found, names
 
 BODY = "name;phone;note\nPeña;600112233;one\nMüller;911222333;two\n"

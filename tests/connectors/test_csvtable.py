@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import Context, Deadline, Misconfigured, Unavailable, Wanted
-from connectors.csvfile import CsvConnector
-from connectors.csvtable import SMALL
+from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Unavailable
+from connectors.csv.connector import CsvConnector
+from connectors.csv.table import SMALL
 from connectors.phone import HIDDEN
 from tests.connectors.contract import eventually
 from tests.connectors.csvcase import PEOPLE, SOON, connector, found, names, options
@@ -241,7 +241,7 @@ def test_a_large_file_is_read_by_another_process_and_looked_up_alike(contacts: P
     tables = {"contact": PEOPLE["contact"] | {"key": "id"}}
     with connector(contacts.parent, tables=tables) as opened:
         assert names(opened, "600139999") == ["First 39999"]
-        [record] = opened.find(Wanted("contact", key="00077"), Deadline.after(SOON))
+        [record] = opened.find(LookupQuery("contact", key="00077"), Deadline.after(SOON))
         assert (record.fields["name"], record.id) == ("First 77", "00077")
         large(contacts, "Second")
         eventually(lambda: names(opened, "600100000") == ["Second 0"], "the new content")
@@ -340,15 +340,15 @@ def test_processes_that_start_at_once_share_one_index(contacts: Path) -> None:
 def test_hidden_and_empty_numbers_and_keys_find_nothing(contacts: Path) -> None:
     contacts.write_text("id,name,phone\n,Nobody,X\n,Nothing,\n")
     with connector(contacts.parent, tables={"contact": PEOPLE["contact"] | {"key": "id"}}) as opened:
-        assert list(opened.find(Wanted("contact", phone=HIDDEN), Deadline.after(SOON))) == []
-        assert list(opened.find(Wanted("contact", key="  "), Deadline.after(SOON))) == []
+        assert list(opened.find(LookupQuery("contact", phone=HIDDEN), Deadline.after(SOON))) == []
+        assert list(opened.find(LookupQuery("contact", key="  "), Deadline.after(SOON))) == []
 
 
 def test_keys_that_share_a_checksum_are_told_apart(contacts: Path) -> None:
     contacts.write_text("id,name\nplumless,Ana\nbuckeroo,Eva\n")  # the CRC-32 of both is the same
     with connector(contacts.parent, tables={"contact": {"file": "contacts.csv", "key": "id"}}) as opened:
         for key, name in (("plumless", "Ana"), ("buckeroo", "Eva")):
-            [record] = opened.find(Wanted("contact", key=key), Deadline.after(SOON))
+            [record] = opened.find(LookupQuery("contact", key=key), Deadline.after(SOON))
             assert record.fields["name"] == name
 
 
@@ -380,9 +380,9 @@ def test_a_row_with_one_number_twice_is_found_once(contacts: Path) -> None:
 def test_a_table_that_is_not_looked_up_says_so(contacts: Path) -> None:
     with connector(contacts.parent) as opened:
         with pytest.raises(Misconfigured, match="robinson"):
-            opened.find(Wanted("robinson", key="1"), Deadline.after(SOON))
+            opened.find(LookupQuery("robinson", key="1"), Deadline.after(SOON))
         with pytest.raises(Misconfigured, match="no key"):
-            opened.find(Wanted("contact", key="1"), Deadline.after(SOON))
+            opened.find(LookupQuery("contact", key="1"), Deadline.after(SOON))
 
 
 def test_closing_in_the_middle_of_a_load_ends_it(contacts: Path) -> None:

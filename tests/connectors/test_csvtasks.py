@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.base import ClaimedElsewhere, Deadline, Outcome, Task, Unavailable
-from connectors.csvfile import CsvConnector
+from connectors.base import ClaimedElsewhere, Deadline, Task, TaskOutcome, Unavailable
+from connectors.csv.connector import CsvConnector
 from tests.connectors.contract import eventually
 from tests.connectors.csvcase import SOON, connector, options, table
 
@@ -29,7 +29,7 @@ def listed(opened: CsvConnector) -> list[str]:
 
 
 def tell(opened: CsvConnector, task: str, status: str, idcall: str | None = None) -> bool:
-    outcome = Outcome(status, status.title(), AT, idcall=idcall, seconds=35)
+    outcome = TaskOutcome(status, status.title(), AT, idcall=idcall, seconds=35)
     return opened.update_task(Task(task, {}), outcome, Deadline.after(SOON)).created
 
 
@@ -200,7 +200,7 @@ def claimed(folder: Path, whose: str, at: datetime = AT, others: tuple[str, ...]
         try:
             if opened.read_task(Task("1", {}), Deadline.after(SOON)) is None:
                 return False
-            opened.update_task(Task("1", {}), Outcome("claimed", "now", at), Deadline.after(SOON))
+            opened.update_task(Task("1", {}), TaskOutcome("claimed", "now", at), Deadline.after(SOON))
         except ClaimedElsewhere:
             return False
         return True

@@ -20,9 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connectors.base import Deadline, Misconfigured, Record, Rejected, Saved, TimedOut, Unavailable
-from connectors.csvfile import CsvConnector
-from connectors.csvwrite import Output, cell, plain
+from connectors.base import Deadline, Misconfigured, NewRecord, Record, Rejected, TimedOut, Unavailable
+from connectors.csv.connector import CsvConnector
+from connectors.csv.output import Output, cell, plain
 from connectors.phone import parse
 from tests.connectors.contract import activity, eventually
 from tests.connectors.csvcase import SOON, connector, names, table
@@ -31,7 +31,7 @@ KEPT: dict[str, Any] = {"tables": {"survey": {"file": "survey.csv"}}, "activitie
 
 
 def save(opened: CsvConnector, key: str, kind: str = "survey", attempt: int = 1, **fields: object) -> bool:
-    return opened.save(Saved(kind, key, fields, attempt), Deadline.after(SOON)).created
+    return opened.save(NewRecord(kind, key, fields, attempt), Deadline.after(SOON)).created
 
 
 def test_the_columns_of_activities_are_the_documented_ones(tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 def test_a_field_may_not_pose_as_the_key(tmp_path: Path) -> None:
     with connector(tmp_path, **KEPT) as opened, pytest.raises(Rejected, match="bridge_key"):
-        opened.save(Saved("survey", "k", {"bridge_key": "other"}), Deadline.after(SOON))
+        opened.save(NewRecord("survey", "k", {"bridge_key": "other"}), Deadline.after(SOON))
 
 
 # people have the file meanwhile
@@ -465,7 +465,7 @@ def test_a_lock_that_somebody_keeps_is_waited_for_until_the_deadline(tmp_path: P
         assert other.stdin
         assert other.stdout.readline() == "locked\n"
         with pytest.raises(TimedOut):
-            opened.save(Saved("survey", "k1", {}), Deadline.after(0.1))
+            opened.save(NewRecord("survey", "k1", {}), Deadline.after(0.1))
         other.stdin.close()
         assert save(opened, "k1")
 
@@ -511,5 +511,5 @@ def test_forgetting_nobody_touches_nothing(tmp_path: Path) -> None:
 
 def test_nothing_is_written_after_the_deadline(tmp_path: Path) -> None:
     with connector(tmp_path, **KEPT) as opened, pytest.raises((TimedOut, Unavailable)):
-        opened.save(Saved("survey", "k1", {}), Deadline.after(-1))
+        opened.save(NewRecord("survey", "k1", {}), Deadline.after(-1))
     assert not (tmp_path / "survey.csv").exists()

@@ -14,8 +14,8 @@ import pytest
 import requests
 
 from connectors.base import Context, Deadline, Misconfigured, TimedOut, Unavailable
-from connectors.http import Session, within
-from connectors.transport import certificates
+from connectors.http.session import Session, within
+from connectors.http.transport import certificates
 from tests.fakes.rest_crm import RestCrm
 from tests.fakes.salesforce.tls import server_files
 

@@ -57,6 +57,6 @@ def test_a_broken_plug_in_is_named_and_the_others_go_on(value: str, reason: str)
 
 
 def test_a_name_that_is_taken_stays_with_the_first() -> None:
-    registry = load([point("good", "Good"), point("good", "connectors.csvfile:CsvConnector")])
+    registry = load([point("good", "Good"), point("good", "connectors.csv.connector:CsvConnector")])
     assert "good" in registry.classes or "good" in registry.broken
     assert registry.connector("good") is Good

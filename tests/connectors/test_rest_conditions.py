@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Finding, Misconfigured, Rejected, Unavailable
+from connectors.base import Deadline, Misconfigured, ProbeResult, Rejected, Unavailable
 from connectors.rest import RestOptions
 from tests.connectors.rest_case import GENEROUS, Opened, filled, opened, section
 from tests.connectors.test_rest_writing import log, outcome
@@ -25,7 +25,7 @@ def tasks(**changed: Any) -> dict[str, Any]:
     return {**section("http://x")["tasks"], **changed}
 
 
-def probed(one: Opened) -> Mapping[str, Finding]:
+def probed(one: Opened) -> Mapping[str, ProbeResult]:
     return {finding.what: finding for finding in one.connector.probe(Deadline.after(GENEROUS))}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from connectors.base import Deadline, Outcome, Saved
+from connectors.base import Deadline, NewRecord, TaskOutcome
 from connectors.rest import RestOptions
 from connectors.rest.presets import merged
 from tests.connectors.contract import activity
@@ -75,11 +75,11 @@ def test_the_tutorials_mapping_works(crm: RestCrm) -> None:
     assert [(row["subject"], row["customer"], row["seconds"]) for row in crm.store.calls] == [("Corregida", 2, 35)]
     [waiting] = connector.tasks(SOON)
     assert waiting.fields["due"] == datetime(2024, 5, 2, 10, tzinfo=UTC)
-    connector.update_task(waiting, Outcome("claimed", "Tomada", datetime.now(UTC)), SOON)
+    connector.update_task(waiting, TaskOutcome("claimed", "Tomada", datetime.now(UTC)), SOON)
     assert connector.read_task(waiting, SOON) == waiting
-    connector.update_task(waiting, Outcome("answered", "Contestada", datetime.now(UTC)), SOON)
+    connector.update_task(waiting, TaskOutcome("answered", "Contestada", datetime.now(UTC)), SOON)
     assert crm.store.tasks[0]["told"] == ["working", "done"]
-    connector.save(Saved("survey", "call-1", {"phone": "+34600112233", "score": "9"}), SOON)
-    assert not connector.save(Saved("survey", "call-1", {}, attempt=2), SOON).created
+    connector.save(NewRecord("survey", "call-1", {"phone": "+34600112233", "score": "9"}), SOON)
+    assert not connector.save(NewRecord("survey", "call-1", {}, attempt=2), SOON).created
     assert [finding for finding in connector.probe(SOON) if not finding.ok] == []
     connector.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Misconfigured, TimedOut, Unavailable, Wanted
+from connectors.base import Deadline, LookupQuery, Misconfigured, TimedOut, Unavailable
 from connectors.phone import parse
 from connectors.rest.finding import numbers
 from connectors.rest.values import JmesPath
@@ -318,7 +318,7 @@ def test_an_error_inside_an_answer_is_one(crm: RestCrm) -> None:
     records = {"order": {"search": {"path": "/order/{{ key }}"}}}
     with opened(crm, records=records, error=rule) as crm_:
         with pytest.raises(Unavailable, match="too busy"):
-            crm_.connector.find(Wanted("order", key="1"), Deadline.after(0.5))
+            crm_.connector.find(LookupQuery("order", key="1"), Deadline.after(0.5))
         crm.store.orders[0]["fault"]["busy"] = False
         with pytest.raises(Misconfigured, match="too busy"):
             crm_.orders("1")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import ConnectorError, Context, Deadline, Misconfigured, TimedOut, Unavailable, Wanted
+from connectors.base import ConnectorError, Context, Deadline, LookupQuery, Misconfigured, TimedOut, Unavailable
 from connectors.rest.building import Credentials
 from connectors.rest.signin import Fetched, SignedIn, lasting
 from tests.connectors.rest_case import CALLER, Opened, opened
@@ -294,5 +294,5 @@ def context(tmp_path: Any) -> Context:
 
 def test_a_lookup_without_a_kind_is_refused(crm: RestCrm) -> None:
     with opened(crm) as crm_, pytest.raises(Misconfigured, match="can't look up thing"):
-        crm_.connector.find(Wanted("thing", phone=CALLER), Deadline.after(5))
+        crm_.connector.find(LookupQuery("thing", phone=CALLER), Deadline.after(5))
     assert isinstance(crm_, Opened)

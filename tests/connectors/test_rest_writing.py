@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Misconfigured, Outcome, Record, Rejected, Saved, Task, Unavailable
+from connectors.base import Deadline, Misconfigured, NewRecord, Record, Rejected, Task, TaskOutcome, Unavailable
 from connectors.rest.options import Dates
 from connectors.rest.tasks import moment
 from tests.connectors.contract import activity
@@ -27,8 +27,8 @@ def tasks(**changed: Any) -> dict[str, Any]:
     return {**section("http://x")["tasks"], **changed}
 
 
-def outcome(status: str = "answered", **more: Any) -> Outcome:
-    return Outcome(status, "Contestada", datetime(2024, 5, 2, 10, tzinfo=UTC), **more)
+def outcome(status: str = "answered", **more: Any) -> TaskOutcome:
+    return TaskOutcome(status, "Contestada", datetime(2024, 5, 2, 10, tzinfo=UTC), **more)
 
 
 def log(crm_: Opened, **changed: Any) -> Any:
@@ -186,7 +186,7 @@ def test_a_correction_that_is_not_described_is_refused(crm: RestCrm) -> None:
 
 def test_a_saved_record_reads_its_values_and_its_key(crm: RestCrm) -> None:
     with opened(crm) as crm_:
-        saved = Saved("survey", "call-1", {"phone": "+34600112233", "score": 9})
+        saved = NewRecord("survey", "call-1", {"phone": "+34600112233", "score": 9})
         assert crm_.connector.save(saved, SOON).created
         assert not crm_.connector.save(replace(saved, attempt=2), SOON).created
     assert crm.store.surveys == [{"key": "call-1", "phone": "+34600112233", "score": 9, "id": 1}]
@@ -195,7 +195,7 @@ def test_a_saved_record_reads_its_values_and_its_key(crm: RestCrm) -> None:
 def test_a_bare_id_is_an_answer(crm: RestCrm) -> None:
     records = {"survey": {"create": {"path": "/surveys", "json": {"key": "{{ key }}"}, "id": "id"}}}
     with opened(crm, records=records) as crm_:
-        assert crm_.connector.save(Saved("survey", "k", {}), SOON).id == "1"
+        assert crm_.connector.save(NewRecord("survey", "k", {}), SOON).id == "1"
 
 
 # tasks

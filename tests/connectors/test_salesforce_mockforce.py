@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Context, Deadline, Wanted
+from connectors.base import Context, Deadline, LookupQuery
 from connectors.salesforce import SalesforceConnector, SalesforceOptions
 from tests.connectors.contract import activity
 from tests.connectors.salesforce_harness import RECORDS, by_key, log
@@ -61,7 +61,7 @@ def test_a_record_is_found_by_its_key_after_each_sign_in(tmp_path: Path, way: st
         for number in ("7", "8"):
             org.create("Order", {"OrderNumber": number, "Status": f"status {number}", "CreatedDate": number})
         assert [one.fields["status"] for one in by_key(connector, "7")] == ["status 7"]
-        assert connector.find(Wanted("order", key="9"), Deadline.after(30)) == []
+        assert connector.find(LookupQuery("order", key="9"), Deadline.after(30)) == []
 
     before_mockforce(tmp_path, work, way)
 

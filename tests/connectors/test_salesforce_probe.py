@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors.base import Deadline, Finding
+from connectors.base import Deadline, ProbeResult
 from connectors.salesforce import SalesforceOptions
 from tests.connectors.salesforce_harness import RECORDS, opened, options
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce.tls import jwt_pair
 
 
-def probed(fake: FakeSalesforce, folder: Path, **changed: Any) -> Sequence[Finding]:
+def probed(fake: FakeSalesforce, folder: Path, **changed: Any) -> Sequence[ProbeResult]:
     with opened(fake, folder, **changed) as connector:
         return list(connector.probe(Deadline.after(30)))
 
 
-def bad(findings: Sequence[Finding]) -> dict[str, str]:
+def bad(findings: Sequence[ProbeResult]) -> dict[str, str]:
     return {finding.what: finding.text for finding in findings if not finding.ok}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Context, Deadline, Misconfigured, Rejected, TimedOut, Unavailable, Wanted
+from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Rejected, TimedOut, Unavailable
 from connectors.phone import Phone, parse
 from connectors.salesforce.soql import escape_term, like_digits, quoted, spellings, where_fault
 from tests.connectors.contract import eventually
@@ -135,7 +135,7 @@ def test_a_phone_in_a_text_field_is_searched_in_all_fields(fake: FakeSalesforce,
 @pytest.mark.parametrize("phone", [Phone("X", hidden=True), Phone("nonsense"), Phone("")])
 def test_what_is_no_number_is_not_found_and_nobody_is_asked(fake: FakeSalesforce, tmp_path: Path, phone: Phone) -> None:
     with opened(fake, tmp_path) as connector:
-        assert connector.find(Wanted("contact", phone=phone), Deadline.after(30)) == []
+        assert connector.find(LookupQuery("contact", phone=phone), Deadline.after(30)) == []
     assert fake.seen == []
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Connector, Deadline, Misconfigured, Outcome, Rejected, Task
+from connectors.base import Connector, Deadline, Misconfigured, Rejected, Task, TaskOutcome
 from tests.connectors.salesforce_harness import opened
 from tests.fakes.salesforce import FakeSalesforce
 
 AT = datetime(2024, 5, 2, 8, 0, tzinfo=UTC)
 WHERE = "Status = 'Not Started' AND Type = 'Callback'"
-CLAIMED = Outcome("claimed", "Bridge one is calling", AT)
-ANSWERED = Outcome("answered", "Contestada, 35 s", AT, idcall="9", seconds=35)
+CLAIMED = TaskOutcome("claimed", "Bridge one is calling", AT)
+ANSWERED = TaskOutcome("answered", "Contestada, 35 s", AT, idcall="9", seconds=35)
 
 
 def add(fake: FakeSalesforce, **fields: Any) -> str:
@@ -30,7 +30,7 @@ def read(connector: Connector, task: Task) -> Task | None:
     return connector.read_task(task, Deadline.after(30))
 
 
-def tell(connector: Connector, task: Task, outcome: Outcome) -> None:
+def tell(connector: Connector, task: Task, outcome: TaskOutcome) -> None:
     connector.update_task(task, outcome, Deadline.after(30))
 
 
@@ -128,7 +128,7 @@ def test_a_second_bridge_can_not_claim_what_another_has(fake: FakeSalesforce, tm
         assert listed(two) == [task]
         tell(one, task, CLAIMED)
         with pytest.raises(Rejected, match="somebody else has taken"):
-            tell(two, task, Outcome("claimed", "Bridge two is calling", AT))
+            tell(two, task, TaskOutcome("claimed", "Bridge two is calling", AT))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_the_orgs_own_words_are_used_and_none_leaves_the_status(fake: FakeSalesf
         row = fake.org.rows[made[:15]]
         seen = []
         for status in ("claimed", "busy", "no_answer"):
-            tell(connector, task, Outcome(status, status, AT))
+            tell(connector, task, TaskOutcome(status, status, AT))
             seen.append(row["Status"])
     assert seen == ["Waiting on someone else", "Waiting on someone else", "Deferred"]
 

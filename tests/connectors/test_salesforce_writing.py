@@ -20,12 +20,12 @@ from connectors.base import (
     ConnectorError,
     Deadline,
     Misconfigured,
+    NewRecord,
     Record,
     Rejected,
-    Saved,
     TimedOut,
     Unavailable,
-    Written,
+    WriteResult,
 )
 from connectors.phone import HIDDEN, parse
 from connectors.salesforce.values import CUT, cut, plain
@@ -45,8 +45,8 @@ def task(fake: FakeSalesforce) -> dict[str, Any]:
     return row
 
 
-def log_all(connector: Any, calls: Sequence[Activity]) -> Sequence[Written | ConnectorError]:
-    made: Sequence[Written | ConnectorError] = connector.log_activities(calls, Deadline.after(30))
+def log_all(connector: Any, calls: Sequence[Activity]) -> Sequence[WriteResult | ConnectorError]:
+    made: Sequence[WriteResult | ConnectorError] = connector.log_activities(calls, Deadline.after(30))
     return made
 
 
@@ -66,7 +66,7 @@ def test_a_call_becomes_a_task_with_the_fields_of_a_call(
         call = {"vars": {"CAMPANA": "Otoño"}}
         written = log(connector, activity(contact=contact, found=found, call=call, fields={"Priority": "High"}))
     row = task(fake)
-    assert written == Written(row["Id"])
+    assert written == WriteResult(row["Id"])
     expected = {
         "Subject": "Llamada de Ana", "Description": "Recibida\nContestada", "Status": "Completed", "IsClosed": True,
         "TaskSubtype": "Call", "CallType": "Inbound", "CallDurationInSeconds": 35, "CallObject": "912345678:77:log",
@@ -306,7 +306,7 @@ def test_a_correction_changes_what_the_call_was_and_not_what_people_did(
         first = log(connector, activity())
         fake.org.rows[str(first.id)[:15]] |= {"OwnerId": other, "TaskSubtype": "Task"}
         late = activity(seconds=99, answered=False, revision=2, written_id=first.id)
-        assert log(connector, late) == Written(first.id, created=False)
+        assert log(connector, late) == WriteResult(first.id, created=False)
     row = task(fake)
     assert (row["CallDurationInSeconds"], row["CallDisposition"], row["OwnerId"]) == (99, "Not answered", other)
 
@@ -336,9 +336,9 @@ def test_many_calls_take_few_requests(fake: FakeSalesforce, tmp_path: Path, way:
     with opened(fake, tmp_path, activity=way) as connector:
         made = log_all(connector, calls)
         again = log_all(connector, [replace(one, attempt=2) for one in calls])
-    assert all(isinstance(one, Written) and one.created for one in made)
-    assert [one.id for one in again if isinstance(one, Written) and not one.created] == [
-        one.id for one in made if isinstance(one, Written)
+    assert all(isinstance(one, WriteResult) and one.created for one in made)
+    assert [one.id for one in again if isinstance(one, WriteResult) and not one.created] == [
+        one.id for one in made if isinstance(one, WriteResult)
     ]
     assert len(fake.org.all("Task")) == 450
     assert len(fake.requests("composite")) == (9 if way else 3)  # those found are sent again without the subtype
@@ -353,7 +353,7 @@ def test_each_of_many_has_its_own_result(fake: FakeSalesforce, tmp_path: Path, w
              activity("good", seconds=99, revision=2), activity("fine")]  # fmt: skip
     with opened(fake, tmp_path, activity=way) as connector:
         made = log_all(connector, calls)
-    assert [type(one) for one in made] == [Written, Misconfigured, Misconfigured, Written, Written]
+    assert [type(one) for one in made] == [WriteResult, Misconfigured, Misconfigured, WriteResult, WriteResult]
     assert "Weird__c" in str(made[1])
     rows = {row["CallObject"]: row["CallDurationInSeconds"] for row in fake.org.all("Task")}
     assert rows == {"good": 99, "fine": 35}
@@ -489,8 +489,10 @@ def test_several_hosts_make_one_lead_by_an_external_id(fake: FakeSalesforce, tmp
 # saving
 
 
-def save(connector: Any, key: str = "call-1", attempt: int = 1, kind: str = "survey", **fields: object) -> Written:
-    made: Written = connector.save(Saved(kind, key, fields or {"phone": "600112233"}, attempt), Deadline.after(30))
+def save(connector: Any, key: str = "call-1", attempt: int = 1, kind: str = "survey", **fields: object) -> WriteResult:
+    made: WriteResult = connector.save(
+        NewRecord(kind, key, fields or {"phone": "600112233"}, attempt), Deadline.after(30)
+    )
     return made
 
 
@@ -530,7 +532,7 @@ def test_without_an_external_id_a_lost_answer_is_for_a_person(fake: FakeSalesfor
 
 
 def test_without_an_external_id_a_hang_is_for_a_person(fake: FakeSalesforce, tmp_path: Path) -> None:
-    soon = Saved("survey", "call-2", {"phone": "600112233"})
+    soon = NewRecord("survey", "call-2", {"phone": "600112233"})
     with opened(fake, tmp_path, **without_external_id()) as connector:
         save(connector)
         fake.hang("(POST|PATCH) .*sobjects/Survey__c")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.scrubbing import Scrubber
+from connectors.http.scrubbing import Scrubber
 
 
 def test_secrets_are_known_by_their_value_and_by_their_name() -> None:

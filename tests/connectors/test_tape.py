@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable, Wanted
-from connectors.tapefile import Answers, Recorder, TapeFault
+from connectors.base import ConnectorError, Deadline, LookupQuery, Misconfigured, Unavailable
+from connectors.http.cassette_file import Answers, Recorder, TapeFault
 from tests.connectors.rest_case import Opened, opened, section
 from tests.connectors.salesforce_harness import by_phone
 from tests.connectors.salesforce_harness import opened as salesforce
@@ -201,5 +201,5 @@ def test_a_tape_of_salesforce_holds_no_secret_and_needs_nothing_learnt_before(
     with salesforce(fake, tmp_path, {"cache": None, "tape": Answers.read(file).tape("crm")}) as connector:
         assert by_phone(connector, "600112233") == found
         with pytest.raises(Misconfigured, match="keeps no answer"):
-            connector.find(Wanted("order", key="7"), Deadline.after(30))
+            connector.find(LookupQuery("order", key="7"), Deadline.after(30))
     assert len(found) == 1

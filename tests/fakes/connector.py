@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Literal
 
 from connectors.base import (
-    Abilities,
     Activity,
+    Capabilities,
     Connector,
     ConnectorError,
     ConnectorOptions,
     Context,
     Deadline,
+    LookupQuery,
+    NewRecord,
     Record,
     Rejected,
-    Saved,
-    Wanted,
-    Written,
+    WriteResult,
 )
 from connectors.phone import parse_all
 
@@ -29,8 +29,8 @@ class HandheldOptions(ConnectorOptions):
     updates: bool = False
     batch: int = 1
 
-    def abilities(self) -> Abilities:
-        return Abilities(
+    def abilities(self) -> Capabilities:
+        return Capabilities(
             by_phone=frozenset({"contact"}),
             by_key=frozenset({"contact", "order"}),
             saves=frozenset({"contact", "lead", "survey"}),
@@ -55,44 +55,48 @@ class Handheld(Connector):
         self.refuse: ConnectorError | Exception | None = None
         self.gate = threading.Event()
         self.gate.set()
-        self.asked: list[Wanted] = []
+        self.asked: list[LookupQuery] = []
         self.logged: dict[str, list[Activity]] = {}
-        self.saved: dict[str, list[Saved]] = {}
+        self.saved: dict[str, list[NewRecord]] = {}
         self.refused: set[str] = set()
         self.requests: list[int] = []
         self.ids = True
         self.closed = False
 
-    def find(self, wanted: Wanted, deadline: Deadline) -> list[Record]:  # noqa: ARG002 - the contract's
+    def find(self, wanted: LookupQuery, deadline: Deadline) -> list[Record]:  # noqa: ARG002 - the contract's
         self.asked.append(wanted)
         self.gate.wait(60)
         if self.error is not None:
             raise self.error
         return [self._record(wanted.kind, row) for row in self.records.get(wanted.kind, []) if _fits(row, wanted)]
 
-    def log_activity(self, activity: Activity, deadline: Deadline) -> Written:  # noqa: ARG002 - the contract's
+    def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:  # noqa: ARG002 - the contract's
         self.requests.append(1)
         return self._keep(activity)
 
-    def log_activities(self, activities: Sequence[Activity], deadline: Deadline) -> Sequence[Written | ConnectorError]:  # noqa: ARG002 - the contract's
+    def log_activities(
+        self,
+        activities: Sequence[Activity],
+        deadline: Deadline,  # noqa: ARG002 - the contract's
+    ) -> Sequence[WriteResult | ConnectorError]:
         self.requests.append(len(activities))
         refused = Rejected("not this one")
         return [refused if each.key in self.refused else self._keep(each) for each in activities]
 
-    def _keep(self, activity: Activity) -> Written:
+    def _keep(self, activity: Activity) -> WriteResult:
         if self.refuse is not None:
             raise self.refuse
         versions = self.logged.setdefault(activity.key, [])
         versions.append(activity)
-        return Written(
+        return WriteResult(
             f"id of {activity.key}" if self.ids else None, created=len(versions) == 1, exchange="POST /calls"
         )
 
-    def save(self, saved: Saved, deadline: Deadline) -> Written:  # noqa: ARG002 - the contract's
+    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:  # noqa: ARG002 - the contract's
         if self.refuse is not None:
             raise self.refuse
         self.saved.setdefault(saved.key, []).append(saved)
-        return Written(f"id of {saved.key}")
+        return WriteResult(f"id of {saved.key}")
 
     def close(self) -> None:
         self.closed = True
@@ -103,6 +107,6 @@ class Handheld(Connector):
         return Record(self.name, kind, str(row["id"]) if "id" in row else None, row, phones)
 
 
-def _fits(row: Mapping[str, object], wanted: Wanted) -> bool:
+def _fits(row: Mapping[str, object], wanted: LookupQuery) -> bool:
     """By phone it is a fuzzy CRM: it returns all it has."""
     return wanted.phone is not None or str(row.get("key")) == wanted.key

@@ -10,23 +10,24 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from bridge import activities, saves
-from bridge.activities import Activities
-from bridge.calls import Folding
+from bridge.calls import activities
+from bridge.calls.activities import Activities
+from bridge.calls.folding import Folding
 from bridge.config.model import Configuration
+from bridge.delivery import saves
+from bridge.delivery.worker import Batch, Deliverer
 from bridge.infocaller.document import digest, normalised, redact, without
 from bridge.infocaller.events import Panel
 from bridge.infocaller.messages import Document, Format, StatusEvent
-from bridge.lookup import Lookups, Source
+from bridge.intake.inbox import store
+from bridge.lookups.gateway import ConnectorGateway, Lookups
 from bridge.queue import queue_for
 from bridge.store import calls, deliveries
 from bridge.store.calls import Call
-from bridge.store.database import connect
 from bridge.store.deliveries import Delivery, DeliveryFilter, State
 from bridge.store.events import Arrival
-from bridge.store.inbox import store
-from bridge.worker import Batch, Deliverer
-from connectors.base import Deadline, Written
+from bridge.store.schema import connect
+from connectors.base import Deadline, WriteResult
 from connectors.phone import parse
 from tests.fakes.connector import Handheld, HandheldOptions
 
@@ -89,11 +90,11 @@ def arrival(
 
 @dataclass
 class Serving:
-    """What `bridge.activities` needs of a service."""
+    """What `bridge.calls.activities` needs of a service."""
 
     configuration: Configuration
     lookups: Lookups
-    sources: dict[str, Source]
+    sources: dict[str, ConnectorGateway]
 
 
 class Exchange:
@@ -104,7 +105,7 @@ class Exchange:
         self.database = connect("sqlite:///bridge.db", folder)
         self.queue = queue_for(self.database)
         self.crms = {crm.name: crm for crm in crms}
-        self.sources = {name: Source(crm) for name, crm in self.crms.items()}
+        self.sources = {name: ConnectorGateway(crm) for name, crm in self.crms.items()}
         self.configure(**keys)
         self.activities = Activities(self.database, self.queue, self.use, lambda: self.now)
         self.folding = Folding(
@@ -172,5 +173,5 @@ class Exchange:
             source.close()
         self.database.close()
 
-    def _save(self, delivery: Delivery) -> Written:
+    def _save(self, delivery: Delivery) -> WriteResult:
         return saves.deliver(delivery, self.crms[delivery.connector], Deadline.never())

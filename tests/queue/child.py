@@ -11,7 +11,8 @@ import time
 
 from bridge.queue import queue_for
 from bridge.queue.base import Queue
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from tests.waiting import until
 
 _said = threading.Lock()

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 
 
 @pytest.fixture

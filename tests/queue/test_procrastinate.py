@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 from bridge.queue.procrastinate import Heartbeat, ProcrastinateQueue
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from tests.fakes.proxy import Proxy
 from tests.store.children import child, first_line
 from tests.waiting import until

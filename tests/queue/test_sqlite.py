@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from bridge.queue.sqlite import SqliteQueue
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from tests.store.children import child, first_line
 from tests.waiting import until
 

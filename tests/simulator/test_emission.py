@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
+from bridge.callbacks.emitter import Emitter, Sent
 from bridge.config.emission import Emission
-from bridge.emitter import Emitter, Sent
 from bridge.infocaller import document
 from bridge.infocaller.emission import EmissionRequest, encode
 from bridge.infocaller.messages import Document, Format

@@ -8,10 +8,10 @@ import threading
 import time
 from pathlib import Path
 
+from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
-from bridge.store.database import connect
 from bridge.store.filelock import FileLock
-from bridge.store.inbox import Inbox
+from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from tests.store.made import arrival
 

@@ -6,7 +6,8 @@ import pytest
 
 from bridge.queue import queue_for
 from bridge.queue.base import Queue
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 
 
 @pytest.fixture

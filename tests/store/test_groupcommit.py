@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from bridge.errors import StoreUnavailable
-from bridge.store.groupcommit import GroupCommit
+from bridge.intake.groupcommit import GroupCommit
 from tests.waiting import until
 
 

@@ -13,12 +13,13 @@ import pytest
 from sqlalchemy import func, select, text
 
 from bridge.errors import ProtocolError, StoreUnavailable
+from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
 from bridge.queue.base import Queue
 from bridge.store import deliveries, events, tables
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
 from bridge.store.deliveries import DeliveryFilter
-from bridge.store.inbox import Inbox
+from bridge.store.schema import connect
 from bridge.store.tables import pokes
 from tests.nobody import give, own_folder, without_rights
 from tests.store.children import child, first_line

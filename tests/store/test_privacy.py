@@ -86,7 +86,7 @@ def test_a_number_is_erased_everywhere_and_others_are_left(database: Database, s
 
 
 def test_after_forgetting_the_number_is_in_none_of_sqlites_files(tmp_path: Path) -> None:
-    from bridge.store.database import connect
+    from bridge.store.schema import connect
 
     database = connect(f"sqlite:///{tmp_path}/bridge.db")
     for number in range(30):

@@ -19,8 +19,8 @@ from sqlalchemy.types import TypeDecorator
 
 import bridge.store
 from bridge.errors import StoreUnavailable
-from bridge.store.database import Database, connect
-from bridge.store.schema import upgrade
+from bridge.store.database import Database
+from bridge.store.schema import connect, upgrade
 from bridge.store.tables import REVISION, meta, metadata
 
 FOREIGN = ("procrastinate", "idx_procrastinate", "infocaller_bridge_jobs")
@@ -51,7 +51,7 @@ def test_the_newest_migration_is_the_one_that_the_code_expects() -> None:
 
 
 def test_several_processes_may_start_on_an_empty_database_at_once(database_url: str) -> None:
-    code = f"from bridge.store.database import connect; connect({database_url!r}).close()"
+    code = f"from bridge.store.schema import connect; connect({database_url!r}).close()"
     children = [
         subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, cwd=Path.cwd())
         for _ in range(4)
@@ -146,7 +146,7 @@ def test_another_process_that_comes_and_goes_does_no_harm_to_who_looked_at_the_t
     database = connect("sqlite:///bridge.db", tmp_path)
     try:
         upgrade(database)
-        code = "import sys; from pathlib import Path; from bridge.store.database import connect; "
+        code = "import sys; from pathlib import Path; from bridge.store.schema import connect; "
         code += "connect('sqlite:///bridge.db', Path(sys.argv[1])).close()"
         for number in range(3):
             with database.write() as connection:

@@ -9,10 +9,11 @@ import psycopg
 import pytest
 
 from bridge.errors import StoreUnavailable
+from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
 from bridge.store import events
-from bridge.store.database import Database, connect, unprepared
-from bridge.store.inbox import Inbox
+from bridge.store.database import Database, unprepared
+from bridge.store.schema import connect
 from bridge.store.spool import Item, Spool
 from tests.fakes.proxy import Proxy
 from tests.store.children import child

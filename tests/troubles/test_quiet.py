@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bridge.config.load import load
-from bridge.store.database import Database, connect
+from bridge.store.database import Database
+from bridge.store.schema import connect
 from bridge.store.tables import calls
 from bridge.troubles import Place, Trouble, Troubles, current
 from bridge.troubles.ledger import HOUR, Ledger

@@ -26,7 +26,7 @@ LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
 SERVE = """
 import sys
 from pathlib import Path
-from bridge.server import serve
+from bridge.server.serving import serve
 sys.exit(serve(Path(sys.argv[1]), port=0, work=len(sys.argv) > 2))
 """
 
@@ -138,7 +138,9 @@ class Bridge:
     @property
     def serving(self) -> list[int]:
         """The serving processes."""
-        return [pid for pid in self.tree[1:] if b"bridge.background" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        return [
+            pid for pid in self.tree[1:] if b"bridge.server.background" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
 
 
 def until(holds: Callable[[], object], seconds: float = 30.0) -> None:

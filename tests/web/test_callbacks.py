@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from bridge.store.database import connect
+from bridge.store.schema import connect
 from bridge.store.tables import callbacks, deliveries
 from tests.connectors.test_outbound_message import ORG, message, notification
 from tests.web.bridge_process import Bridge, Reply, running, until

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import BridgeError
-from bridge.server import claim
+from bridge.server.serving import claim
 from tests.web.bridge_process import (
     CONFIGURATION,
     KEY,
@@ -144,7 +144,9 @@ def test_the_background_work_is_started_again_when_it_dies(tmp_path: Path) -> No
     with running(tmp_path, work=True) as bridge:
         begun = "the background work has begun"
         until(lambda: bridge.log.count(begun) == 1)
-        worker = next(pid for pid in bridge.tree if b"bridge.background" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        worker = next(
+            pid for pid in bridge.tree if b"bridge.server.background" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
         os.kill(worker, signal.SIGKILL)
         until(lambda: bridge.log.count(begun) == 2)
 

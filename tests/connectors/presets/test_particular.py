@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Misconfigured, Rejected, Task, Unavailable, Wanted
+from connectors.base import Deadline, LookupQuery, Misconfigured, Rejected, Task, Unavailable
 from connectors.phone import parse
 from tests.connectors.presets.test_presets import Opened
 from tests.fakes.presets import PresetApi, PresetCrm
@@ -102,7 +102,7 @@ def test_zohos_tokens_that_are_asked_for_too_often_pass() -> None:
     api.too_many_tokens = True
     with opened(api) as crm:
         with pytest.raises(Unavailable, match="too many requests"):
-            crm.connector.find(Wanted("contact", phone=parse("600112233", "ES")), Deadline.after(0.5))
+            crm.connector.find(LookupQuery("contact", phone=parse("600112233", "ES")), Deadline.after(0.5))
         api.too_many_tokens = False
         assert crm.people() == []
 

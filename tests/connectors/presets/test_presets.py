@@ -16,14 +16,14 @@ from connectors.base import (
     ConnectorError,
     Context,
     Deadline,
+    LookupQuery,
     Misconfigured,
-    Outcome,
+    NewRecord,
     Record,
-    Saved,
     Task,
+    TaskOutcome,
     Unavailable,
-    Wanted,
-    Written,
+    WriteResult,
 )
 from connectors.phone import HIDDEN, Phone, parse
 from connectors.rest import RestConnector, RestOptions
@@ -46,23 +46,23 @@ class Opened:
         self.connector = RestConnector("crm", self.options, Context(folder=Path(), see=self.seen.append))
 
     def people(self, number: str = "600112233") -> list[Record]:
-        return list(self.connector.find(Wanted("contact", phone=parse(number, "ES")), Deadline.after(30)))
+        return list(self.connector.find(LookupQuery("contact", phone=parse(number, "ES")), Deadline.after(30)))
 
     def keyed(self, key: str) -> list[Record]:
-        return list(self.connector.find(Wanted(self.api.keyed[0], key=key), Deadline.after(30)))
+        return list(self.connector.find(LookupQuery(self.api.keyed[0], key=key), Deadline.after(30)))
 
-    def log(self, **changed: Any) -> Written:
+    def log(self, **changed: Any) -> WriteResult:
         return self.connector.log_activity(activity(**changed), Deadline.after(30))
 
-    def save(self, attempt: int = 1) -> Written:
+    def save(self, attempt: int = 1) -> WriteResult:
         fields = {"phone": "+34611222333", "name": "Caller"}
-        return self.connector.save(Saved("lead", "912345678:78:lead", fields, attempt), Deadline.after(30))
+        return self.connector.save(NewRecord("lead", "912345678:78:lead", fields, attempt), Deadline.after(30))
 
     def tasks(self) -> list[Task]:
         return list(self.connector.tasks(Deadline.after(60)))
 
     def tell(self, task: Task, status: str, text: str = "It was so") -> None:
-        self.connector.update_task(task, Outcome(status, text, END), Deadline.after(30))
+        self.connector.update_task(task, TaskOutcome(status, text, END), Deadline.after(30))
 
 
 def activity(contact: Record | None = None, caller: Phone | None = CALLER, **changed: Any) -> Activity:

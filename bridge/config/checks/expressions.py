@@ -1,0 +1,196 @@
+"""The names in `{{ }}`: whether there is anything behind them where they stand. What expressions see of a call is
+listed here, once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from bridge.config.model import NAME_RULE, VARIABLE_NAME
+from bridge.config.sections import meant, near
+from bridge.config.source import Loc, Wrong
+from bridge.config.whole import CheckContext, Use, blocks, expressions
+from connectors.base import TemplateUse
+from connectors.expression import Template
+from connectors.phone import Phone
+
+CALL_FIELDS: Mapping[str, str] = {
+    "id": "the platform's id of the call (CallSequence)",
+    "uuid": "the platform's UUID of the call, where the URL brings it",
+    "number_id": "the number that the URL brings as id",
+    "direction": "received or emitted",
+    "idcall": "the platform's id of our emission request, of an emitted call",
+    "query": "the Query that asks, empty outside of one",
+    "event": "the event that came (inicio, desvio_correcto, desvio_fallido, fin), empty outside of one",
+    "diverted": "whom that event says that the call was diverted to, empty elsewhere",
+    "start": "when it began, with its time zone",
+    "end": "when it ended",
+    "seconds": "how long it lasted",
+    "cost": "what it cost, without tax (CostRX + CostTX)",
+    "cost_rx": "what receiving it cost",
+    "cost_tx": "what emitting it cost",
+    "answered": "whether someone answered",
+    "answered_by": "the last diversion that was answered",
+    "diversions": "the numbers that it was diverted to, in order",
+    "complete": "whether its FIN came",
+    "events": "what happened in it, in order: each has type, at, name and info",
+}
+"""What `call.` has, and what it means. A field that is not known yet is empty."""
+
+_KNOWN_LATER = frozenset(
+    {"start", "end", "seconds", "cost", "cost_rx", "cost_tx", "answered", "answered_by", "diversions", "complete"}
+    | {"events"}
+)
+"""What of `call.` comes with its events: a Query is asked before."""
+LINE_FIELDS = frozenset({"number", "country", "timezone"})
+BUILTINS = ("caller", "called", "line", "call", "vars")
+_FIXED: Mapping[str, frozenset[str]] = {
+    "caller": Phone.visible,
+    "called": Phone.visible,
+    "line": LINE_FIELDS,
+    "call": frozenset(CALL_FIELDS),
+}
+_STEP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"})
+_BESIDE = ("result", "text", "when")
+
+
+def check(whole: CheckContext) -> Iterator[Wrong]:
+    """Everything that is wrong with names: of find steps, in expressions, of variables."""
+    yield from _step_names(whole)
+    for use in expressions(whole.configuration):
+        yield from _expression(whole, use)
+    yield from _connectors(whole)
+    yield from _variables(whole)
+
+
+def _step_names(whole: CheckContext) -> Iterator[Wrong]:
+    places: list[Loc] = [("queries", name, "find") for name in whole.configuration.queries]
+    places += [("activities", position, "find") for position in range(len(whole.configuration.activities))]
+    for place in places:
+        for name in whole.keys(*place):
+            if name in BUILTINS:
+                text = f"{{{{ {name} }}}} is always there and means something else; give this step another name"
+                yield Wrong((*place, name), text, at_key=True)
+            elif not _STEP_NAME.fullmatch(name) or name in _WORDS:
+                text = "an expression can't name this: write letters, digits and _, such as contact"
+                yield Wrong((*place, name), text, at_key=True)
+
+
+def _expression(whole: CheckContext, use: Use) -> Iterator[Wrong]:
+    section = _section(use.loc)
+    faulty = set(whole.keys(*section, "find")) - set(use.known) - use.later
+    for path in sorted(use.template.paths):
+        name, field = path[0], path[1] if len(path) > 1 else None
+        if name in use.known:
+            text = _of_record(whole, use, section, name, field)
+        elif name in use.later:
+            text = f"{name} is found later: move this step below it"
+        elif name in faulty:
+            continue
+        elif name == "call" and field in _KNOWN_LATER and use.loc[0] == "queries":
+            text = (
+                f"call.{field} is never known in a Query: it comes with the call's events, later; use it in activities:"
+            )
+        else:
+            text = of_call(name, field, [*BUILTINS, *use.known]) or _kept(whole, use.loc, name, field)
+        if text:
+            yield Wrong(use.loc, text, outage=name in use.known and _seen(whole, use, name))
+
+
+def _kept(whole: CheckContext, loc: Loc, name: str, field: str | None) -> str | None:
+    """What is wrong with keeping a sensitive variable: what is saved waits in the database until its CRM has it."""
+    sensitive = {each.upper() for each in whole.configuration.sensitive}
+    if (
+        loc[0] != "queries"
+        or "save" not in loc[2:3]
+        or name != "vars"
+        or field is None
+        or field.upper() not in sensitive
+    ):
+        return None
+    return f"vars.{field} is sensitive, so it is never stored and can't be saved; leave it out, or out of sensitive:"
+
+
+def _section(loc: Loc) -> Loc:
+    """The Query or the activity that an expression stands in."""
+    return loc[:2]
+
+
+def _of_record(whole: CheckContext, use: Use, section: Loc, name: str, field: str | None) -> str | None:
+    fields = whole.fields(use.known[name], name, _own(whole, section))
+    if field is None or fields is None or field in fields:
+        return None
+    return f"{name} has no field {field}; {meant(field, fields)}"
+
+
+def _seen(whole: CheckContext, use: Use, name: str) -> bool:
+    """Whether the fields of what is found are those that a file has now."""
+    connectors = use.known[name].in_ or [_own(whole, _section(use.loc))]
+    return any(known.fields_seen for one in connectors if (known := whole.abilities(one)) is not None)
+
+
+def _own(whole: CheckContext, section: Loc) -> str:
+    """The connector of an activity's rule, where a step of its `find` names none."""
+    return whole.configuration.activities[int(section[1])].in_ if section[0] == "activities" else ""
+
+
+def of_call(name: str, field: str | None, known: list[str]) -> str | None:
+    """What is wrong with a name that is none of the things found."""
+    if name == "vars":
+        return None if field is None or VARIABLE_NAME.fullmatch(field.upper()) else f"vars.{field}: {NAME_RULE}"
+    if name in _FIXED:
+        fields = _FIXED[name]
+        return None if field is None or field in fields else f"{name} has no {field}; {meant(field, fields)}"
+    if VARIABLE_NAME.fullmatch(name) and near(name, known) is None:
+        return f"nothing is called {name} here; for the call's variable write vars.{name}"
+    return f"nothing is called {name} here; {meant(name, known)}"
+
+
+def _connectors(whole: CheckContext) -> Iterator[Wrong]:
+    for name, options in whole.configuration.connectors.items():
+        found = {step for rule in whole.configuration.activities if rule.in_ == name for step in rule.find or {}}
+        for use in options.templates():
+            if whole.whole("connectors", name, *use.loc[:-1]):
+                yield from _in_connector(name, use, use.names | found if "activity" in use.names else use.names)
+
+
+def _in_connector(connector: str, use: TemplateUse, known: frozenset[str]) -> Iterator[Wrong]:
+    """`known`: the names that the connector says, and for an activity those that its rules find."""
+    for name in sorted(use.template.names - known):
+        text = f"nothing is called {name} here; {meant(name, known)}"
+        yield Wrong(("connectors", connector, *use.loc), text)
+
+
+def _variables(whole: CheckContext) -> Iterator[Wrong]:
+    for query_name, query in whole.configuration.queries.items():
+        for loc, _ in blocks(query, ("queries", query_name)):
+            for name in whole.keys(*loc):
+                if name not in _BESIDE:
+                    yield from variable(name, (*loc, name), _BESIDE)
+    for position, case in enumerate(whole.configuration.tests):
+        for name in case.vars:
+            yield from variable(name, ("tests", position, "vars", name))
+        for name in case.answer:
+            yield from variable(name, ("tests", position, "answer", name))
+    for position, name in enumerate(whole.configuration.sensitive):
+        yield from variable(name, ("sensitive", position), at_key=False)
+
+
+def variable(name: str, loc: Loc, beside: tuple[str, ...] = (), *, at_key: bool = True) -> Iterator[Wrong]:
+    """What is wrong with a variable's name; `beside`: the keys that may stand where it stands."""
+    if VARIABLE_NAME.fullmatch(name):
+        return
+    keyword = near(name, beside) if not name.isupper() else None
+    if keyword:
+        text = f"no variable can be called this; did you mean {keyword}?"
+    elif VARIABLE_NAME.fullmatch(name.upper()):
+        text = f"write it in capitals: {name.upper()}"
+    else:
+        text = f"no variable can be called this: {NAME_RULE}"
+    yield Wrong(loc, text, at_key=at_key)
+
+
+def names_used(templates: Iterator[Template]) -> set[str]:
+    """The call's variables (`vars.NAME`, in capitals) that these expressions read."""
+    return {path[1].upper() for one in templates for path in one.paths if path[0] == "vars" and len(path) > 1}

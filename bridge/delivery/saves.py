@@ -1,0 +1,32 @@
+"""Records that the bridge makes in a CRM: what was keyed in during a call, and callers that the CRM did not know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from bridge.store.deliveries import Delivery, NewDelivery
+from connectors.base import Connector, Deadline, NewRecord, WriteResult
+
+KIND = "save"
+
+
+def wanted(
+    key: str, connector: str, table: str, fields: Mapping[str, object], *, e164: str, call_id: int | None = None
+) -> NewDelivery:
+    """A record of `table` to be made once under `key`. `e164`: whose data it is, empty when hidden."""
+    payload = {"table": table, "fields": {name: _storable(value) for name, value in fields.items()}}
+    return NewDelivery(KIND, key, connector, payload, e164=e164, call_id=call_id)
+
+
+def deliver(delivery: Delivery, connector: Connector, deadline: Deadline) -> WriteResult:
+    """Make it. Raises `ConnectorError`."""
+    payload = delivery.payload
+    return connector.save(NewRecord(payload["table"], delivery.key, payload["fields"], delivery.attempts), deadline)
+
+
+def _storable(value: object) -> object:
+    """What JSON knows stays as it is; anything else is its text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,326 @@
+"""The background work: claims deliveries and runs them, pokes what was forgotten, lets old data go.
+
+A delivery's attempt, step by step: claim (a lease, committed) → send, without any transaction → settle (done, later or
+dead, committed). Whatever dies in between, the lease runs out and it is claimed again; that the CRM has it once is the
+connector's promise (its key).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from bridge.delivery import retry
+from bridge.delivery.retry import Later, NotNow
+from bridge.errors import StoreUnavailable
+from bridge.lookups.outage import OutOfOrder
+from bridge.queue.base import ADVANCE, DELIVER, Handlers, Poke, Queue, call_key
+from bridge.store import calls, deliveries, events, overview, privacy
+from bridge.store.database import Database
+from bridge.store.deliveries import Delivery, Failure, State, Took
+from connectors.base import ConnectorError, WriteResult
+
+_log = logging.getLogger(__name__)
+
+_SOON = 60.0
+"""Seconds from the start to what is done once a day: a process that is restarted daily must do it too."""
+
+Sender = Callable[[Delivery], WriteResult]
+"""Brings a delivery to its CRM. Raises `ConnectorError` (see `bridge.delivery.retry` for what follows), or `NotNow`."""
+
+BatchSender = Callable[[Sequence[Delivery]], Sequence[WriteResult | Exception]]
+"""Brings several of one connector to it at once: what each came to, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """How deliveries of a kind go several at once: `send` takes up to `size(connector)` of them."""
+
+    send: BatchSender
+    size: Callable[[str], int]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """How the work goes on. Seconds, but for `threads` (of everything that waits for no CRM) and `per_connector`."""
+
+    threads: int = 8
+    per_connector: int = 8
+    lease: float = 20.0
+    sweep: float = 30.0
+    grace: float = 30.0
+    """What should have been done this long ago was forgotten, and is poked again."""
+    sign: float = 20.0
+    """How often it is noted that somebody works."""
+    retention: float = 90 * 86400.0
+    purge: float = 86400.0
+
+
+class Deliverer:
+    """The handler of `DELIVER`: one attempt of one delivery.
+
+    `senders` by the delivery's kind; `random` as in `retry.decide`. `batches`, by kind: where several that wait for one
+    connector may go together, they do, as soon as more than one waits.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        senders: Mapping[str, Sender],
+        random: Callable[[], float],
+        *,
+        batches: Mapping[str, Batch] | None = None,
+        lease: float = 20.0,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._batches = batches or {}
+        self._senders = senders
+        self._random = random
+        self._lease = timedelta(seconds=lease)
+        self._now = now
+        self._owner = uuid4().hex
+        self._in_hand: set[int] = set()
+
+    def __call__(self, key: str) -> None:
+        """Attempt the delivery with this number; raises only `StoreUnavailable`."""
+        id_ = int(key)
+        now = self._now()
+        with self._database.write() as connection:
+            delivery = deliveries.claim(connection, id_, self._owner, now, now + self._lease)
+        if delivery is None:
+            self._come_back(id_)
+            return
+        together = [delivery, *self._others(delivery, now)]
+        self._in_hand |= {each.id for each in together}
+        try:
+            if len(together) == 1:
+                self._attempt(delivery, now)
+            else:
+                self._attempt_all(together, now)
+        finally:
+            self._in_hand -= {each.id for each in together}
+
+    def renew(self) -> None:
+        """Keep what is in hand; to be called several times within a lease."""
+        if in_hand := list(self._in_hand):
+            with self._database.write() as connection:
+                deliveries.renew(connection, in_hand, self._owner, self._now() + self._lease)
+
+    def _come_back(self, id_: int) -> None:
+        """It can't be claimed now. If its time is still to come (a lease runs, or it was put off), be there then."""
+        with self._database.read() as connection:
+            delivery = deliveries.get(connection, id_)
+        due = delivery and {State.PENDING: delivery.next_at, State.RUNNING: delivery.lease_until}.get(delivery.state)
+        if delivery and due and due > self._now():
+            with self._database.write() as connection:
+                due += timedelta(milliseconds=100)
+                self._queue.poke(connection, DELIVER, str(id_), due, lane=delivery.connector)
+
+    def _others(self, delivery: Delivery, now: datetime) -> list[Delivery]:
+        """More of its kind that wait for its connector, where several may go at once."""
+        batch = self._batches.get(delivery.kind)
+        most = batch.size(delivery.connector) - 1 if batch is not None else 0
+        if most < 1:
+            return []
+        with self._database.write() as connection:
+            return deliveries.claim_more(
+                connection, delivery.kind, delivery.connector, self._owner, now, now + self._lease, most
+            )
+
+    def _attempt_all(self, together: Sequence[Delivery], began: datetime) -> None:
+        clock = time.monotonic()
+        try:
+            outcomes = self._batches[together[0].kind].send(together)
+        except Exception as error:  # noqa: BLE001 (whatever it was, each of them has it)
+            outcomes = [error] * len(together)
+        for delivery, outcome in zip(together, outcomes, strict=True):
+            self._settle(delivery, began, clock, outcome)
+
+    def _settle(self, delivery: Delivery, began: datetime, clock: float, outcome: WriteResult | Exception) -> None:
+        if isinstance(outcome, WriteResult):
+            self._done(delivery, Took(began, _ms(clock)), outcome)
+        elif isinstance(outcome, NotNow):
+            self._put_off(delivery, outcome.seconds, Failure(str(outcome), "Unavailable"))
+        elif isinstance(outcome, OutOfOrder):
+            self._put_off(delivery, retry.OUT_OF_ORDER, _failure(outcome), anew=True)
+        else:
+            self._fail(delivery, Took(began, _ms(clock)), outcome)
+
+    def _attempt(self, delivery: Delivery, began: datetime) -> None:
+        clock = time.monotonic()
+        outcome: WriteResult | Exception
+        try:
+            sender = self._senders.get(delivery.kind)
+            if sender is None:
+                raise LookupError(f"nothing here delivers {delivery.kind}; the configuration or the version changed")
+            outcome = sender(delivery)
+        except Exception as error:  # noqa: BLE001 (a fault in one delivery is its own; it is kept with it)
+            outcome = error
+        self._settle(delivery, began, clock, outcome)
+
+    def _done(self, delivery: Delivery, took: Took, written: WriteResult) -> None:
+        with self._database.write() as connection:
+            state = deliveries.done(
+                connection, delivery.id, self._owner, delivery.wanted, took,
+                written_id=written.id, exchange=written.exchange,
+            )  # fmt: skip
+            if state is State.PENDING:
+                self._queue.poke(connection, DELIVER, str(delivery.id), lane=delivery.connector)
+
+    def _put_off(self, delivery: Delivery, seconds: float, why: Failure, *, anew: bool = False) -> None:
+        due = self._now() + timedelta(seconds=seconds)
+        with self._database.write() as connection:
+            if deliveries.release(connection, delivery.id, self._owner, due, why, anew=anew):
+                self._queue.poke(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
+
+    def _fail(self, delivery: Delivery, took: Took, error: Exception) -> None:
+        now = self._now()
+        age = (now - (delivery.first_at or took.at)).total_seconds()
+        verdict = retry.decide(age, delivery.attempts, error, self._random)
+        failure = _failure(error)
+        _report(delivery, error, verdict)
+        with self._database.write() as connection:
+            if isinstance(verdict, Later):
+                due = now + timedelta(seconds=verdict.seconds)
+                if deliveries.later(connection, delivery.id, self._owner, due, took, failure):
+                    self._queue.poke(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
+            else:
+                whole = Failure(f"{failure.text} ({verdict.reason})", failure.name, failure.exchange)
+                deliveries.dead(connection, delivery.id, self._owner, took, whole)
+
+
+class Worker:
+    """Runs everything in the background: `start`, and `stop` to end with nothing half done.
+
+    `handlers`: those of the flows, by kind. `deliverer` is the one of `DELIVER`. `connectors`: their names; each is a
+    lane of its own, so that one that hangs takes no thread from the others.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        queue: Queue,
+        handlers: Handlers,
+        deliverer: Deliverer,
+        connectors: tuple[str, ...],
+        *,
+        pace: WorkerSettings | None = None,
+        now: Callable[[], datetime] = _now,
+    ) -> None:
+        self._database = database
+        self._queue = queue
+        self._deliverer = deliverer
+        self._pace = pace or WorkerSettings()
+        self._now = now
+        self._lanes = {"": self._pace.threads, **dict.fromkeys(connectors, self._pace.per_connector)}
+        self._runner = queue.runner({**handlers, DELIVER: deliverer}, self._lanes, self._alone)
+        self._stopping = threading.Event()
+        self._threads = [
+            self._every("renew", self._pace.lease / 4, deliverer.renew),
+            self._every("sweep", self._pace.sweep, self.sweep),
+            self._every("purge", self._pace.purge, self.purge),
+            self._every("sign", self._pace.sign, self.sign, first=0.2),
+        ]
+
+    @property
+    def working(self) -> bool:
+        """Whether it works now; false while another process of the same SQLite file does, or the database is away."""
+        return self._runner.working
+
+    def start(self) -> None:
+        """Begin. Never fails: while the database is away it tries again."""
+        self._runner.start()
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout: float = 30.0) -> bool:
+        """Take nothing new, finish what runs; false when something still ran after `timeout` seconds (its lease runs
+        out, and it is done again by whoever works next)."""
+        ended = self._runner.stop(timeout)
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(5)
+        return ended
+
+    def sweep(self, limit: int = 1000) -> int:
+        """Poke what was forgotten: a poke may be lost, the tables are not. How many that were."""
+        now = self._now()
+        before = now - timedelta(seconds=self._pace.grace)
+        with self._database.read() as connection:
+            waiting = events.waiting(connection, before, limit) + calls.to_close(connection, now, limit)
+            overdue = deliveries.overdue(connection, before, limit)
+        pokes = [Poke(ADVANCE, key) for key in dict.fromkeys(call_key(*call) for call in waiting)]
+        pokes += [Poke(DELIVER, str(id_), None, name if name in self._lanes else "") for id_, name in overdue]
+        if not pokes:
+            return 0
+        with self._database.write() as connection:
+            return self._queue.nudge(connection, pokes)
+
+    def purge(self) -> None:
+        """Let go of what is older than the retention; of what is dead, when it is twice as old."""
+        now, keep = self._now(), timedelta(seconds=self._pace.retention)
+        erased = privacy.purge(self._database, now - keep, now - 2 * keep)
+        if erased.total:
+            _log.info("older than the retention and gone: %s", erased)
+
+    def sign(self) -> None:
+        """Note in the database that somebody works, unless it is another process that does."""
+        if self.working:
+            with self._database.write() as connection:
+                overview.note(self._database, connection, overview.WORKED, self._now().isoformat())
+
+    def _alone(self) -> None:
+        """Nobody else works on this database, so every lease is of a process that is gone."""
+        with self._database.write() as connection:
+            now = self._now()
+            deliveries.free(connection, now)
+        self.sweep()
+
+    def _every(self, name: str, seconds: float, what: Callable[[], object], first: float = _SOON) -> threading.Thread:
+        def go_on() -> None:
+            pause = min(seconds, first)
+            while not self._stopping.wait(pause):
+                pause = seconds
+                try:
+                    what()
+                except StoreUnavailable as error:
+                    _log.warning("%s waits for the database: %s", name, error)
+                except Exception:  # noqa: BLE001 (once more next time)
+                    _log.exception("%s failed", name)
+
+        return threading.Thread(target=go_on, name=name, daemon=True)
+
+
+def _ms(clock: float) -> int:
+    return int((time.monotonic() - clock) * 1000)
+
+
+def _failure(error: Exception) -> Failure:
+    text = str(error) or type(error).__name__
+    if isinstance(error, ConnectorError):
+        return Failure(text, type(error).__name__, error.exchange)
+    return Failure(f"{type(error).__name__}: {text}"[:2000], type(error).__name__)
+
+
+def _report(delivery: Delivery, error: Exception, verdict: Later | retry.Never) -> None:
+    what = f"again in {verdict.seconds:.0f} s" if isinstance(verdict, Later) else f"dead: {verdict.reason}"
+    known = isinstance(error, ConnectorError | StoreUnavailable)
+    _log.log(
+        logging.WARNING if known and isinstance(verdict, Later) else logging.ERROR,
+        "%s %s for %s, attempt %d: %s; %s",
+        delivery.kind, delivery.id, delivery.connector, delivery.attempts,
+        error if known else type(error).__name__, what,
+        exc_info=None if known else error,
+    )  # fmt: skip

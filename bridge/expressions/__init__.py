@@ -1,0 +1,1 @@
+"""What `{{ }}` sees: the call, the line and whom it may dial."""

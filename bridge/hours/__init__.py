@@ -1,0 +1,1 @@
+"""When people may be called: calendars, holidays and time zones. Pure: no configuration, no clock."""

@@ -1,0 +1,270 @@
+"""Where a serving process puts what must not be lost: events, and what Queries save. When a call here has returned, it
+is on disk."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from bridge.callbacks import Accepted, CallbackService
+from bridge.config.load import Loaded
+from bridge.config.model import Configuration, Line
+from bridge.delivery import saves
+from bridge.errors import StoreUnavailable
+from bridge.infocaller.document import digest, normalised, redact, without
+from bridge.infocaller.events import Panel
+from bridge.infocaller.messages import Document
+from bridge.intake.inbox import Inbox
+from bridge.queries.answering import ToSave
+from bridge.queue import queue_for
+from bridge.runtime.state import state_folder
+from bridge.store import deliveries
+from bridge.store.database import Database, unprepared
+from bridge.store.deliveries import NewDelivery, State
+from bridge.store.events import Arrival
+from bridge.store.schema import connect, upgrade
+from bridge.store.spool import Spool
+from bridge.troubles import Severity, Troubles
+from connectors.base import Deadline, Task
+from connectors.phone import Phone, parse
+
+_log = logging.getLogger("bridge.intake.keeper")
+_AGAIN = 1.0
+"""Seconds until a database that could not be opened is tried again."""
+_TRY = 3.0
+"""Seconds between two tries to write, after a write that failed."""
+
+
+class Keeper:
+    """The inbox of one process, with its database; `current` gives the newest configuration (whose `sensitive` holds).
+
+    Opening never fails: Queries must be answered though nothing can be kept. A PostgreSQL that is away has the spool
+    take what comes; an SQLite file that can't be opened is tried again, and whoever wants to keep something meanwhile
+    is told why it can't be. A write that failed is remembered, and told to `troubles`, until one goes through.
+    """
+
+    def __init__(self, loaded: Loaded, current: Callable[[], Configuration], troubles: Troubles | None = None) -> None:
+        self._loaded = loaded
+        self._current = current
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._spool: Spool | None = None
+        self._database: Database | None = None
+        self._inbox: Inbox | None = None
+        self._desk: CallbackService | None = None
+        self._reason = ""
+        self._troubles = troubles or Troubles()
+        self._unkept = ""
+        self._trying: threading.Thread | None = None
+        if not self._open():
+            self._opener = threading.Thread(target=self._open_later, name="keeper", daemon=True)
+            self._opener.start()
+
+    def _open(self) -> bool:
+        """Open what is not open yet; whether everything is as it should be."""
+        url = self._loaded.configuration.database.get_secret_value()
+        try:
+            if url.startswith("sqlite"):
+                database, spool = connect(url, self._loaded.folder), None
+            else:
+                spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
+                self._spool = spool
+                database = self._database or unprepared(url)
+        except StoreUnavailable as error:
+            self._failed(error)
+            return False
+        with self._lock:
+            self._database = database
+            if self._inbox is None:
+                self._inbox = Inbox(database, queue_for(database), spool=spool)
+        try:
+            upgrade(database)
+        except StoreUnavailable as error:
+            self._failed(error)
+            return False
+        self._reason = ""
+        return True
+
+    def _open_later(self) -> None:
+        while not self._stop.wait(_AGAIN) and not self._open():
+            pass
+
+    def _failed(self, error: StoreUnavailable) -> None:
+        if str(error) != self._reason:
+            self._reason = str(error)
+            _log.error("%s; tried again every %g s", error, _AGAIN)
+
+    def _ready(self) -> Inbox:
+        inbox = self._inbox
+        if inbox is None:
+            raise StoreUnavailable(self._reason)
+        return inbox
+
+    def event(
+        self,
+        name: str,
+        document: Document,
+        panel: Panel,
+        line: Line,
+        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> bool:
+        """Keep an event; whether it was new. `waiting`: around what waits for the database. Raises `StoreUnavailable`,
+        and `ProtocolError` for identifiers of a size that no platform sends."""
+        sensitive = self._current().sensitive
+        cleared = without(document, sensitive)
+        arrival = Arrival(
+            line=document.line_number,
+            call_sequence=document.call_sequence,
+            event=name,
+            digest=digest(document),
+            received_at=datetime.now(UTC),
+            raw=redact(document, sensitive),
+            document=normalised(cleared),
+            diverted_to=panel.diverted or "",
+            panel={key: value for key, value in asdict(panel).items() if value is not None},
+            e164=parse(document.other_party, line.country).e164,
+        )
+        with waiting(), self._noted():
+            return self._ready().keep(arrival).new
+
+    def save(self, saved: ToSave, deadline: Deadline) -> None:
+        """Keep what a Query saves. Raises `StoreUnavailable`, also when that takes longer than the deadline."""
+        if deadline.passed:
+            raise StoreUnavailable("there was no time left to keep it")
+        wanted = saves.wanted(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
+        with self._noted():
+            self._ready().save(wanted, deadline.remaining)
+
+    def tasks(self, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> TaskKeeper:
+        """Where tasks that come by HTTP go. `waiting`: around what waits for the database."""
+        return TaskKeeper(self._callbacks, self._ready, waiting, self._noted)
+
+    def _callbacks(self) -> CallbackService:
+        if self._database is None:
+            raise StoreUnavailable(self._reason)
+        if self._desk is None:
+            self._desk = CallbackService(self._database, queue_for(self._database), self._current, _now)
+        return self._desk
+
+    @property
+    def database(self) -> Database | None:
+        """The database, None while it could not be opened."""
+        return self._database
+
+    def jobs(self) -> dict[tuple[str, State], int]:
+        """How many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
+        if self._database is None:
+            raise StoreUnavailable(self._reason)
+        with self._database.read() as connection:
+            return deliveries.counts(connection)
+
+    def check(self) -> tuple[str, bool]:
+        """For `/readyz`: how the database is, and whether an event could be kept now, in it or in the spool."""
+        if self._inbox is None or self._database is None:
+            return self._reason, False
+        elsewhere = next((one.text for one in self._troubles.all() if one.id == "database"), "")
+        if self._unkept or elsewhere:
+            return self._unkept or elsewhere, False
+        if self._inbox.spooling:
+            return "away; events are kept in the spool", True
+        try:
+            with self._database.read():
+                return "ok", True
+        except StoreUnavailable as error:
+            return f"{error}{'; events are kept in the spool' if self._spool else ''}", self._spool is not None
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Remember whether what is written inside goes through."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            self._not_kept(str(error))
+            raise
+        if self._unkept:
+            self._kept()
+
+    def _not_kept(self, why: str) -> None:
+        with self._lock:
+            self._unkept = why
+            self._troubles.report(
+                "database",
+                severity=Severity.ERROR,
+                text=f"What comes in can't be kept: {why}. Queries are answered; events and saved records are refused, "
+                "and the platform does not send them again",
+                action="Mend what the text names; the bridge tries again every few seconds",
+            )
+            if self._trying is None and not self._stop.is_set():
+                self._trying = threading.Thread(target=self._try, name="keeper-try", daemon=True)
+                self._trying.start()
+
+    def _kept(self) -> None:
+        with self._lock:
+            self._unkept = ""
+            self._troubles.clear("database")
+
+    def _try(self) -> None:
+        """Write now and then until that works: whoever could not keep something need not come again."""
+        while not self._stop.wait(_TRY):
+            if self._unkept:
+                try:
+                    self._ready().try_to_keep()
+                except StoreUnavailable as error:
+                    self._unkept = str(error)
+                    continue
+                self._kept()
+            with self._lock:
+                if not self._unkept:
+                    self._trying = None
+                    return
+
+    def close(self) -> None:
+        """Store what waits, and let go."""
+        self._stop.set()
+        for part in (self._inbox, self._database, self._spool):
+            if part is not None:
+                part.close()
+
+
+class TaskKeeper:
+    """Where tasks that come by HTTP go: into the database, or nowhere; `callbacks` and `inbox` raise while it is away.
+
+    A task that is sent as it is needs the database's answer, so while PostgreSQL is away its sender hears
+    `StoreUnavailable` and sends it again. One that is only announced is spooled like an event.
+    """
+
+    def __init__(
+        self,
+        callbacks: Callable[[], CallbackService],
+        inbox: Callable[[], Inbox],
+        waiting: Callable[[], AbstractContextManager[object]],
+        noted: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._callbacks, self._inbox, self._waiting, self._noted = callbacks, inbox, waiting, noted
+
+    def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
+        """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
+        return self._callbacks().unfit(source, task)
+
+    def known(self, source: str, task: Task) -> bool:
+        """Whether this task is there already. Raises `NoSuchSource`."""
+        with self._waiting():
+            return self._callbacks().known(source, task)
+
+    def accept(self, source: str, task: Task) -> Accepted:
+        """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
+        with self._waiting(), self._noted():
+            return self._callbacks().accept(source, task)
+
+    def look_at(self, tasks: Sequence[NewDelivery]) -> None:
+        """Have tasks read from their CRM."""
+        with self._waiting(), self._noted():
+            self._inbox().save_all(tasks)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

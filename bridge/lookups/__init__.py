@@ -1,0 +1,1 @@
+"""Asking a CRM while a caller waits: cache, single flight, circuit breaker, deadline."""

@@ -1,0 +1,326 @@
+"""FLOW 1: a Query during a call is answered, always and in time: from the CRMs, from what is kept, or as configured.
+
+The server, `ask`, the configuration's own `tests:` and the console all come through `Queries.answer`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from bridge.config.model import Answer, Configuration, Line, Query, SaveStep
+from bridge.errors import StoreUnavailable
+from bridge.expressions.scope import Variables, of_call
+from bridge.infocaller import variables
+from bridge.lookups.gateway import Found, LookupOutcome, Lookups, Trail, TrailEntry
+from connectors.base import Deadline, Record
+from connectors.expression import ExpressionError, NotDialable, Template
+from connectors.phone import Phone, mask, parse
+
+_log = logging.getLogger("bridge.queries.answering")
+
+Block = Literal["not_found", "ambiguous", "on_error", "on_timeout"]
+_BLOCKS: dict[LookupOutcome, Block] = {
+    LookupOutcome.NOT_FOUND: "not_found",
+    LookupOutcome.AMBIGUOUS: "ambiguous",
+    LookupOutcome.DOWN: "on_error",
+    LookupOutcome.LATE: "on_timeout",
+}
+_FAILED = 1  # the Result that sends the script to its error branch where nothing else is configured
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A Query as it is asked. `query`: its name. `caller`: the other party (see `connectors.phone.HIDDEN`). `called`:
+    our own number, as the platform writes it. `call`: what expressions see as `call`; `variables` as `vars`."""
+
+    query: str
+    line: Line
+    caller: Phone
+    called: str = ""
+    call: Mapping[str, object] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a Query is answered, and how that came about.
+
+    `result` 0: it went well. `outcome`: found, not_found, ambiguous, on_error, on_timeout, or unknown_query. `ms`: how
+    long it took, queueing included. `trail`: who was asked, in order.
+    """
+
+    query: str
+    result: int
+    text: str
+    variables: Mapping[str, str]
+    outcome: str
+    ms: float
+    trail: Sequence[TrailEntry]
+
+
+@dataclass(frozen=True, slots=True)
+class ToSave:
+    """What a Query's `save:` keeps: made durable before the answer, delivered to `connector` after it.
+
+    `key` is the same for the same values of the same call, so that a Query sent twice keeps them once. Sensitive
+    variables are not among the values.
+    """
+
+    key: str
+    connector: str
+    table: str
+    fields: Mapping[str, object]
+    line: str
+    call_sequence: str
+    caller: str
+    """E.164, empty when hidden: by it a person's data is found again."""
+
+
+class Saver(Protocol):
+    """Whoever makes `ToSave` durable."""
+
+    def __call__(self, saved: ToSave, deadline: Deadline) -> None:
+        """Return when it is on disk. Raises `StoreUnavailable`."""
+
+
+class Misses(Protocol):
+    """Counts lookups that found nothing, per caller and Query."""
+
+    def used_up(self, query: str, caller: str, limit: tuple[int, float]) -> bool:
+        """Whether this caller has had its share of misses."""
+
+    def count(self, query: str, caller: str) -> None:
+        """One more."""
+
+
+class Queries:
+    """Answers Queries as the configuration says.
+
+    `save`: where `save:` steps go; None shows them without doing them (`ask`). `misses`: the counter behind
+    `misses_per_caller`; None where no Query has it.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        lookups: Lookups,
+        *,
+        save: Saver | None = None,
+        misses: Misses | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._queries = configuration.queries
+        self._folded = _by_folded_name(configuration.queries)
+        self._lookups = lookups
+        self._sensitive = frozenset(name.upper() for name in configuration.sensitive)
+        self._save = save
+        self._misses = misses
+        self._clock = clock
+
+    def named(self, name: str) -> tuple[str, Query] | None:
+        """The Query of this name: exactly, else in any case where only one matches; None where there is none."""
+        query = self._queries.get(name)
+        if query is not None:
+            return name, query
+        known = self._folded.get(name.strip().casefold())
+        return (known, self._queries[known]) if known is not None else None
+
+    def answer(self, question: Question, started: float | None = None) -> Answered:
+        """The answer, within the Query's deadline, which counts from `started` (monotonic; None: now). Never raises:
+        what goes wrong is an answer too."""
+        started = self._clock() if started is None else started
+        named = self.named(question.query)
+        if named is None:
+            text = f"Query {question.query[:40]!r} is not in the configuration"
+            return Answered(question.query, _FAILED, text, {}, "unknown_query", self._ms(started), ())
+        name, query = named
+        asked = _Asked(name, query, question, Deadline(started + query.deadline, self._clock), Trail())
+        try:
+            result, text, values, outcome = self._answer(asked)
+        except Exception:  # noqa: BLE001 - whatever it was is in the log; the caller on the line gets the default
+            _log.exception("answering Query %s failed", name)
+            result, text, values, outcome = self._block(asked, "on_error")
+        return Answered(name, result, text, values, outcome, self._ms(started), tuple(asked.trail.entries))
+
+    def _ms(self, started: float) -> float:
+        return round((self._clock() - started) * 1000, 3)
+
+    def _answer(self, asked: _Asked) -> _Rendered:
+        outcome = self._find(asked)
+        if outcome is not LookupOutcome.FOUND:
+            return self._block(asked, _BLOCKS[outcome])
+        try:
+            self._keep(asked)
+            answer = _first_that_holds(asked.query.answer, asked.scope)
+            if answer is None and asked.query.answer:
+                return self._block(asked, "not_found")
+            return _render(answer, 0, asked.scope, LookupOutcome.FOUND)
+        except ExpressionError as error:
+            return self._block(asked, _after(error, asked))
+        except StoreUnavailable as error:
+            _log.error("Query %s: what was keyed in could not be kept: %s", asked.name, error)
+            return self._block(asked, "on_error")
+
+    def _find(self, asked: _Asked) -> LookupOutcome:
+        """Do the `find` steps; FOUND when all that must be found were."""
+        for name, step in asked.query.find.items():
+            if step.key is not None and self._spent(asked):
+                asked.trail.add(
+                    name, "", LookupOutcome.NOT_FOUND, time.perf_counter(), "too many misses of this caller"
+                )
+                found = Found(LookupOutcome.NOT_FOUND)
+            else:
+                try:
+                    found = self._lookups.find(name, step, asked.scope, asked.deadline, asked.query.cache, asked.trail)
+                except ExpressionError as error:
+                    _log.warning("Query %s: %s", asked.name, error)
+                    found = Found(LookupOutcome.DOWN)
+                if (
+                    step.key is not None
+                    and found.outcome is LookupOutcome.NOT_FOUND
+                    and asked.trail.entries[-1].connector
+                ):
+                    self._missed(asked)  # a key that was asked for; an empty one is no guess
+            if found.record is not None:
+                asked.scope[name] = found.record
+            elif not step.optional:
+                return found.outcome
+        return LookupOutcome.FOUND
+
+    def _spent(self, asked: _Asked) -> bool:
+        limit = asked.query.misses_per_caller
+        return (
+            limit is not None
+            and self._misses is not None
+            and self._misses.used_up(asked.name, asked.question.caller.e164, limit)
+        )
+
+    def _missed(self, asked: _Asked) -> None:
+        if asked.query.misses_per_caller is not None and self._misses is not None:
+            self._misses.count(asked.name, asked.question.caller.e164)
+
+    def _keep(self, asked: _Asked) -> None:
+        """Make what `save:` says durable, before the answer goes out."""
+        if not asked.query.save:
+            return
+        scope = self._storable(asked)
+        for number, step in enumerate(asked.query.save):
+            started = time.perf_counter()
+            if step.when is not None and not step.when.true(asked.scope):
+                continue
+            saved = _to_save(asked, step, number, scope)
+            if self._save is None:
+                fields = json.dumps(dict(saved.fields), ensure_ascii=False, default=str)
+                asked.trail.add(f"save[{number}]", step.in_, "shown", started, f"{step.table}: {fields}")
+                continue
+            self._save(saved, asked.deadline)
+            asked.trail.add(f"save[{number}]", step.in_, "kept", started, step.table)
+
+    def _storable(self, asked: _Asked) -> dict[str, object]:
+        """The scope without sensitive variables: what is saved waits in the database until its CRM has it."""
+        kept = {name: value for name, value in asked.question.variables.items() if name.upper() not in self._sensitive}
+        return {**asked.scope, "vars": Variables(kept)}
+
+    def _block(self, asked: _Asked, block: Block, tried: frozenset[Block] = frozenset()) -> _Rendered:
+        """One of the blocks for when it did not go well. What can't be rendered falls to the block for that, and to a
+        bare error when that was tried."""
+        answer, default = asked.query.block_for(block)
+        try:
+            return _render(answer, default, asked.scope, block)
+        except ExpressionError as error:
+            after, tried = _after(error, asked), tried | {block}
+        if after not in tried:
+            return self._block(asked, after, tried)
+        return _FAILED, "the answer could not be made, see the bridge's log", {}, block
+
+
+_Rendered = tuple[int, str, dict[str, str], str]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A Query being answered."""
+
+    name: str
+    query: Query
+    question: Question
+    deadline: Deadline
+    trail: Trail
+    scope: dict[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        question = self.question
+        call = {**question.call, "query": self.name}
+        self.scope = of_call(question.line, question.caller, question.called, call, question.variables)
+
+
+def _first_that_holds(answers: Sequence[Answer], scope: Mapping[str, object]) -> Answer | None:
+    return next((answer for answer in answers if answer.when is None or answer.when.true(scope)), None)
+
+
+def _render(answer: Answer | None, default: int, scope: Mapping[str, object], outcome: str) -> _Rendered:
+    """An answer block with its values filled in. Raises `ExpressionError`."""
+    if answer is None:
+        return default, "", {}, outcome
+    values: dict[str, str] = {}
+    for name, template in answer.variables.items():
+        value = _value(template, scope)
+        if value is not None:
+            values[name] = variables.clean(value)
+    text = variables.clean(answer.text.render(scope)) if answer.text is not None else ""
+    return default if answer.result is None else answer.result, text, values, outcome
+
+
+def _value(template: Template | None, scope: Mapping[str, object]) -> str | None:
+    """A variable's value; None leaves it out: the configuration says null, or `{{ none }}`. What is merely missing is
+    empty."""
+    return None if template is None else template.text(scope)
+
+
+def _after(error: ExpressionError, asked: _Asked) -> Block:
+    """Which block follows when a value could not be made, said in the log by name, never by number."""
+    if isinstance(error.__cause__, NotDialable):
+        country = asked.question.line.country
+        records = ", ".join(
+            f"{name} {_shown(record, country)} of {record.connector}" for name, record in _records(asked.scope)
+        )
+        _log.warning("Query %s: %s can't be dialled: %s", asked.name, records or "the destination", error.__cause__)
+        return "not_found"
+    _log.warning("Query %s: %s", asked.name, error)
+    return "on_error"
+
+
+def _records(scope: Mapping[str, object]) -> list[tuple[str, Record]]:
+    return [(name, value) for name, value in scope.items() if isinstance(value, Record)]
+
+
+def _shown(record: Record, country: str) -> str:
+    """A record's id, unless that is a phone number itself."""
+    if not record.id:
+        return "?"
+    return mask(record.id) if any(map(parse(record.id, country).same, record.phones)) else record.id
+
+
+def _to_save(asked: _Asked, step: SaveStep, number: int, scope: Mapping[str, object]) -> ToSave:
+    fields = {name: template.value(scope) for name, template in step.fields.items()}
+    fields = {name: str(value) if isinstance(value, Phone) else value for name, value in fields.items()}
+    question = asked.question
+    call = str(question.call.get("id") or "")
+    content = json.dumps([asked.name, number, fields], sort_keys=True, default=str)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+    key = f"{question.line.number}:{call}:{asked.name}:{digest}"
+    return ToSave(key, step.in_, step.table, fields, question.line.number, call, question.caller.e164)
+
+
+def _by_folded_name(queries: Mapping[str, Query]) -> dict[str, str]:
+    """Names in one case, where that is still one Query."""
+    folded: dict[str, list[str]] = {}
+    for name in queries:
+        folded.setdefault(name.strip().casefold(), []).append(name)
+    return {key: names[0] for key, names in folded.items() if len(names) == 1}

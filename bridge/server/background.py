@@ -1,0 +1,248 @@
+"""The working process: folds events into calls, brings activities and saved records to the CRMs, purges old data."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy import Connection
+
+from bridge.alerts import Alerts
+from bridge.callbacks import announced, reports
+from bridge.callbacks.calling import Calling
+from bridge.calls import activities
+from bridge.calls.activities import Activities
+from bridge.calls.folding import Folding, Plan
+from bridge.config.load import Loaded, load_to_serve
+from bridge.delivery import saves
+from bridge.delivery.worker import Batch, Deliverer, Worker, WorkerSettings
+from bridge.errors import ConfigurationFaults, StoreUnavailable
+from bridge.queue import queue_for
+from bridge.queue.base import ADVANCE, EMISSIONS, split_call_key
+from bridge.runtime import log
+from bridge.runtime.state import state_folder
+from bridge.server.processes import end_with, heed_signals
+from bridge.service.composition import Current, Service
+from bridge.service.reload import Watcher
+from bridge.store import hosts
+from bridge.store.calls import Call
+from bridge.store.database import Database
+from bridge.store.deliveries import Delivery
+from bridge.store.events import Event
+from bridge.store.installation import installation_id
+from bridge.store.schema import connect
+from bridge.troubles import Troubles, Watch
+from connectors.base import Connector, Deadline, Misconfigured, WriteResult
+
+_log = logging.getLogger("bridge.server.background")
+_PATIENCE = 60.0
+"""Seconds that a CRM has for one saved record."""
+_LONGEST_PAUSE = 15.0
+_SETTLE = 5.0
+"""Seconds to keep what came of an emission."""
+
+
+class Background:
+    """Everything that works in the background, on one database. `start`, then `stop`."""
+
+    def __init__(
+        self,
+        current: Current,
+        database: Database,
+        *,
+        pace: WorkerSettings | None = None,
+        troubles: Troubles | None = None,
+    ) -> None:
+        self._current = current
+        self._troubles = troubles or Troubles()
+        with current.use() as service:
+            configuration, connectors = service.configuration, tuple(service.sources)
+        queue = queue_for(database)
+        made = Activities(database, queue, current.use, _now)
+        self._calling = Calling(
+            database, queue, lambda: current.configuration, current.use, *_folders(current), _now, random.random
+        )
+        made.own = self._calling.own
+        folding = Folding(database, lambda: current.configuration, _both(self._calling.plan, made.plan), _now)
+        senders = {
+            activities.KIND: made.deliver,
+            saves.KIND: self._save,
+            reports.KIND: self._calling.deliver,
+            announced.KIND: self._announced,
+        }
+        batches = {activities.KIND: Batch(made.deliver_all, made.batch)}
+        deliverer = Deliverer(database, queue, senders, random.random, batches=batches)
+        self._worker = Worker(
+            database,
+            queue,
+            {ADVANCE: lambda key: folding.advance(*split_call_key(key)), **self._calling.handlers},
+            deliverer,
+            (*connectors, EMISSIONS),
+            pace=pace or WorkerSettings(retention=configuration.retention),
+        )
+
+    def start(self) -> None:
+        """Begin. What may not be called is seen to before anything is."""
+        self._calling.start()
+        self._worker.start()
+
+    def stop(self, timeout: float = 15.0) -> bool:
+        """Take nothing new and finish what runs; false when something still ran after `timeout` seconds, or as long as
+        an emission may take, because one that is cut off may have rung."""
+        answered = max(line.emission.timeout for line in self._current.configuration.lines)
+        ended = self._worker.stop(max(timeout, answered + _SETTLE))
+        self._calling.stop()
+        return ended
+
+    def _save(self, delivery: Delivery) -> WriteResult:
+        with self._current.use() as service:
+            return saves.deliver(delivery, _connector(service, delivery), Deadline.after(_PATIENCE))
+
+    def _announced(self, delivery: Delivery) -> WriteResult:
+        with self._current.use() as service:
+            connector = _connector(service, delivery)
+            return announced.deliver(delivery, connector, self._calling.desk, Deadline.after(_PATIENCE))
+
+
+def _connector(service: Service, delivery: Delivery) -> Connector:
+    source = service.sources.get(delivery.connector)
+    if source is None:
+        raise Misconfigured(
+            f"connector {delivery.connector} is not in the configuration any more: put it back, "
+            f"or discard this with `infocaller-bridge jobs discard {delivery.id}`"
+        )
+    return source.connector
+
+
+def _folders(current: Current) -> tuple[Path, Path]:
+    """The configuration's, and the bridge's own."""
+    with current.use() as service:
+        return service.folder, service.state
+
+
+def _both(first: Plan, second: Plan) -> Plan:
+    """What follows from a call in two flows, which know nothing of each other."""
+
+    def plan(connection: Connection, call: Call, new: Sequence[Event]) -> None:
+        first(connection, call, new)
+        second(connection, call, new)
+
+    return plan
+
+
+def run(loaded: Loaded, parent: int | None = None) -> int:
+    """Work until SIGTERM or SIGINT, or until the process `parent` is gone; the exit code. While the database is away it
+    is tried again and again."""
+    stop = threading.Event()
+    if parent is not None:
+        end_with(parent, stop.set)
+
+    def stopping(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    heed_signals()
+    signal.signal(signal.SIGTERM, stopping)
+    signal.signal(signal.SIGINT, stopping)
+    state = state_folder(loaded)
+    troubles = Troubles(state)
+    troubles.start()
+    current: Current | None = None
+
+    def newest() -> Loaded:
+        return loaded if current is None else current.loaded
+
+    alerts = Alerts(state, newest, troubles)
+    watch = Watch(state, newest, troubles, [alerts.follow])
+    watch.start()
+    database = _opened(loaded, stop)
+    if database is None:
+        watch.close()
+        alerts.close()
+        troubles.close()
+        return 0
+    others = _hosts(database, state)
+    current = Current(Service.open(loaded, background=True, troubles=troubles, others=others))
+    watcher = Watcher(
+        current,
+        lambda changed, before: Service.open(
+            changed, previous=before, background=True, troubles=troubles, others=others
+        ),
+        lambda _good, _at: None,
+        troubles,
+    )
+    background = Background(current, database, troubles=troubles)
+    watcher.start()
+    background.start()
+    _log.info("the background work has begun, on %s", database.name)
+    try:
+        stop.wait()
+    finally:
+        watcher.close()
+        watch.close()
+        alerts.close()
+        ended = background.stop()
+        current.close()
+        database.close()
+        troubles.close()
+        _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
+    if not ended:
+        logging.shutdown()
+        os._exit(0)  # a thread that hangs in a CRM would keep the process from ending
+    return 0
+
+
+def _reopened(changed: Loaded, before: Service) -> Service:
+    return Service.open(changed, previous=before, background=True)
+
+
+def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
+    """The database, when it is there; None: stopped before."""
+    pause = 0.5
+    while not stop.is_set():
+        try:
+            return connect(loaded.configuration.database.get_secret_value(), loaded.folder, pool=16)
+        except StoreUnavailable as error:
+            _log.error("%s; trying again in %g s", error, pause)
+            stop.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+    return None
+
+
+def _hosts(database: Database, state: Path) -> Callable[[], Collection[str]]:
+    """What tells the installations on this database: several hosts may share one on PostgreSQL."""
+    if not database.postgresql:
+        return tuple
+    try:
+        hosts.note(database, installation_id(state))
+    except StoreUnavailable as error:
+        _log.error("other hosts on this database will take this one's claims for another installation's: %s", error)
+    return lambda: hosts.every(database)
+
+
+def _now() -> datetime:
+    return datetime.fromtimestamp(time.time(), UTC)
+
+
+def _main() -> int:
+    """`python -m bridge.server.background CONFIG PARENT`: the working process beside those that serve."""
+    path, parent = sys.argv[1:]
+    loaded = load_to_serve(path)
+    log.start(loaded.configuration.server.log)
+    log.hide(log.secrets_in(loaded.configuration))
+    return run(loaded, int(parent))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(_main())
+    except ConfigurationFaults as faults:  # changed for the worse since `serve` was started: it tries again
+        sys.exit(f"the background work can't begin: {faults}")

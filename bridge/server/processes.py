@@ -1,0 +1,128 @@
+"""Processes that belong together: one that is kept alive beside ours, and none that outlives its parent."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+_log = logging.getLogger("bridge.server.processes")
+_LONGEST_PAUSE = 30.0
+_SETTLED = 60.0  # seconds after which a process that ends counts as one that had been well
+
+# A process that another thread forks while `Popen` waits to hear of its own would hold the other end of that pipe as
+# long as it lives, and `Popen` would wait as long. So nothing is forked meanwhile.
+_starting = threading.Lock()
+os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_starting.release)
+
+
+def spare_what_stays() -> None:
+    """Take all that there is now out of the garbage collector's rounds: libraries, metadata, the configuration. Walking
+    it takes a tenth of a second, in which nobody on the line is answered. To be called once, when all is loaded."""
+    gc.collect()
+    gc.freeze()
+
+
+class Child:
+    """A process that is started again whenever it ends, a little later each time that it does not last.
+
+    It has a process group of its own: Ctrl-C reaches us alone, and we tell it to stop.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], *, pause: float = 1.0) -> None:
+        self._name, self._command, self._shortest = name, list(command), pause
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep_alive, name=name, daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id, None where none runs at this moment."""
+        process = self._process
+        return process.pid if process is not None and process.poll() is None else None
+
+    def start(self) -> None:
+        """Start it."""
+        self._thread.start()
+
+    def stop(self, within: float) -> None:
+        """End it by SIGTERM, by SIGKILL where that takes longer than `within` seconds."""
+        with self._guard:
+            self._stop.set()
+            process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(within)
+            except subprocess.TimeoutExpired:
+                _log.error("%s did not stop within %g s and is ended", self._name, within)
+                process.kill()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _keep_alive(self) -> None:
+        pause = self._shortest
+        while (process := self._started()) is not None:
+            began = time.monotonic()
+            code = process.wait()
+            if self._stop.is_set():
+                return
+            pause = self._shortest if time.monotonic() - began > _SETTLED else min(pause * 2, _LONGEST_PAUSE)
+            _log.error("%s ended with code %d and is started again in %g s", self._name, code, pause)
+            self._stop.wait(pause)
+
+    def _started(self) -> subprocess.Popen[bytes] | None:
+        with self._guard:
+            if self._stop.is_set():
+                return None
+            with _starting:
+                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
+            return self._process
+
+
+def heed_signals() -> None:
+    """Have the main thread heed SIGTERM and SIGINT whenever they come. Called in the main thread, once in a process.
+
+    Python runs a signal's handler in the main thread, but does not wake it where the system gave the signal to another
+    thread: one that waits without an end would never hear of it. So each is given to the main thread once more, twice
+    even, as it may just be going to sleep. What stops a process has to bear being called again.
+    """
+    heard, noted = os.pipe()
+    for end in (heard, noted):
+        os.set_inheritable(end, False)
+    os.set_blocking(noted, False)
+    signal.set_wakeup_fd(noted, warn_on_full_buffer=False)
+    main = threading.get_ident()
+
+    def wake() -> None:
+        wanted = {signal.SIGTERM, signal.SIGINT}
+        while wanted:
+            number = os.read(heard, 1)[0]
+            if number in wanted:
+                wanted.remove(signal.Signals(number))
+                for pause in (0.02, 0.5):
+                    time.sleep(pause)
+                    signal.pthread_kill(main, number)
+
+    threading.Thread(target=wake, name="signals", daemon=True).start()
+
+
+def end_with(parent: int, end: Callable[[], None] | None = None, *, seconds: float = 0.5) -> None:
+    """See to it that this process stops when `parent` is gone, even by SIGKILL. `end`: how; by default SIGTERM."""
+
+    def stop() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(seconds)
+        _log.error("the process that started this one is gone: stopping")
+        (end or stop)()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

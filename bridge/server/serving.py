@@ -1,0 +1,334 @@
+"""Runs the serving processes: granian, one process per core with many threads each, and what stands beside them.
+
+Why granian, and these numbers: docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import resource
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import wait
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
+
+from bridge.alerts import Alerts
+from bridge.config.load import Loaded, load_to_serve
+from bridge.errors import BridgeError
+from bridge.intake.keeper import Keeper
+from bridge.queries.answering import ToSave
+from bridge.runtime import log
+from bridge.runtime.counters import SharedCounters
+from bridge.runtime.limits import SharedLimits
+from bridge.runtime.logbuffer import LogBuffer
+from bridge.runtime.permit import ComputePermit
+from bridge.runtime.state import state_folder
+from bridge.server import background
+from bridge.server.processes import Child, end_with, heed_signals, spare_what_stays
+from bridge.service.composition import Current, Service
+from bridge.service.metrics import Metrics, standing
+from bridge.service.reload import Watcher
+from bridge.troubles import Place, Troubles, Watch
+from bridge.web.app import Parts, create
+from bridge.web.guessing import Guessing
+from bridge.web.infocaller import Event
+from bridge.web.slow import SlowSenders
+from connectors.base import Deadline
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_log = logging.getLogger("bridge.server.serving")
+_STOP_WITHIN = 15  # seconds for the requests in flight when told to stop
+_HEADERS_WITHIN = 10_000  # milliseconds for a request's headers, and for which an idle connection is kept
+_LARGEST_HEAD = 64 * 1024
+_SPARE = 2  # processes that count beside the serving ones, while one takes another's place
+
+
+class CannotServe(BridgeError):
+    """Serving can't begin; the message says why and what to do."""
+
+
+def serve(path: Path, host: str | None = None, port: int | None = None, *, web: bool = True, work: bool = True) -> int:
+    """Serve by the configuration at `path` until SIGTERM or SIGINT; the exit code.
+
+    `host` and `port` override the configuration's; port 0 takes a free one. `web`: answer requests. `work`: do the
+    background work, in a process of its own beside the answering ones. Requests in flight at the end are answered.
+    Connectors whose configuration is at fault are out of order, and the rest serves. Raises `ConfigurationFaults`,
+    `CannotServe`, `NoStateFolder`.
+    """
+    loaded = load_to_serve(path)
+    _start_log(loaded)
+    for warning in loaded.warnings:
+        _log.warning("%s", warning)
+    _tell_faults(loaded)
+    state_folder(loaded)  # where there is none, that is said here, once
+    if not web:
+        return background.run(loaded)
+    beside = Child("background work", _work_command(loaded)) if work else None
+    try:
+        return _serve_web(loaded, host, port, beside)
+    finally:
+        if beside is not None:
+            beside.stop(_STOP_WITHIN)
+        _log.info("stopped")
+
+
+def _tell_faults(loaded: Loaded) -> None:
+    """Say what is out of order, each once."""
+    for name, faults in loaded.out.items():
+        for fault in faults:
+            _log.error("connector %s is out of order, the others serve: %s", name, fault)
+    for fault in loaded.outages:
+        _log.error("what needs this is out of order, the rest serves: %s", fault)
+    for fault in loaded.ignored:
+        _log.warning("serving does without this: %s", fault)
+
+
+def _work_command(loaded: Loaded) -> list[str]:
+    """The command line of the process that does a configuration's background work."""
+    return [sys.executable, "-m", "bridge.server.background", str(loaded.path), str(os.getpid())]
+
+
+def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child | None) -> int:
+    settings = loaded.configuration.server
+    claimed = claim(host or settings.host, settings.port if port is None else port)
+    shared = SharedCounters(settings.workers + _SPARE)
+    _sweep()
+    try:
+        granian = _granian(loaded, claimed)
+        _start_log(loaded)  # once more: granian has set up its own
+        _announce(loaded, claimed)
+        if beside is not None:
+            beside.start()
+        return _run(granian, partial(_application, loaded, shared, os.getpid()))
+    finally:
+        claimed.close()
+
+
+def _sweep() -> None:
+    """Remove the metrics folders that earlier versions left in the temporary folder when they were killed. One whose
+    processes still run stays: its files bear their numbers."""
+    for folder in Path(tempfile.gettempdir()).glob("infocaller-bridge-metrics-*"):
+        with suppress(OSError):  # it is gone by now, or somebody else's
+            if folder.lstat().st_uid != os.getuid() or not folder.is_dir() or folder.is_symlink():
+                continue
+            owners = {file.stem.rpartition("_")[2] for file in folder.iterdir()}
+            if not any(Path("/proc", owner).exists() for owner in owners):
+                shutil.rmtree(folder)
+
+
+def claim(host: str, port: int) -> socket.socket:
+    """A socket bound to the address, which the serving processes then listen on beside it; it never listens itself.
+
+    The processes share the port (SO_REUSEPORT), which another bridge's could as well: so it is first taken for us
+    alone. Raises `CannotServe`.
+    """
+    family, address = _resolved(host, port)
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as alone:
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            alone.bind(address)
+            alone.listen(1)
+            address = alone.getsockname()
+        shared = socket.socket(family, socket.SOCK_STREAM)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        shared.bind(address)
+    except PermissionError as error:
+        raise CannotServe(
+            f"port {port} takes the rights of root: set server.port (or --port) to 1024 or more behind a proxy"
+        ) from error
+    except OSError as error:
+        raise CannotServe(_why(host, port, error)) from error
+    return shared
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use: stop the program that has it, or set server.port (or --port) to another"
+        )
+    return f"can't listen on {host}, port {port}: {error.strerror}; set server.host (or --host) to one of its own"
+
+
+def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, ...]]:
+    if not 0 <= port <= 65535:
+        raise CannotServe(f"there is no port {port}: set server.port (or --port) to one from 1 to 65535")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        raise CannotServe(
+            f"{host!r} is no address of this machine: set server.host (or --host) to one, such as 127.0.0.1 or 0.0.0.0"
+        ) from error
+    family, _, _, _, address = found[0]
+    return family, address
+
+
+class _Granian(MPServer):
+    """Granian with several processes, which are killed at the end only where they really still run.
+
+    Granian itself asks `Process.is_alive()`, which is true for a moment after a process has ended when another thread
+    waits for that process too, as one of granian's does: it then warns and kills a process number that is free again.
+    """
+
+    def _stop_workers(self) -> None:
+        for worker in self.wrks:
+            worker.terminate()  # type: ignore[no-untyped-call]  # the library's
+        end = time.monotonic() + _STOP_WITHIN
+        for worker in self.wrks:
+            if not wait([worker.inner.sentinel], max(end - time.monotonic(), 0)):
+                _log.error("serving process %d did not stop within %g s and is killed", worker.idx + 1, _STOP_WITHIN)
+                worker.kill()  # type: ignore[no-untyped-call]  # the library's
+            worker.join()  # type: ignore[no-untyped-call]  # the library's
+        self.wrks.clear()
+
+
+def _granian(loaded: Loaded, claimed: socket.socket) -> MPServer:
+    settings = loaded.configuration.server
+    address, port = claimed.getsockname()[:2]
+    connections = max(2048, 4 * settings.threads)
+    _allow_files(connections + 512)
+    return _Granian(
+        "bridge.web",
+        address=address,
+        port=port,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        websockets=False,
+        workers=settings.workers,
+        runtime_mode=RuntimeModes.st,
+        blocking_threads=settings.threads,
+        backlog=2048,
+        backpressure=connections,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN, max_buffer_size=_LARGEST_HEAD),
+        log_dictconfig={"formatters": {}, "handlers": {}, "loggers": {"_granian": {"propagate": True}}},
+        respawn_failed_workers=True,
+    )
+
+
+def _allow_files(wanted: int) -> None:
+    """Raise the process's own limit of open files, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    reach = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < reach:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+
+
+def _run(granian: MPServer, application: partial[Flask]) -> int:
+    os.register_at_fork(after_in_child=_default_signals)
+    try:
+        granian.serve(target_loader=application, wrap_loader=False)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def _default_signals() -> None:
+    """A serving process that is told to stop while it still starts just ends: the parent's way of stopping, which it
+    inherits until granian sets its own, would swallow the signal there."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _start_log(loaded: Loaded, gathering: LogBuffer | None = None) -> None:
+    if gathering is None:
+        log.start(loaded.configuration.server.log)
+    else:
+        log.start(loaded.configuration.server.log, gathering.now, gathering.later)
+    logging.getLogger("_granian").addFilter(_about_threads)
+    log.hide(log.secrets_in(loaded.configuration))
+
+
+def _about_threads(record: logging.LogRecord) -> bool:
+    """Not granian's advice to have fewer threads: ours wait for CRMs, and the permit keeps them from each other."""
+    return not record.getMessage().startswith("Configuration allows spawning up to")
+
+
+def _announce(loaded: Loaded, claimed: socket.socket) -> None:
+    address, port = claimed.getsockname()[:2]
+    where = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+    _log.info(
+        "listening on %s; `infocaller-bridge urls --config %s --base https://…` prints what to paste into the panel",
+        where,
+        loaded.path,
+    )
+
+
+def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
+    """In each serving process: everything that one configuration brings up, and the application around it.
+
+    The configuration is the one that the parent started with: should the file have faults by now, it goes on serving
+    until the file is good again.
+    """
+    os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
+    lines = LogBuffer(log.standard_error)
+    _start_log(loaded, lines)
+    Finalize(None, lines.close, exitpriority=0)
+    heed_signals()
+    end_with(parent)
+    permit, metrics = ComputePermit(), Metrics(shared)
+    metrics.started(time.time())
+    state = state_folder(loaded)
+    troubles = Troubles(state)
+    troubles.start()
+    keeper = Keeper(loaded, lambda: current.configuration, troubles)
+
+    def save(saved: ToSave, deadline: Deadline) -> None:
+        with permit.waiting():
+            keeper.save(saved, deadline)
+
+    current = Current(Service.open(loaded, save=save, permit=permit, troubles=troubles))
+
+    def reopened(changed: Loaded, before: Service) -> Service:
+        return Service.open(changed, previous=before, save=save, permit=permit, troubles=troubles)
+
+    watcher = Watcher(current, reopened, metrics.reloaded, troubles)
+    watcher.start()
+    alerts = Alerts(state, lambda: current.loaded, troubles)
+    watch = Watch(state, lambda: current.loaded, troubles, [alerts.follow])
+    watch.start()
+    slow = SlowSenders(most=max(1, loaded.configuration.server.threads // 2))
+
+    def keep_event(event: Event) -> None:
+        keeper.event(event.name, event.document, event.panel, event.line, permit.waiting)
+
+    asked = SharedLimits(state / "asked.db", what="per_address and asked_per_number of callbacks")
+    guessing = Guessing(state / "guessing.db")
+    parts = Parts(
+        permit,
+        metrics,
+        slow=slow,
+        keep_event=keep_event,
+        taking=keeper.tasks(permit.waiting),
+        asked=asked,
+        guessing=guessing,
+        checks={"database": keeper.check},
+        jobs=keeper.jobs,
+        troubles=troubles,
+        standing=lambda: standing(Place(current.loaded, keeper.database, state), troubles.all()),
+    )
+    Finalize(None, troubles.close, exitpriority=0)
+    Finalize(None, watch.close, exitpriority=2)
+    Finalize(None, alerts.close, exitpriority=1)
+    Finalize(None, asked.close, exitpriority=1)
+    Finalize(None, guessing.close, exitpriority=1)
+    Finalize(None, current.close, exitpriority=1)
+    Finalize(None, keeper.close, exitpriority=2)
+    application = create(current, parts)
+    spare_what_stays()
+    return application

@@ -1,0 +1,219 @@
+"""The demo: a bridge on example data in a temporary folder, and a simulated platform that places calls on it.
+
+It runs the same server as `serve`, in a process of its own, on loopback; it needs no network and no configuration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+
+from bridge.infocaller.messages import Format
+from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence
+from bridge.simulator.emission import EmissionPlatform
+from bridge.simulator.outcomes import CallOutcome, Outcomes
+
+Say = Callable[[str], object]
+_LINE, _PASSWORD = "912345678", "3956"
+_PATIENCE = 30.0
+
+
+def run(say: Say, *, keep_serving: bool = False) -> int:
+    """Play the demo, telling it to `say`; 0 if all went as it should. `keep_serving`: until Ctrl-C."""
+    with tempfile.TemporaryDirectory(prefix="infocaller-bridge-demo-") as folder:
+        port, key = str(_free_port()), secrets.token_urlsafe(24)
+        base = f"http://127.0.0.1:{port}"
+        target = Target(base, _LINE, _PASSWORD, key)
+        with _emissions(target) as emissions:
+            emission_port = str(urlsplit(emissions.url).port)
+            values = {"DEMO_PORT": port, "DEMO_URL_KEY": key, "DEMO_PASSWORD": _PASSWORD}
+            config = _unpack(Path(folder), values | {"DEMO_EMISSION_PORT": emission_port})
+            say(f"A bridge starts at {base}, on example data in {folder}:\n  {', '.join(_names(config.parent))}\n")
+            with _server(config) as log:
+                if not _ready(base):
+                    say(f"The bridge did not start; its log:\n{log.read_text(errors='replace')}")
+                    return 1
+                with Platform(target) as platform:
+                    good = _Play(platform, emissions, config, say).all()
+                if keep_serving:
+                    _serve_on(base, config, say)
+        say("\nAll went as it should." if good else "\nSomething did NOT go as it should; see above.")
+        return 0 if good else 1
+
+
+def _emissions(target: Target) -> EmissionPlatform:
+    """The platform's emission API on loopback, whose calls are answered after a moment."""
+    outcomes = Outcomes({_LINE: target}, lambda _entry: [CallOutcome("answered", seconds=64, delay=0.3)])
+    return EmissionPlatform({_LINE: _PASSWORD}, groups={"callbacks"}, outcomes=outcomes)
+
+
+def _unpack(folder: Path, values: dict[str, str]) -> Path:
+    """The example's files in `folder`, with this run's port and secrets; the configuration's path."""
+    for file in resources.files("bridge").joinpath("demo_data").iterdir():
+        if file.name.endswith((".yaml", ".csv")):
+            (folder / file.name).write_bytes(file.read_bytes())
+    config = folder / "config.yaml"
+    text = config.read_text(encoding="utf-8")
+    for name, value in values.items():
+        text = re.sub(rf"\$\{{{name}:-[^}}]*\}}", value, text)
+    config.write_text(text, encoding="utf-8")
+    return config
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _server(config: Path) -> Iterator[Path]:
+    """`serve` in a process of its own, ended as an admin would end it; gives the path of its log."""
+    path = config.parent / "bridge.runtime.log"
+    with path.open("wb") as log:
+        command = [sys.executable, "-m", "bridge", "serve", "--config", str(config)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own command
+        try:
+            yield path
+        finally:
+            process.terminate()
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _ready(base: str) -> bool:
+    end = time.monotonic() + _PATIENCE
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy of the environment knows nothing of this machine's ports
+        while time.monotonic() < end:
+            with contextlib.suppress(requests.RequestException):
+                if session.get(f"{base}/readyz", timeout=2).ok:
+                    return True
+            time.sleep(0.05)
+    return False
+
+
+def _serve_on(base: str, config: Path, say: Say) -> None:
+    say(f"\nThe bridge stays up at {base}; its files are in {config.parent}. From another terminal:")
+    say(f"  infocaller-bridge simulate received -c {config} --query DESVIO --diverted 101")
+    say("Ctrl-C ends it.")
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+class _Play:
+    """The calls of the demo. Each step says what happens, what went over the wire and whether it is as it should be."""
+
+    def __init__(self, platform: Platform, emissions: EmissionPlatform, config: Path, say: Say) -> None:
+        self._platform = platform
+        self._emissions = emissions
+        self._config = config
+        self._say = say
+        self._good = True
+
+    def all(self) -> bool:
+        """Play every call; whether all went as it should."""
+        ana = Call("600111222", new_sequence(), diverted="911000001", queries=("DESVIO", "PEDIDO", "ENCUESTA"))
+        self._say("=== 1. Ana calls from her mobile (600111222)")
+        self._expect(self._platform.event(ana, "inicio"), "kept on disk")
+        self._ask("Whom to put her through to?", ana, "DESVIO", {"DESTINO": "+34911000001", "NOMBRE": "Ana Muñoz"})
+        ana = replace(ana, variables={"PEDIDO": "00077"})
+        self._ask("She keys in an order number, 00077.", ana, "PEDIDO", {"ESTADO": "Enviado"})
+        ana = replace(ana, variables={"PEDIDO": "00077", "NOTA": "5"})
+        self._ask("She gives the service 5 points.", ana, "ENCUESTA", {"GUARDADO": "1"})
+        for exchange in self._platform.events(ana):
+            self._expect(exchange, "kept on disk")
+
+        self._say("\n=== 2. Someone who hides the number, in XML")
+        hidden = Call("X", new_sequence(), seconds=12)
+        target = replace(self._platform.target, format=Format.XML)
+        with Platform(target) as in_xml:
+            self._answer(in_xml.query(hidden, "DESVIO"), {"DESTINO": "101"})
+            for exchange in in_xml.events(hidden):
+                self._expect(exchange, "kept on disk")
+
+        self._say("\n=== 3. What is left in the CRM (here: CSV files)")
+        self._rows("calls.csv", 2, "Llamada de Ana Muñoz")
+        self._rows("survey.csv", 1, "+34600111222")
+
+        self._say("\n=== 4. Ana's task asks for a call: a new row in callbacks.csv")
+        self._task("T1;+34 600-111-222;Ana Muñoz;Llamar por el pedido 00077")
+        self._rows("callbacks.results.csv", 3, "answered")
+        for entry in self._emissions.ledger.entries:
+            said = f"{entry.number}, rule group {entry.rule_group}, variables {dict(entry.variables)}"
+            self._say(_indented(f"the platform was asked to call {said}: idcall {entry.idcall}"))
+        rung = [entry.number for entry in self._emissions.ledger.rung]
+        self._judge(f"the phone rang once: {', '.join(rung)}", rung == ["+34600111222"])
+        return self._good
+
+    def _task(self, row: str) -> None:
+        """Somebody writes a row at the end of the list of tasks."""
+        with (self._config.parent / "callbacks.csv").open("a", encoding="utf-8") as file:
+            file.write(f"{row}\n")
+        self._say(_indented(row))
+
+    def _ask(self, what: str, call: Call, query: str, expected: dict[str, str]) -> None:
+        self._say(f"\n--- {what} Query {query}; the way to its answer, as `infocaller-bridge ask` shows it:")
+        variables = [f"--var={name}={value}" for name, value in call.variables.items()]
+        command = [sys.executable, "-m", "bridge", "ask", query, "-c", str(self._config), "--caller", call.caller]
+        shown = subprocess.run([*command, *variables], capture_output=True, text=True, check=False)  # noqa: S603
+        self._say(_indented(shown.stdout + shown.stderr))
+        self._answer(self._platform.query(call, query), expected)
+
+    def _answer(self, exchange: Exchange, expected: dict[str, str]) -> None:
+        self._say("On the wire:")
+        self._say(_indented(exchange.sent))
+        self._say(_indented(f"<-- {exchange.received}"))
+        good = exchange.good and exchange.result == "0" and exchange.variables == expected
+        self._judge(f"answered in {exchange.ms:g} ms: {dict(exchange.variables)}", good)
+
+    def _expect(self, exchange: Exchange, words: str) -> None:
+        said = f"{words}, {exchange.ms:g} ms" if exchange.good else f"{exchange.status} {exchange.error}"
+        self._judge(f"{exchange.what}: {said}", exchange.good)
+
+    def _rows(self, name: str, count: int, wanted: str) -> None:
+        """Wait until a CSV file has `count` rows; one of them holds `wanted`."""
+        file = self._config.parent / name
+        rows: list[list[str]] = []
+        end = time.monotonic() + _PATIENCE
+        while len(rows) <= count and time.monotonic() < end:
+            time.sleep(0.1)
+            if file.exists():
+                with file.open(encoding="utf-8-sig", newline="") as text:
+                    rows = list(csv.reader(text))
+        self._say(f"{name}:")
+        for row in rows:
+            self._say(_indented(" | ".join(value.replace("\n", " / ") for value in row)))
+        good = len(rows) == count + 1 and any(wanted in value for row in rows for value in row)
+        self._judge(f"{max(0, len(rows) - 1)} rows, one of them with {wanted!r}", good)
+
+    def _judge(self, what: str, good: bool) -> None:
+        self._good = self._good and good
+        self._say(f"{'ok  ' if good else 'FAIL'} {what}")
+
+
+def _indented(text: str) -> str:
+    return textwrap.indent(text.strip(), "    ")
