@@ -147,7 +147,7 @@ def test_the_trace_has_each_request_in_order_with_its_answer_and_its_time(run: R
     said = run("ask", "DESVIO", "--caller", "600222333", "--trace")
     first, second, answer = said.out.index("[1] agenda"), said.out.index("[2] shop"), said.out.index("Query DESVIO")
     assert first < second < answer
-    assert "contacts.csv, 1 rows: •••333 looked for in phone\n    → 0 found" in said.out
+    assert "contacts.csv, 1 row: •••333 looked for in phone\n    → 0 found" in said.out
     asked = re.search(
         r"GET \S+/customers\?q=••••••333\n    → 200 OK \(application/json, \d+ bytes, (\d+) ms\)", said.out
     )

@@ -512,7 +512,7 @@ class ConnectorContract:
         if not harness.can_save:
             pytest.skip("saves nothing")
         harness.load()
-        score = 'Peña €“O\'Brien” & Sons <UK>;\tone\nline, "two"'
+        score = 'Peña €“O\'Brien” & Sons <UK>; one\ttab\nline, "two"'
         opened().save(NewRecord(harness.survey, "call-1", harness.survey_fields("", score)), Deadline.after(GENEROUS))
         assert [row["score"] for row in harness.saved()] == [score]
 
