@@ -30,7 +30,7 @@ smtp: {{host: localhost, port: {smtp}, from: bridge@example.com}}
 """
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 def test_a_crm_that_goes_away_is_told_reminded_of_and_resolved_over_a_restart(
     tmp_path: Path, database_url: str
 ) -> None:

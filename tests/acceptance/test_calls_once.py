@@ -127,7 +127,7 @@ def play(folder: Path, database: str, config: Path, bridges: Sequence[Bridge], p
         opened.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(960)
 def test_on_sqlite_no_phone_rings_twice_and_nobody_is_forgotten(tmp_path: Path) -> None:
     port, database = free_port(), f"sqlite:///{tmp_path}/bridge.db"
     with platform(tmp_path, port) as url:
@@ -141,7 +141,7 @@ def test_on_sqlite_no_phone_rings_twice_and_nobody_is_forgotten(tmp_path: Path) 
             bridge.kill()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(960)
 def test_on_postgresql_with_two_workers_no_phone_rings_twice(tmp_path: Path, postgres_url: str) -> None:
     port = free_port()
     with platform(tmp_path, port) as url:

@@ -56,7 +56,7 @@ def command(config: Path, *arguments: object) -> tuple[dict[str, Any], int]:
     return json.loads(said) if said.startswith("{") else {"said": said}, most
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_fifty_thousand_are_taken_called_at_the_pace_and_cancelled_at_once(tmp_path: Path, database_url: str) -> None:
     port = free_port()
     config = tmp_path / "config.yaml"

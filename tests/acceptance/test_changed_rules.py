@@ -34,7 +34,7 @@ def listed(config: Path) -> list[dict[str, Any]]:
     return list(json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(960)
 def test_what_waits_is_rung_when_the_hours_become_longer(tmp_path: Path, database_url: str) -> None:
     port = free_port()
     config = tmp_path / "config.yaml"

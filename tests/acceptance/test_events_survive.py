@@ -154,7 +154,7 @@ def play(folder: Path, database: str, bridges: Sequence[Bridge], victims: Sequen
     check(folder, database, sender)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(960)
 def test_on_sqlite_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
     database = f"sqlite:///{tmp_path}/bridge.db"
     config, port = configured(tmp_path, database)
@@ -167,7 +167,7 @@ def test_on_sqlite_nothing_is_lost_and_nothing_twice(tmp_path: Path) -> None:
         bridge.kill()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(960)
 def test_on_postgresql_with_two_workers_one_of_which_never_comes_back(tmp_path: Path, postgres_url: str) -> None:
     config, port = configured(tmp_path, postgres_url)
     web, lost, worker = Bridge(config, "--web"), Bridge(config, "--work"), Bridge(config, "--work")

@@ -27,7 +27,7 @@ def _desk(database: Database, config: Path) -> CallbackService:
     return CallbackService(database, queue_for(database), lambda: configuration, lambda: datetime.now(UTC))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(480)
 def test_the_same_task_from_every_side_at_once_is_one_call(tmp_path: Path, postgres_url: str) -> None:
     port = free_port()
     with calls.platform(tmp_path, port) as url:

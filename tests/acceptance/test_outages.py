@@ -130,7 +130,7 @@ def others_are_well(world: World, caller: str) -> None:
     until(lambda: f"+34{caller}" in world.calls(), 60)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(720)
 def test_while_a_crm_hangs_callers_get_the_default_and_others_notice_nothing(tmp_path: Path) -> None:
     with world(tmp_path) as bridge:
         until(lambda: bridge.knows("600000001", "Customer 1"), 60)
@@ -148,7 +148,7 @@ def test_while_a_crm_hangs_callers_get_the_default_and_others_notice_nothing(tmp
             until(lambda caller=caller: bridge.reaches_agent(caller), 60)  # type: ignore[misc]  # mypy can't type it
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(720)
 def test_a_crm_that_is_killed_is_found_again_when_it_is_back(tmp_path: Path) -> None:
     with world(tmp_path) as bridge:
         until(lambda: bridge.knows("600000001", "Customer 1"), 60)
@@ -161,7 +161,7 @@ def test_a_crm_that_is_killed_is_found_again_when_it_is_back(tmp_path: Path) -> 
             until(lambda caller=caller: bridge.reaches_agent(caller), 60)  # type: ignore[misc]  # mypy can't type it
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(720)
 @pytest.mark.parametrize("outage", ["hang", "kill"])
 def test_who_called_before_is_known_in_an_outage_too(outage: str, tmp_path: Path) -> None:
     with world(tmp_path, workers=1) as bridge:
@@ -176,7 +176,7 @@ def test_who_called_before_is_known_in_an_outage_too(outage: str, tmp_path: Path
         assert bridge.ask("600000002", "CONOCIDO").variables == {"DESTINO": DEFAULT}
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(720)
 def test_a_fuzzy_search_never_makes_a_caller_somebody_else(tmp_path: Path) -> None:
     with world(tmp_path, "--fuzzy", deadline="15s") as bridge:
         strangers = [f"6{n % 9 + 1}1110{n:03}" for n in range(AT_ONCE)]
@@ -187,7 +187,7 @@ def test_a_fuzzy_search_never_makes_a_caller_somebody_else(tmp_path: Path) -> No
         assert known == [f"Customer {n}" for n in range(AT_ONCE)]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(720)
 def test_a_hundred_callers_at_once_take_one_token(tmp_path: Path) -> None:
     auth = f"{{type: oauth2, token_url: CRM/token, client_id: {CLIENT_ID}, client_secret: {CLIENT_SECRET}}}"
     with world(tmp_path, "--auth", "oauth2", "--delay", "0.1", workers=1, auth=auth, deadline="15s") as bridge:

@@ -139,7 +139,7 @@ def numbers(tasks: range) -> set[str]:
     return {f"+346{n:08}" for n in tasks}
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1600)
 def test_a_bridge_whose_database_was_restored_rings_nobody_twice(tmp_path: Path, database_url: str) -> None:
     if database_url.startswith("postgresql") and shutil.which("pg_dump") is None:
         pytest.skip("there is no pg_dump")

@@ -51,7 +51,7 @@ def configured(folder: Path, fake: FakeSalesforce, activity: str) -> tuple[Path,
     return config, port
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("activity", ["{external_id: Infocaller_Id__c}", "{status: Completed}"])
 def test_each_call_is_one_task(tmp_path: Path, activity: str) -> None:
     chance = random.Random(5)

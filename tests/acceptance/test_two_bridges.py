@@ -46,7 +46,7 @@ def rung(platform: EmissionPlatform) -> Counter[str]:
     return Counter(entry.number for entry in platform.ledger.rung)
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_of_two_bridges_on_one_list_one_calls_each(tmp_path: Path) -> None:
     with EmissionPlatform({LINE: PASSWORD}) as platform:
         file = tmp_path / "tasks.csv"
@@ -67,7 +67,7 @@ def test_of_two_bridges_on_one_list_one_calls_each(tmp_path: Path) -> None:
         assert set(rung(platform).values()) == {1}
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(600)
 def test_of_two_sources_of_one_list_one_calls_each(tmp_path: Path) -> None:
     with EmissionPlatform({LINE: PASSWORD}) as platform:
         sources = (source("usual"), source("urgent", "urgent"))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bridge.infocaller.document import write_request
 from bridge.infocaller.messages import Document, Format
+from tests.waiting import PATIENCE
 
 KEY = "unguessable-part-of-the-url"
 PASSWORD = "3956"
@@ -145,7 +146,7 @@ class Bridge:
 
 def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait until it holds."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while not holds():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.02)

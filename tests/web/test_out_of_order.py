@@ -106,7 +106,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_what_is_at_fault_is_out_of_order_alone_and_nothing_is_lost_until_it_is_mended(
     tmp_path: Path, command: Command
 ) -> None:
