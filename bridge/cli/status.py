@@ -30,6 +30,9 @@ from bridge.troubles import Place, Severity, Trouble, current
 from bridge.troubles.ledger import Unusable
 from bridge.troubles.registry import reported
 
+_MOST = 10
+"""Reasons of callbacks that are shown."""
+
 
 @dataclass
 class _Status:
@@ -39,6 +42,7 @@ class _Status:
     lines: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, int] = field(default_factory=dict)
+    kept_back: list[overview.KeptBack] = field(default_factory=list)
     nothing_yet: str = ""
 
 
@@ -120,6 +124,7 @@ def _add_figures(found: _Status, loaded: Loaded, database: Database, *, whole: b
             counts = deliveries.counts(connection)
             oldest = overview.oldest_pending(connection)
             found.callbacks = overview.callback_states(connection)
+            found.kept_back = overview.kept_back(connection)
         states = (State.PENDING, State.RUNNING, State.DEAD)
         by_state = {one.value: sum(n for (_, state), n in counts.items() if state is one) for one in states}
         found.jobs = {**by_state, "oldest": iso(oldest)}
@@ -161,6 +166,11 @@ def _shown(found: _Status) -> Iterator[str]:
         yield f"jobs: {waiting:,} on their way to the CRMs{age}; {found.jobs['dead']:,} dead"
     if found.callbacks:
         yield "callbacks: " + ", ".join(f"{count:,} {state}" for state, count in sorted(found.callbacks.items()))
+    for kept in found.kept_back[:_MOST]:
+        again = f"; next try {kept.next_at.astimezone():%Y-%m-%d %H:%M}" if kept.next_at else ""
+        yield f"  {kept.count:,} {kept.state.value} of {kept.source}: {kept.reason}{again}"
+    if len(found.kept_back) > _MOST:
+        yield "  more reasons: `infocaller-bridge callbacks list`"
 
 
 def _long(span: timedelta) -> str:

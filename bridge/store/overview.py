@@ -143,6 +143,36 @@ def left_to_others(connection: Connection, since: datetime) -> list[Some]:
     return [Some(source, count, first, reason) for source, count, first, reason in connection.execute(query)]
 
 
+@dataclass(frozen=True, slots=True)
+class KeptBack:
+    """So many callbacks of a source that wait, or were rejected, for one gate: the reason of one of them, and when the
+    first is looked at again (None: not by itself)."""
+
+    source: str
+    state: CallbackState
+    count: int
+    reason: str
+    next_at: datetime | None
+
+
+def kept_back(connection: Connection) -> list[KeptBack]:
+    """Why callbacks wait or were rejected, the most of them first; those without a reason are left out."""
+    columns = (callbacks.c.source, callbacks.c.state, callbacks.c.gate)
+    query = (
+        select(*columns, func.count(), func.max(callbacks.c.reason), func.min(callbacks.c.next_at))
+        .where(
+            callbacks.c.state.in_([CallbackState.WAITING, CallbackState.REJECTED]),
+            callbacks.c.reason != "",
+        )
+        .group_by(*columns)
+        .order_by(func.count().desc(), *columns)
+    )
+    return [
+        KeptBack(source, CallbackState(state), count, reason, next_at)
+        for source, state, _gate, count, reason, next_at in connection.execute(query)
+    ]
+
+
 def callback_states(connection: Connection) -> dict[str, int]:
     """How many callbacks are in each state."""
     query = select(callbacks.c.state, func.count()).group_by(callbacks.c.state)

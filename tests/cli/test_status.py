@@ -179,6 +179,25 @@ def test_callbacks_that_may_have_rung(run: Run, database: Database) -> None:
     assert json.loads(run("status", "--json").out)["callbacks"] == {"may_have_rung": 1}
 
 
+def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> None:
+    opens = NOW + timedelta(hours=9)
+    values = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": NOW, "digest": ""}
+    values |= {"created_at": NOW, "updated_at": NOW}
+    closed = {"state": "waiting", "gate": "hours", "reason": "outside calling hours", "next_at": opens}
+    never = {"state": "rejected", "gate": "number", "reason": "it is a premium number", "settled_at": NOW}
+    rows = [{**values, **closed, "task_key": str(n), "task_id": str(n)} for n in range(3)]
+    rows += [{**values, **never, "task_key": "9", "task_id": "9"}]
+    with database.write() as connection:
+        for row in rows:
+            callbacks.add(database, connection, [row])
+    said = run("status")
+    assert said.code == 0
+    shown = f"{opens.astimezone():%Y-%m-%d %H:%M}"
+    assert f"  3 waiting of web: outside calling hours; next try {shown}" in said.out
+    assert "  1 rejected of web: it is a premium number\n" in said.out
+    assert "600111222" not in said.out
+
+
 def test_the_spool_in_use(run: Run, config: Path, database: Database) -> None:
     (config.parent / ".infocaller-bridge").mkdir()
     spool = Spool(config.parent / ".infocaller-bridge" / "spool.db")
