@@ -16,7 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, or_, select, text, update
+from sqlalchemy import ARRAY, Connection, Row, Select, Text, and_, case, func, literal, or_, select, text, update
 
 from bridge.store.columns import Words, storable
 from bridge.store.database import Database
@@ -179,8 +179,13 @@ def turn_of(database: Database, connection: Connection, origin: str) -> None:
 def by_keys(connection: Connection, keys: Collection[str]) -> dict[str, list[Callback]]:
     """Those of these tasks that are there already, whatever their origin, by task_key."""
     found: dict[str, list[Callback]] = {}
+    wanted: Any = list(keys)
+    if connection.dialect.name == "postgresql":
+        # As a set, which it hashes. Hundreds of values it compares with each row, one by one, as long as it has no
+        # statistics of a table that has just been filled: 0.9 s for 500 tasks among 30,000.
+        wanted = select(func.unnest(literal(wanted, ARRAY(Text))))
     for some in (HAS_ORIGIN, NO_ORIGIN):  # each has an index of its own
-        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(list(keys)), some)):
+        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(wanted), some)):
             found.setdefault(row.task_key, []).append(_callback(row))
     return found
 
