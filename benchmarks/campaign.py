@@ -23,7 +23,7 @@ import requests
 from benchmarks.load import free_port, machine
 from bridge.simulator.calls import Target
 from bridge.simulator.emission import EmissionPlatform
-from bridge.simulator.outcomes import CallOutcome, Outcomes
+from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 
 LINE, PASSWORD = "912345678", "3956"
 CONFIG = """
@@ -47,8 +47,8 @@ def _people(file: Path, rows: int, first: int = 600_000_000) -> Path:
     return file
 
 
-def _campaign(config: Path, *arguments: object) -> tuple[str, float, int]:
-    """What the command says, how long it took with its start, and the most memory that it had, in KiB."""
+def _campaign(config: Path, *arguments: object) -> tuple[str, float, float, int]:
+    """What the command says; with its start, how long it took and how much CPU; the most memory that it had, in KiB."""
     command = [sys.executable, "-m", "bridge", "campaign", *map(str, arguments), "-c", str(config)]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -58,7 +58,7 @@ def _campaign(config: Path, *arguments: object) -> tuple[str, float, int]:
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stdout.close()
     assert process.returncode == 0, said
-    return said, time.perf_counter() - began, used.ru_maxrss
+    return said, time.perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss
 
 
 def _wait_until_ready(port: int) -> None:
@@ -75,8 +75,8 @@ def _wait_until_ready(port: int) -> None:
 def _measure(
     config: Path, folder: Path, platform: EmissionPlatform, options: argparse.Namespace
 ) -> list[tuple[str, Any]]:
-    _, _, least = _campaign(config, _people(folder / "few.csv", 500, 610_000_000), "--json")
-    said, _, most = _campaign(config, _people(folder / "many.csv", options.rows), "--json")
+    _, _, _, least = _campaign(config, _people(folder / "few.csv", 500, 610_000_000), "--json")
+    said, _, busy, most = _campaign(config, _people(folder / "many.csv", options.rows), "--json")
     taken = json.loads(said)
     time.sleep(10)  # the first slots, and whatever the taking kept the machine from
     began, before = time.time(), len(platform.ledger.rung)
@@ -85,19 +85,19 @@ def _measure(
     moments = [entry.at.timestamp() for entry in platform.ledger.rung[before : before + rung]]
     gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     per_minute = rung / took * 60
-    _, cancelled, _ = _campaign(config, "cancel", "many")
+    _, cancelled, cancelling, _ = _campaign(config, "cancel", "many")
     _campaign(config, "cancel", "few")
     after = len(platform.ledger.rung)
     time.sleep(3)
     return [
-        (f"{options.rows:,} rows taken, beside a working bridge", f"{taken['seconds']:.1f} s"),
+        (f"{options.rows:,} rows taken, beside a working bridge", f"{taken['seconds']:.1f} s, {busy:.1f} s of CPU"),
         ("memory of the command: 500 rows, all rows", f"{least / 1024:.0f} MiB, {most / 1024:.0f} MiB"),
         (
             f"pace over {took:.0f} s, wanted {options.pace}",
             f"{per_minute:.1f} a minute ({per_minute / options.pace - 1:+.1%})",
         ),
         ("longest pause between two emissions", f"{max(gaps) * 1000:.0f} ms"),
-        ("cancelled, with the command's own start", f"{cancelled:.2f} s"),
+        ("cancelled, with the command's own start", f"{cancelled:.2f} s, {cancelling:.2f} s of CPU"),
         ("rung after that", str(len(platform.ledger.rung) - after)),
         ("numbers rung twice", str(len(platform.ledger.twice()))),
     ]
@@ -114,7 +114,7 @@ def main() -> None:
     port = free_port()
     with tempfile.TemporaryDirectory() as name:
         folder, config = Path(name), Path(name) / "config.yaml"
-        outcomes = Outcomes(
+        outcomes = OutcomeSender(
             {LINE: Target(f"http://127.0.0.1:{port}", LINE, PASSWORD)}, lambda _entry: [CallOutcome(delay=2.0)]
         )
         with EmissionPlatform({LINE: PASSWORD}, outcomes=outcomes) as platform:

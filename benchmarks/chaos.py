@@ -41,11 +41,11 @@ from bridge.callbacks import Callback, CallbackFilter, CallbackService, Callback
 from bridge.config.load import load
 from bridge.errors import StoreUnavailable
 from bridge.queue import queue_for
-from bridge.simulator.calls import Call, Platform, Target
+from bridge.simulator.calls import Platform, SimulatedCall, Target
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.ledger import Entry
-from bridge.simulator.outcomes import CallOutcome, Outcomes
-from bridge.simulator.script import Fault, Reaction
+from bridge.simulator.outcomes import CallOutcome, OutcomeSender
+from bridge.simulator.script import PlannedFault, Reaction
 from bridge.store import callbacks, deliveries
 from bridge.store.database import Database
 from bridge.store.emissions import Mode
@@ -57,7 +57,14 @@ LINE, PASSWORD, TOKEN = "912345678", "3956", "0123456789abcdefghijklmnop"
 SENDERS = 6
 FEW = 20
 """Tasks that are asked for again and again."""
-BROKEN = (Fault.RESET_AFTER, Fault.CLOSED, Fault.TRUNCATED, Fault.GARBAGE, Fault.ERROR_500, Fault.HANG)
+BROKEN = (
+    PlannedFault.RESET_AFTER,
+    PlannedFault.CLOSED,
+    PlannedFault.TRUNCATED,
+    PlannedFault.GARBAGE,
+    PlannedFault.ERROR_500,
+    PlannedFault.HANG,
+)
 JUMPS = (7200, -7200, 93_600, -3600)
 """Seconds by which the clock goes beyond the right time."""
 DISK = 64
@@ -264,14 +271,14 @@ class Load:
 
     def _call(self, platform: Platform) -> None:
         number = self.number()
-        call = Call(str(number), str(number), diverted="911000001")
+        call = SimulatedCall(str(number), str(number), diverted="911000001")
         for event in ("inicio", "desvio_correcto", "fin"):
             good = platform.event(call, event).status == 200
             self._note(good, lambda event=event: self.got.events.add((call.sequence, event)))  # type: ignore[misc]
 
     def _save(self, platform: Platform) -> None:
         number = self.number()
-        call = Call(str(number), str(number), variables={"NAME": f"S{number}"})
+        call = SimulatedCall(str(number), str(number), variables={"NAME": f"S{number}"})
         answer = platform.query(call, "SAVE")
         self._note(answer.status == 200 and answer.result == "0", lambda: self.got.saves.add(f"S{number}"))
 
@@ -289,7 +296,7 @@ class Load:
         self._note(good or answer.status_code == 409, lambda: self.got.tasks.add(task))
         if cancel and good:
             with suppress(StoreUnavailable):
-                self.got.cancelled += self._desk.cancel(answer.json()["id"])
+                self.got.cancelled += self._desk.operator.cancel(answer.json()["id"])
         return good
 
     def _note(self, good: bool, add: Callable[[], object]) -> None:
@@ -444,7 +451,7 @@ class Chaos:
         self.clock = Clock(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         self.small = stack.enter_context(small_disk(self.folder))
         target = Target(f"http://127.0.0.1:{self.port}", LINE, PASSWORD, timeout=5)
-        outcomes = Outcomes({LINE: target}, lambda _entry: [CallOutcome(delay=1.0)])
+        outcomes = OutcomeSender({LINE: target}, lambda _entry: [CallOutcome(delay=1.0)])
         self.platform = stack.enter_context(EmissionPlatform({LINE: PASSWORD}, outcomes=outcomes))
         self.platform.script.always(Reaction(delay=0.05))
         config = self.folder / "config.yaml"
@@ -527,7 +534,7 @@ class Chaos:
         self.service.stop()
         if self.load is not None:
             judge(self.result, self.load.got, self.folder, self.database, self.platform.ledger.entries)
-        held = [one.stands for one in self.desk.lines() if one.mode is Mode.HELD]
+        held = [one.blocked_reason for one in self.desk.queries.lines() if one.mode is Mode.HELD]
         self.result.fault("lines held as if the database had been restored", held)
         self.result.say("starts of the bridge", self.service.starts)
         return self.result

@@ -25,6 +25,7 @@ from bridge.intake.inbox import Inbox, Kept
 from bridge.server.serving import serve
 from bridge.store.database import Database
 from bridge.store.events import Arrival
+from connectors.steps import Steps
 
 SQLITE = "sqlite:///bridge.db"
 LINE, PASSWORD, CONNECTIONS, ROUNDS = "912345678", "3956", 64, 3
@@ -57,9 +58,10 @@ class Counting(Inbox):
 class Forgetful(Inbox):
     """Acknowledges each event, and stores none."""
 
-    def keep(self, arrival: Arrival) -> Kept:  # noqa: ARG002 - that is the point
+    def keep_steps(self, arrival: Arrival) -> Steps[Kept]:  # noqa: ARG002 - that is the point
         """Forget it."""
         return Kept(True, None)
+        yield
 
 
 def _fin(sequence: int) -> bytes:

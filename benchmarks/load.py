@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -30,11 +30,18 @@ class Load:
     failed: int = 0
     took: float = 0.0
     statuses: dict[int, int] = field(default_factory=dict)
+    processor: float = 0.0
+    """Seconds of the processor that the server used meanwhile, where they were looked at."""
 
     def at(self, share: float) -> float:
         """Milliseconds within which this share of the answers came."""
         ordered = sorted(self.seconds)
         return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000 if ordered else float("nan")
+
+    @property
+    def each(self) -> float:
+        """Microseconds of the server's processor for an answer."""
+        return self.processor / len(self.seconds) * 1e6 if self.seconds else float("nan")
 
     @property
     def rate(self) -> float:
@@ -260,16 +267,33 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
     raise SystemExit(f"{process.args!r} did not start")
 
 
+def processor_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Seconds of the processor that a process and its children have used so far, from /proc."""
+    ticks = 0
+    for pid in _tree(process):
+        with suppress(OSError):  # it has ended
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _tree(process: subprocess.Popen[bytes]) -> list[int]:
+    """The process and all that stand below it."""
+    pids = [process.pid]
+    for pid in pids:
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                pids += map(int, task.read_text().split())
+    return pids
+
+
 def memory(process: subprocess.Popen[bytes]) -> int:
     """Bytes that a process and its children have for themselves (unshared), from /proc."""
-    pids, total = [process.pid], 0
-    while pids:
-        pid = pids.pop()
+    total = 0
+    for pid in _tree(process):
         try:
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
             rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
         except OSError:
             continue
-        pids += [int(child) for child in children]
         total += sum(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Private"))
     return total

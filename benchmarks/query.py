@@ -2,7 +2,8 @@
 
 A Query is looked up in a CSV file of 10,000 contacts and answered, as JSON and as XML, at 64 connections. Beside it, in
 the same run and on the same number of processes: a constant answer by bare Flask on the same server, the same job by
-plain Node.js, and by Node-RED. The load comes from this same machine, so ratios count, not figures.
+plain Node.js, and by Node-RED. The load comes from this same machine, so ratios count, not figures; what hardly depends
+on it is the processor's time that all of a server's processes take for an answer.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from benchmarks.load import Load, closed_loop, free_port, machine, request, running
+from benchmarks.load import Load, closed_loop, free_port, machine, processor_seconds, request, running
 from bridge.infocaller.document import write_request
 from bridge.infocaller.messages import Document, Format
 
@@ -50,15 +51,16 @@ def _constant() -> str:
     return '{"ApiCall": {"Status": {"Result": "0"}}}'
 
 
-def _contacts(folder: Path) -> list[str]:
+def contacts(folder: Path) -> list[str]:
+    """Write the contacts; return their numbers."""
     numbers = random.Random(1).sample(range(600_000_000, 699_999_999), CONTACTS)
     rows = [f"{n},Persona Número {n},{number},911{n:06}\n" for n, number in enumerate(numbers)]
     (folder / "contacts.csv").write_text("id,name,phone,agent\n" + "".join(rows), encoding="utf-8")
     return [str(number) for number in numbers]
 
 
-def _requests(numbers: list[str], form: Format, path: str) -> list[bytes]:
-    """Queries of calls from known numbers; one in ten from a stranger."""
+def query_requests(numbers: list[str], form: Format, path: str) -> list[bytes]:
+    """Return Queries of calls from known numbers; one in ten from a stranger."""
     made = []
     for n, number in enumerate(numbers[:2000]):
         caller = f"7{n:08}" if n % 10 == 9 else number
@@ -68,9 +70,12 @@ def _requests(numbers: list[str], form: Format, path: str) -> list[bytes]:
     return made
 
 
-def _measure(port: int, requests: list[bytes]) -> Load:
+def _measure(process: subprocess.Popen[bytes], port: int, requests: list[bytes]) -> Load:
     asyncio.run(closed_loop(port, requests, CONNECTIONS, 1.0))  # warm
-    return asyncio.run(closed_loop(port, requests, CONNECTIONS, SECONDS))
+    before = processor_seconds(process)
+    load = asyncio.run(closed_loop(port, requests, CONNECTIONS, SECONDS))
+    load.processor = processor_seconds(process) - before
+    return load
 
 
 def _node_red(folder: Path) -> list[str] | None:
@@ -108,7 +113,7 @@ def main() -> None:
     with_node_red = arguments.parse_args().node_red
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        numbers = _contacts(folder)
+        numbers = contacts(folder)
         ours, flask, node, red = free_port(), free_port(), free_port(), free_port()
         (folder / "config.yaml").write_text(CONFIG.format(port=ours, processes=PROCESSES, line=LINE, password=PASSWORD))
         serve = [sys.executable, "-m", "bridge", "serve", "-c", str(folder / "config.yaml")]
@@ -123,26 +128,28 @@ def main() -> None:
         red_command = _node_red(folder) if with_node_red else None
         if red_command:
             servers["the same job, Node-RED (one process)"] = ([*red_command, "-p", str(red)], red, Format.JSON, "/")
-        best: dict[str, list[Load]] = {}
+        measured: dict[str, list[Load]] = {}
         for _ in range(ROUNDS):
             for what, (command, port, form, path) in servers.items():
-                with running(command, port):
-                    best.setdefault(what, []).append(_measure(port, _requests(numbers, form, path)))
-    _print(best)
+                with running(command, port) as process:
+                    measured.setdefault(what, []).append(_measure(process, port, query_requests(numbers, form, path)))
+    _print(measured)
 
 
 def _print(measured: dict[str, list[Load]]) -> None:
     """The median round of each, and the ratio to the constant answer of the same round."""
     print(machine())
     print(f"{PROCESSES} processes, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS:g} s, the median one\n")
-    print("| what | per second | p50 ms | p99 ms | failed | of the constant answer |\n|---|---|---|---|---|---|")
+    print("| what | per second | p50 ms | p99 ms | failed | of the constant answer | CPU µs each |")
+    print("|---|---|---|---|---|---|---|")
     base = measured[BASE]
     for what, loads in measured.items():
         ratios = sorted(load.rate / other.rate for load, other in zip(loads, base, strict=True))
         load = sorted(loads, key=lambda each: each.rate)[len(loads) // 2]
         failed = sum(each.failed for each in loads)
         times = f"{load.at(0.5):.1f} | {load.at(0.99):.1f}"
-        print(f"| {what} | {load.rate:,.0f} | {times} | {failed} | {ratios[len(ratios) // 2]:.2f} |")
+        each = sorted(load.each for load in loads)[len(loads) // 2]
+        print(f"| {what} | {load.rate:,.0f} | {times} | {failed} | {ratios[len(ratios) // 2]:.2f} | {each:.0f} |")
 
 
 if __name__ == "__main__":

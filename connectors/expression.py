@@ -1,10 +1,11 @@
 """`{{ }}` in the configuration: sandboxed Jinja2 expressions, compiled once, evaluated for each call.
 
-A text may hold several expressions (`"Call of {{ contact.name or caller }}"`), or be exactly one; only then does its
-value keep its type. Statements (`{% %}`) are not allowed. What a name lacks is empty, never an error: `{{ contact.x }}`
-of a contact without `x`, and everything of a contact that was not found.
+A text may hold several expressions (`"Call of {{ contact.name or caller }}"`). A text that is exactly one expression
+keeps the value's type. Statements (`{% %}`) are rejected. A missing name is empty, never an error: `{{ contact.x }}` of
+a contact without `x`, and every field of a contact that was not found.
 
-Only mappings and `Visible` objects can be looked into; there is no way to a Python object's methods or attributes.
+Expressions read mappings, `Visible` objects and the parts of a time (`now.hour`) alone; a Python object's methods and
+attributes are out of reach.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any, ClassVar, Protocol, runtime_checkable
 from uuid import NAMESPACE_URL, uuid5
@@ -30,35 +31,37 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from connectors import dates
 from connectors.phone import Phone, parse_all
+from connectors.spoken import spoken
 
 
 @runtime_checkable
 class Dialler(Protocol):
-    """What `| dial` asks: a line that knows whom it may call."""
+    """What `| dial` asks: a line that knows which numbers it may call."""
 
     def dial(self, value: object) -> str:
-        """The number or extension as it may be dialled. Raises `NotDialable`."""
+        """Return the number or extension as it may be dialled. Raises `NotDialable`."""
 
 
 @runtime_checkable
 class Visible(Protocol):
-    """An object that expressions may look into: `visible` names the attributes that they see."""
+    """An object that expressions may read: the attributes that `visible` names."""
 
     visible: ClassVar[frozenset[str]]
 
 
 class ExpressionError(Exception):
-    """An expression failed on the values at hand (adding a number to a text, say). The message names the expression."""
+    """An expression failed on its values, such as adding a number to a text. The message names it."""
 
 
 class NotDialable(Exception):
-    """A value that `| dial` was put on can't be dialled; the message says why, without the number."""
+    """A value given to `| dial` can't be dialled. The message says why, without the number."""
 
 
 class Missing(ChainableUndefined):
-    """What a name lacks: empty. It equals what is empty, is neither more nor less than anything, and counts as 0 where
-    a filter asks for a number. Reckoning with it is still an error."""
+    """The value of a missing name. It equals an empty text, is neither more nor less than anything, and is 0 to a
+    filter that asks for a number. To calculate with it is an error."""
 
     __slots__ = ()
 
@@ -90,7 +93,7 @@ class Missing(ChainableUndefined):
 
 
 class _Environment(ImmutableSandboxedEnvironment):
-    """Looks into mappings and `Visible` objects by name, into lists by position, and into nothing else."""
+    """Reads mappings and `Visible` objects by name and lists by position."""
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         # what is stored as null is as empty as what is not stored: None is left for those who write `none`
@@ -108,21 +111,33 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=argument)
 
 
+_BESIDE_FIELDS = frozenset({"id", "link"})
+"""What a record has besides its fields."""
+
+
 def _member(obj: Any, name: str) -> Any:
     """What `obj.name` is for an expression, None where there is no such thing."""
+    if type(obj) is dict:
+        return obj.get(name)
+    fields = getattr(obj, "fields", None)
+    if type(fields) is dict:
+        return fields[name] if name in fields else getattr(obj, name, None) if name in _BESIDE_FIELDS else None
     if isinstance(obj, Mapping):
         return obj.get(name)
     if isinstance(obj, Undefined):
         return None
-    fields = getattr(obj, "fields", None)
+    if isinstance(obj, date):
+        return dates.member(obj, name) if name in dates.MEMBERS else None
     if isinstance(fields, Mapping):
-        return fields[name] if name in fields else getattr(obj, "id", None) if name == "id" else None
+        return fields[name] if name in fields else getattr(obj, name, None) if name in _BESIDE_FIELDS else None
     visible = getattr(type(obj), "visible", None)
     return getattr(obj, name) if isinstance(visible, frozenset) and name in visible else None
 
 
 def _text(value: object) -> str:
-    """A value as people read it: nothing for None, `true` and `false` as JSON writes them."""
+    """A value as people read it: nothing for None, `true` and `false` as JSON writes them, times to the second."""
+    if type(value) is str:
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -131,7 +146,7 @@ def _text(value: object) -> str:
         return ", ".join(_text(item) for item in value)
     if isinstance(value, Mapping):
         return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    return str(value.replace(microsecond=0) if isinstance(value, datetime) else value)
 
 
 def _b64encode(value: object) -> str:
@@ -169,6 +184,33 @@ def _time(value: object, format_: str, timezone: str = "UTC") -> str | None:
     return value.astimezone(ZoneInfo(timezone)).strftime(format_) if isinstance(value, datetime) else None
 
 
+@pass_context
+def _date(context: Context, value: object, format_: str = "") -> object:
+    """A time on its own clock, or a date, or a text that is one: `{{ cita.fecha | date('%A %d/%m/%Y %H:%M') }}`, with
+    the names of days and months in the configuration's language. A text that names a zone is shown by the line's clock.
+    Nothing for what is no date."""
+    when = dates.read(value)
+    if isinstance(value, str) and isinstance(when, datetime) and when.tzinfo is not None:
+        when = dates.shown(when, _clock(context).now.tzinfo)
+    usual = "%d/%m/%Y %H:%M" if isinstance(when, datetime) else "%d/%m/%Y"
+    text = dates.written(when, format_ or usual, _clock(context).language)
+    return Missing() if text is None else text
+
+
+@pass_context
+def _spoken(context: Context, value: object, language: str = "") -> object:
+    """A time or a date in words, as it is said on the line's day: `mañana a las diez`. Nothing for what is no date."""
+    if language not in ("", *dates.LANGUAGES):
+        raise ValueError(f"spoken knows {' and '.join(dates.LANGUAGES)} only")
+    text = spoken(value, _clock(context), language or None)
+    return Missing() if text is None else text
+
+
+def _clock(context: Context) -> dates.Clock:
+    clock = context.get(dates.CLOCK)
+    return clock if isinstance(clock, dates.Clock) else dates.Clock(datetime.now(UTC))
+
+
 def _epoch(value: object) -> int | None:
     return int(value.timestamp()) if isinstance(value, datetime) else None
 
@@ -193,8 +235,8 @@ def _e164(context: Context, value: object, country: str = "") -> str:
 
 
 def _country_of(line: object) -> str:
-    found = line.get("country") if isinstance(line, Mapping) else getattr(line, "country", None)
-    return found if isinstance(found, str) else ""
+    country = line.get("country") if isinstance(line, Mapping) else getattr(line, "country", None)
+    return country if isinstance(country, str) else ""
 
 
 @pass_context
@@ -202,15 +244,17 @@ def _dial(context: Context, value: object) -> str:
     """The number in E.164 if the scope's `line` may dial it, or one of the line's extensions as it is. Raises
     `NotDialable`."""
     line = context.resolve("line")
-    if not isinstance(line, Dialler):
+    dial: Callable[[object], str] | None = getattr(line, "dial", None)  # a `Dialler`'s; to ask for that takes longer
+    if dial is None or isinstance(dial, Undefined):
         raise NotDialable("only a call's own line can say what may be dialled")
-    return line.dial(value)
+    return dial(value)
 
 
 # `last` replaces Jinja's own (the last item of a list): of a text, its last characters (last(9) of a number).
 FILTERS: dict[str, Callable[..., object]] = {
     "b64encode": _b64encode, "last": _last, "sha256": _sha256, "hmac": _hmac, "spaced": _spaced,
     "time": _time, "epoch": _epoch, "epoch_ms": _epoch_ms, "uuid": _uuid, "dial": _dial, "e164": _e164,
+    "date": _date, "spoken": _spoken,
 }  # fmt: skip
 
 _environment = _Environment(undefined=Missing, autoescape=False, finalize=_text)
@@ -236,8 +280,13 @@ def _call_fault(called: nodes.Filter) -> str | None:
         signature.bind(*passed, **named)
     except TypeError:
         example = _EXAMPLES.get(called.name)
-        required = [one for one in list(signature.parameters.values())[len(passed) :] if one.default is one.empty
-                    and one.kind is one.POSITIONAL_OR_KEYWORD and one.name not in named]  # fmt: skip
+        required = [
+            parameter
+            for parameter in list(signature.parameters.values())[len(passed) :]
+            if parameter.default is parameter.empty
+            and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            and parameter.name not in named
+        ]
         if required:
             return f"the filter {called.name} needs its {required[0].name.strip('_')}" + (
                 f": write {example}" if example else f" in brackets after it: {called.name}(…)"
@@ -252,9 +301,15 @@ def filter_names() -> frozenset[str]:
 
 
 class Template:
-    """A text with expressions. `source` is what the configuration says, `names` what the expressions look up at the
-    top (`contact` of `{{ contact.name }}`), `paths` the dotted names (`("contact", "name")`). `filters` are the filters
-    in it, `compared` the dotted names that it compares with a number or with true or false, with that value."""
+    """A text with expressions.
+
+    Attributes:
+        source: The text, as the configuration has it.
+        names: The names that the expressions begin with (`contact` of `{{ contact.name }}`).
+        paths: The dotted names in full (`("contact", "name")`).
+        filters: The filters that the expressions use.
+        compared: Each dotted name that is compared with a number, true or false, and that value.
+    """
 
     __slots__ = ("_expression", "_render", "compared", "filters", "names", "paths", "source")
 
@@ -284,18 +339,18 @@ class Template:
 
     @property
     def constant(self) -> bool:
-        """Whether there is no expression in it: it always renders as it is written."""
+        """Whether the text has no expression, so that it always renders as it is written."""
         return self._render is None
 
     def value(self, scope: Mapping[str, object]) -> object:
-        """The value: with its type where the text is exactly one expression (None where that is empty because a name
-        lacks it), else a text. Raises `ExpressionError`."""
+        """Return the value: of its own type if the text is exactly one expression (None for a missing name), else a
+        text. Raises `ExpressionError`."""
         if self._expression is None:
             return self.render(scope)
         return self._leaving(self._evaluate(self._expression, scope))
 
     def render(self, scope: Mapping[str, object]) -> str:
-        """The text; what is missing or None is empty. Raises `ExpressionError`."""
+        """Return the text; a missing value and None are empty. Raises `ExpressionError`."""
         if self._render is None:
             return self.source
         if self._expression is not None:
@@ -303,19 +358,19 @@ class Template:
         return str(self._evaluate(self._render, scope))
 
     def null(self, scope: Mapping[str, object]) -> bool:
-        """Whether the text is one expression whose value is `none`, as opposed to something missing or empty. Raises
+        """Return whether the text is one expression whose value is `none`, not merely missing or empty. Raises
         `ExpressionError`."""
         return self._expression is not None and self._evaluate(self._expression, scope) is None
 
     def text(self, scope: Mapping[str, object]) -> str | None:
-        """As `render`, but None where it is `null`. Raises `ExpressionError`."""
+        """Return the text as `render` does, but None if it is `null`. Raises `ExpressionError`."""
         if self._expression is None:
             return self.render(scope)
         value = self._evaluate(self._expression, scope)
         return None if value is None else _text(self._leaving(value))
 
     def true(self, scope: Mapping[str, object]) -> bool:
-        """Whether it holds: empty, 0, `false` and `no` do not."""
+        """Return whether it holds: empty, 0, `false` and `no` do not. Raises `ExpressionError`."""
         value = self.value(scope)
         if isinstance(value, str):
             return value.strip().lower() not in ("", "0", "false", "no")
@@ -379,11 +434,11 @@ def _in_words(error: Exception) -> str:
     text = str(error)
     if "Missing" in text:
         return "a value is empty here, and nothing can be reckoned with it; write | default(0) after its name"
-    found = re.search(r"'([\w.]+)' and '([\w.]+)'|concatenate (\w+) \(not \"([\w.]+)\"\)", text)
-    if not isinstance(error, TypeError) or found is None:
+    operands = re.search(r"'([\w.]+)' and '([\w.]+)'|concatenate (\w+) \(not \"([\w.]+)\"\)", text)
+    if not isinstance(error, TypeError) or operands is None:
         return text
-    one, other = ((name or "").rpartition(".")[2] for name in (found[1] or found[3], found[2] or found[4]))
-    both = f"{_KINDS.get(one, one)} and {_KINDS.get(other, other)} don't go together here"
+    left, right = ((name or "").rpartition(".")[2] for name in (operands[1] or operands[3], operands[2] or operands[4]))
+    both = f"{_KINDS.get(left, left)} and {_KINDS.get(right, right)} don't go together here"
     return (
         f"{both}; write | int after the text"
         if "a text and a number" in both or "a number and a text" in both
@@ -393,6 +448,8 @@ def _in_words(error: Exception) -> str:
 
 def _present(value: object) -> object:
     """A value as it leaves an expression: what is missing is None, inside lists and maps as well."""
+    if type(value) is str:
+        return value
     if isinstance(value, Undefined):
         return None
     if isinstance(value, list):
@@ -433,14 +490,14 @@ def _plain(inner: nodes.Node) -> Callable[[Mapping[str, object]], object] | None
 
 def _follow(scope: Mapping[str, object], path: tuple[str, ...]) -> object:
     """The value at a dotted name; undefined where it, or something on the way, is missing."""
-    found: object = scope.get(path[0], scope)
-    if found is scope:
+    value: object = scope.get(path[0], scope)
+    if value is scope:
         return _environment.undefined(name=path[0])
     for name in path[1:]:
-        found = _member(found, name)
-        if found is None:
+        value = _member(value, name)
+        if value is None:
             return _environment.undefined(name=name)
-    return found
+    return value
 
 
 class _Names:
@@ -479,18 +536,18 @@ def _forbid_statements(tree: nodes.Template) -> None:
 
 def _paths(tree: nodes.Node) -> set[tuple[str, ...]]:
     """Every dotted name that is read; `x['y']` counts as `x.y`."""
-    found: set[tuple[str, ...]] = set()
+    paths: set[tuple[str, ...]] = set()
 
     def visit(node: nodes.Node) -> None:
         path = _path(node)
         if path is not None:
-            found.add(path)
+            paths.add(path)
             return
         for child in node.iter_child_nodes():
             visit(child)
 
     visit(tree)
-    return found
+    return paths
 
 
 def _filters(tree: nodes.Node) -> Iterator[str]:
@@ -505,8 +562,8 @@ def _filters(tree: nodes.Node) -> Iterator[str]:
 def _compared(tree: nodes.Node) -> Iterator[tuple[tuple[str, ...], str]]:
     for comparison in tree.find_all(nodes.Compare):
         sides = [comparison.expr, *(operand.expr for operand in comparison.ops)]
-        for one, other in pairwise(sides):
-            for name, constant in ((one, other), (other, one)):
+        for left, right in pairwise(sides):
+            for name, constant in ((left, right), (right, left)):
                 path = _path(name)
                 if path is not None and isinstance(constant, nodes.Const) and isinstance(constant.value, (int, float)):
                     yield path, _text(constant.value)

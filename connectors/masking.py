@@ -11,16 +11,17 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-_NAMES = (  # of secrets
+SENSITIVE_NAMES = (
     r"pass(?:word|wd|phrase)?|pwd|secret|token|api[-_]?key|access[-_]?key|auth(?:orization)?|signature|assertion|"
-    r"session|sessid|(?<![a-z])sid(?![a-z])|cookie|credential|private[-_]?key|(?<![a-z])jwt(?![a-z])|"
+    r"session(?:[-_]?id)?|sessid|(?<![a-z])sid(?![a-z])|cookie|credentials?|private[-_]?key|(?<![a-z])jwt(?![a-z])|"
     r"contrase(?:ñ|n|\\u00f1)a"
 )
-_SECRET_NAME = re.compile(_NAMES, re.I)
+"""What names of secrets are made of, as a regular expression; also where what is kept loses them (`http.scrubbing`)."""
+_SECRET_NAME = re.compile(SENSITIVE_NAMES, re.I)
 _JSON_SECRET = re.compile(
-    rf'("[^"\\]{{0,60}}(?:{_NAMES})[^"\\]{{0,60}}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,\]}}\[{{]+)', re.I
+    rf'("[^"\\]{{0,60}}(?:{SENSITIVE_NAMES})[^"\\]{{0,60}}"\s*:\s*)("(?:[^"\\]|\\.)*"?|[^\s,\]}}\[{{]+)', re.I
 )
-_XML_SECRET = re.compile(rf"(<[\w:.-]{{0,60}}(?:{_NAMES})[\w:.-]{{0,60}}>)[^<]+", re.I)
+_XML_SECRET = re.compile(rf"(<[\w:.-]{{0,60}}(?:{SENSITIVE_NAMES})[\w:.-]{{0,60}}>)[^<]+", re.I)
 _BETWEEN = (
     r"(?:[ ().*%/_\u00a0\u2007\u2009\u2010-\u2013\u202f-]|\\u(?i:00a0|20(?:0[79]|1[0-3]|2f))){0,3}"  # also as JSON
 )
@@ -48,9 +49,9 @@ class Mask:
 
     def hide(self, *secrets: str) -> None:
         """Never show these again. Values of fewer than four characters are left: they would eat into ordinary words."""
-        known = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
-        self._secrets = tuple(sorted(known, key=len, reverse=True))[:200]
-        spelled = {one for secret in self._secrets for one in (secret, *in_json(secret))}
+        all_secrets = {*self._secrets, *(secret for secret in secrets if len(secret) >= 4)}
+        self._secrets = tuple(sorted(all_secrets, key=len, reverse=True))[:200]
+        spelled = {spelling for secret in self._secrets for spelling in (secret, *in_json(secret))}
         self._spelled = tuple(sorted(spelled, key=len, reverse=True))
 
     @property
@@ -59,7 +60,7 @@ class Mask:
         return self._secrets
 
     def text(self, text: str) -> str:
-        """Any text, such as a body or an error message; of a very long one the start."""
+        """Return any text, such as a body or an error message, masked; of a very long one the start."""
         for secret in self._spelled:
             text = text.replace(secret, GONE)
         if len(text) > _LONGEST:
@@ -69,14 +70,14 @@ class Mask:
         return _PHONE.sub(_digits, _LONG_DIGITS.sub(GONE, text))
 
     def url(self, url: str) -> str:
-        """A URL, decoded for people."""
+        """Return a URL, decoded for people and masked."""
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
         shown = f"{parts.scheme}://{host}{self.text(unquote(parts.path))}" if host else self.text(unquote(parts.path))
         return f"{shown}?{self.form(parts.query)}" if parts.query else shown
 
     def form(self, text: str) -> str:
-        """A query string or a form body, decoded for people."""
+        """Return a query string or a form body, decoded for people and masked."""
         try:
             pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=200)
         except ValueError:
@@ -86,7 +87,7 @@ class Mask:
         )
 
     def body(self, body: bytes | str | None, content_type: str = "") -> str:
-        """The start of a body."""
+        """Return the start of a body, masked."""
         if not body:
             return ""
         text = body[: _READ * 4].decode("utf-8", "replace") if isinstance(body, bytes) else body
@@ -97,23 +98,23 @@ class Mask:
 
 
 def in_json(text: str) -> set[str]:
-    """A text as JSON may hold it, and JSON that is itself a text in JSON."""
-    return {spelled for one in _escaped(text) for spelled in (one, *_escaped(one))}
+    """Return a text as JSON may hold it, and JSON that is itself a text in JSON."""
+    return {spelled for escaped in _escaped(text) for spelled in (escaped, *_escaped(escaped))}
 
 
 def _escaped(text: str) -> set[str]:
     plain = {json.dumps(text, ensure_ascii=escaped)[1:-1] for escaped in (True, False)}
-    return plain | {one.replace("/", "\\/") for one in plain}  # as PHP does
+    return plain | {spelling.replace("/", "\\/") for spelling in plain}  # as PHP does
 
 
-def _digits(found: re.Match[str]) -> str:
+def _digits(match: re.Match[str]) -> str:
     """A number with all but its last digits hidden; how it is spelled stays to be seen, for that is what a CRM's search
     goes by."""
-    date = _DATE.match(found[0])
+    date = _DATE.match(match[0])
     if date:
-        return date[0] + _PHONE.sub(_digits, found[0][date.end() :])
-    otherwise = _DATE_OTHERWISE.match(found.string, found.start())
-    if otherwise and otherwise.end() == found.end():
+        return date[0] + _PHONE.sub(_digits, match[0][date.end() :])
+    otherwise = _DATE_OTHERWISE.match(match.string, match.start())
+    if otherwise and otherwise.end() == match.end():
         return otherwise[0]
-    last = list(re.finditer(r"\d", found[0]))[-_LAST].start()
-    return re.sub(r"(\\u[\da-fA-F]{4})|\d", lambda one: one[1] or "•", found[0][:last]) + found[0][last:]
+    last = list(re.finditer(r"\d", match[0]))[-_LAST].start()
+    return re.sub(r"(\\u[\da-fA-F]{4})|\d", lambda match: match[1] or "•", match[0][:last]) + match[0][last:]

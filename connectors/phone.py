@@ -16,6 +16,7 @@ from typing import ClassVar
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
+_SPACES = dict.fromkeys((0x2007, 0x2009, 0x202F), " ")  # narrow ones, of which phonenumbers knows nothing
 _BETWEEN = re.compile(r"[/;,|\r\n]+")
 _EXTENSION_OR_WORDS = re.compile(r"[;,#~]|[^\W\d_]")  # what may follow a number without being part of it
 _WORDS = re.compile(r"(?<=\d)[^\w]*[^\W\d_]")  # from the first letter after a digit
@@ -31,8 +32,14 @@ _OWN_NUMBER = 7  # digits from which on what follows a comma is another number r
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """A number. `e164` is `+34600111222`, empty for a number that can't be read or is hidden; `country` the two letters
-    of ISO 3166, empty where the code belongs to none; `text` what was written. Prints as E.164."""
+    """A phone number. As a text it is its `e164`; it is true if it has one.
+
+    Attributes:
+        text: What was written.
+        e164: The number as `+34600111222`; empty if it is hidden or can't be read.
+        country: The two letters of ISO 3166; empty if the code belongs to no country.
+        hidden: Whether the caller hid it.
+    """
 
     visible: ClassVar[frozenset[str]] = frozenset({"e164", "digits", "national", "international", "country", "hidden"})
 
@@ -43,23 +50,23 @@ class Phone:
 
     @property
     def digits(self) -> str:
-        """`34600111222`."""
+        """The number as `34600111222`; empty without an `e164`."""
         return self.e164[1:]
 
     @property
     def national(self) -> str:
-        """`600111222`: without country code, spaces and trunk 0."""
+        """The number as `600111222`, without country code and trunk 0; empty without an `e164`."""
         return phonenumbers.national_significant_number(phonenumbers.parse(self.e164)) if self.e164 else ""
 
     @property
     def international(self) -> str:
-        """`+34 600 11 12 22`."""
+        """The number as `+34 600 11 12 22`; empty without an `e164`."""
         if not self.e164:
             return ""
         return phonenumbers.format_number(phonenumbers.parse(self.e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
     def same(self, other: Phone) -> bool:
-        """Whether both are the same subscriber's number; an extension makes no difference, an unread number is none."""
+        """Return whether both are one subscriber's number. Extensions don't count; an unread number is nobody's."""
         return bool(self.e164) and self.e164 == other.e164
 
     def __bool__(self) -> bool:
@@ -73,11 +80,11 @@ HIDDEN = Phone(text="X", hidden=True)
 
 
 def parse(text: str, country: str) -> Phone:
-    """The number that is written in `text`, read as in `country` (two letters) where it has no country code.
+    """Return the number written in `text`, read as one of `country` (two letters) if it has no country code.
 
-    Never fails: what is no possible number has an empty `e164`. `X` is the platform's word for a hidden number.
-    Extensions and words after the number (`ext. 5`, `(home)`) are not part of it. What a spreadsheet made of a number
-    is read where no digit was lost: `6.00111222E+8` is 600111222, `6.001E+8` is no number.
+    Never raises: a text that is no possible number has an empty `e164`. `X` is the platform's word for a hidden number.
+    Extensions and words after the number (`ext. 5`, `(home)`) are ignored. A number that a spreadsheet rewrote is read
+    if no digit was lost: `6.00111222E+8` is 600111222, `6.001E+8` is no number.
     """
     if len(text) > _LONGEST:
         return Phone(text=text[:_LONGEST])
@@ -88,7 +95,7 @@ def parse(text: str, country: str) -> Phone:
 def _parse(text: str, country: str) -> Phone:
     if text.upper() == "X":
         return HIDDEN
-    digits = _from_spreadsheet(text)
+    digits = _from_spreadsheet(text.translate(_SPACES))
     words = _WORDS.search(digits)
     # words first: `600111222 Juan` would be read as letters on a keypad
     head = digits[: words.start()] if words else ""
@@ -110,21 +117,21 @@ def _possible(text: str, country: str) -> phonenumbers.PhoneNumber | None:
 
 def _from_spreadsheet(text: str) -> str:
     """The digits that a spreadsheet or a program turned into a decimal number, as far as all are there."""
-    found = _FLOAT.fullmatch(text)
-    if found:
-        return found[1]
-    found = _SCIENTIFIC.fullmatch(text)
-    if found:
-        return found[1] + found[2] if len(found[2]) == int(found[3]) else ""
+    match = _FLOAT.fullmatch(text)
+    if match:
+        return match[1]
+    match = _SCIENTIFIC.fullmatch(text)
+    if match:
+        return match[1] + match[2] if len(match[2]) == int(match[3]) else ""
     return text
 
 
 def parse_all(cell: str, country: str) -> Iterator[Phone]:
-    """The numbers of one cell: the whole of it when it is a number (`+34 600-11.22/33`), else each part between
-    `/`, `;`, `,`, `|` and line breaks. Parts that are no numbers are left out.
+    """Yield the numbers of one cell: the whole cell if it is a number (`+34 600-11.22/33`), else each number between
+    `/`, `;`, `,`, `|` and line breaks.
 
-    phonenumbers takes what follows a comma or semicolon for an extension. Here it is one as long as it is shorter
-    than a number: `600111222,5` is one number, `600111222,611222333` is two.
+    What follows a comma or semicolon is an extension if it is shorter than a number: `600111222,5` is one number,
+    `600111222,611222333` is two.
     """
     if len(cell) > _LONGEST_CELL:
         return
@@ -141,15 +148,15 @@ def parse_all(cell: str, country: str) -> Iterator[Phone]:
 
 
 def mentions(text: str, phone: Phone, country: str) -> bool:
-    """Whether a number stands anywhere in a text, in whatever spelling, among whatever else."""
+    """Return whether the number stands anywhere in the text, in any spelling."""
     if not phone or sum(map(str.isdigit, text)) < _BEFORE_WORDS:
         return False
     if any(map(phone.same, parse_all(text, country))):
         return True
     others = {ord(digit): str(unicodedata.decimal(digit)) for digit in set(text) if digit.isdecimal()}
     plain = text.translate(others)
-    found = _anywhere(phone.e164, country).finditer(plain)
-    return any(not _ABROAD.search(plain[max(0, one.start() - 8) : one.start()]) for one in found)
+    matches = _anywhere(phone.e164, country).finditer(plain)
+    return any(not _ABROAD.search(plain[max(0, match.start() - 8) : match.start()]) for match in matches)
 
 
 @lru_cache(maxsize=100)
@@ -160,8 +167,8 @@ def _anywhere(e164: str, country: str) -> re.Pattern[str]:
     number = phonenumbers.parse(e164)
     national = phonenumbers.national_significant_number(number)
     own = PhoneMetadata.metadata_for_region(phonenumbers.region_code_for_number(number) or "", None)
-    here = PhoneMetadata.metadata_for_region(country, None)
-    abroad = "|".join(["00", *([here.international_prefix] if here and here.international_prefix else [])])
+    metadata = PhoneMetadata.metadata_for_region(country, None)
+    abroad = "|".join(["00", *([metadata.international_prefix] if metadata and metadata.international_prefix else [])])
     trunk = rf"(?:{own.national_prefix}{_APART})?" if own and own.national_prefix else ""
     code = _spread(str(number.country_code))
     return re.compile(rf"(?<!\d)(?:(?:\+|{abroad})?+{_APART}{code}{_APART})?{trunk}{_spread(national)}(?!\d)", re.ASCII)
@@ -172,6 +179,6 @@ def _spread(digits: str) -> str:
 
 
 def mask(text: str) -> str:
-    """A number as logs may show it: its last three digits (`•••222`). Anything of four characters or fewer is hidden
-    whole."""
+    """Return the number as logs may show it: its last three digits (`•••222`), or none of four characters or
+    fewer."""
     return f"•••{text[-3:]}" if len(text) > 4 else "•••"

@@ -59,7 +59,7 @@ class Numbers:
         return tuple(dict.fromkeys(int(phone.digits) for phone in parse_all(cell, self._country)))
 
     def phones(self, cell: str) -> tuple[Phone, ...]:
-        """The same numbers as `connectors.phone.parse_all` gives them, all of them."""
+        """Return the same numbers as `connectors.phone.parse_all` gives them, all of them."""
         if self._region and len(cell) <= _LONGEST:
             digits = self._code + cell if len(cell) in self._lengths and self._bare(cell) else self._plain(cell)
             if digits:

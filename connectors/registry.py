@@ -1,19 +1,18 @@
-"""Which connectors there are: those that installed packages offer by the entry-point group
-`infocaller_bridge.connectors`, the built-in ones among them. Nothing is read at import; call `installed()`.
+"""The connectors that installed packages offer by the entry-point group `infocaller_bridge.connectors`, the built-in
+ones among them. `installed()` finds them; each is loaded when it is first asked for.
 
-A package offers one like this, and `type: mycrm` then means that class:
+This makes `type: mycrm` mean a class of `my_package`:
 
     [project.entry-points."infocaller_bridge.connectors"]
     mycrm = "my_package.my_module:MyConnector"
 
-One that can't be loaded is left out and kept with its reason in `Registry.broken`; the others work all the same.
+A connector that can't be loaded is told to whoever asks for it, with the reason; the others work all the same.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
@@ -24,60 +23,58 @@ GROUP = "infocaller_bridge.connectors"
 _OWN = "connectors."
 
 
-@dataclass(frozen=True)
 class Registry:
-    """The connectors of an installation: `classes` by type name, and why those in `broken` can't be used."""
+    """The connectors of an installation, by type name. Of several with one name, the built-in or the first that can be
+    loaded wins."""
 
-    classes: Mapping[str, type[Connector]]
-    broken: Mapping[str, str]
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self._points: dict[str, list[EntryPoint]] = {}
+        self._loaded: dict[str, type[Connector] | str] = {}
+        for point in sorted(points, key=lambda point: (not point.value.startswith(_OWN), point.name, point.value)):
+            self._points.setdefault(point.name, []).append(point)
+
+    @property
+    def names(self) -> list[str]:
+        """The type names, sorted. Not each of them need be loadable."""
+        return sorted(self._points)
 
     def connector(self, type_name: str) -> type[Connector]:
-        """The class for `type: NAME`. Raises `Misconfigured`, which says what was meant, or what is wrong with it."""
-        found = self.classes.get(type_name)
-        if found is None:
-            raise Misconfigured(self.why_not(type_name))
-        return found
-
-    def why_not(self, type_name: str) -> str:
-        """Why there is no such connector, and what to write instead."""
-        if type_name in self.broken:
-            return self.broken[type_name]
-        near = difflib.get_close_matches(type_name.lower(), [*self.classes, *self.broken], 1)
-        known = ", ".join(sorted(self.classes))
-        hint = f"did you mean {near[0]}?" if near else f"there are {known}"
-        return f"there is no connector of type {type_name}; {hint}"
+        """Return the class for `type: NAME`. Raises `Misconfigured`, which suggests a name or says what is broken."""
+        loaded = self._load(type_name)
+        if isinstance(loaded, str):
+            raise Misconfigured(loaded)
+        return loaded
 
     def options_types(self) -> dict[str, type[ConnectorOptions]]:
-        """What a section of each type may hold, by type name."""
-        return {name: connector.Options for name, connector in self.classes.items()}
+        """Return the model of each loadable type's section, by type name."""
+        loaded = {name: self._load(name) for name in self.names}
+        return {name: class_.Options for name, class_ in loaded.items() if not isinstance(class_, str)}
 
-
-def load(points: Iterable[EntryPoint]) -> Registry:
-    """The connectors that these entry points name. A name that is taken stays with the built-in one, else the first."""
-    classes: dict[str, type[Connector]] = {}
-    broken: dict[str, str] = {}
-    for point in sorted(points, key=lambda point: (not point.value.startswith(_OWN), point.name, point.value)):
-        try:
-            loaded = _load(point)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's module does at import, the others go on
-            broken.setdefault(point.name, f"connector {_whose(point)} can't be loaded: {type(error).__name__}: {error}")
-            continue
-        if point.name in classes and classes[point.name] is not loaded:
-            broken[f"{point.name} ({point.value})"] = f"connector {_whose(point)} is left out: {point.name} is taken"
-            continue
-        classes[point.name] = loaded
-    return Registry(classes, {name: reason for name, reason in broken.items() if name not in classes})
+    def _load(self, type_name: str) -> type[Connector] | str:
+        """The class, or why there is none."""
+        if type_name not in self._points:
+            near = difflib.get_close_matches(type_name.lower(), self.names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(self.names)}"
+            return f"there is no connector of type {type_name}; {hint}"
+        if type_name not in self._loaded:
+            self._loaded[type_name] = _first_loadable(self._points[type_name])
+        return self._loaded[type_name]
 
 
 @cache
 def installed() -> Registry:
-    """The connectors of this installation, read once."""
-    return load(entry_points(group=GROUP))
+    """Return the connectors of this installation, found once."""
+    return Registry(entry_points(group=GROUP))
 
 
-def options_types() -> dict[str, type[ConnectorOptions]]:
-    """What a section of each installed type may hold, by type name."""
-    return installed().options_types()
+def _first_loadable(points: Iterable[EntryPoint]) -> type[Connector] | str:
+    reason = ""
+    for point in points:
+        try:
+            return _load(point)
+        except Exception as error:  # noqa: BLE001 - whatever a stranger's module does at import, the others go on
+            reason = reason or f"connector {_whose(point)} can't be loaded: {type(error).__name__}: {error}"
+    return reason
 
 
 def _load(point: EntryPoint) -> type[Connector]:

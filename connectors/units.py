@@ -14,18 +14,25 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _RATE = re.compile(r"\s*(\d+)\s*/\s*(s|m|h|d)\s*")
 
 
+def as_written(value: object) -> object:
+    """Return a number without quotes, where a text belongs, as it is spelled in the file (00077)."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(getattr(value, "text", value))
+    return value
+
+
 class Duration(float):
-    """Seconds, written as a number and a unit."""
+    """A number of seconds, written with a unit: `5m`."""
 
     @classmethod
     def parse(cls, text: object) -> Self:
-        """Read `1500ms`, `2s`, `5m`, `3h` or `90d`; ValueError says what to write."""
+        """Return the duration written as `2s`, `5m` or `90d`. Raises ValueError, which says what to write."""
         if isinstance(text, cls):
             return text
-        found = _DURATION.fullmatch(text) if isinstance(text, str) else None
-        if not found:
+        match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+        if not match:
             raise ValueError("write a number and its unit, such as 1500ms, 2s, 5m, 3h or 90d")
-        return cls(float(found[1]) * _SECONDS[found[2]])
+        return cls(float(match[1]) * _SECONDS[match[2]])
 
     def __str__(self) -> str:
         milliseconds = round(float(self) * 1000, 3)
@@ -51,20 +58,20 @@ class Duration(float):
 
 
 class Rate(NamedTuple):
-    """At most `times` in `seconds`, written such as `10/s`, `20/h` or `3/d`."""
+    """At most `times` in `seconds`, written as `10/s`, `20/h` or `3/d`."""
 
     times: int
     seconds: float
 
     @classmethod
     def parse(cls, text: object) -> Rate:
-        """Read `10/s`, `30/m`, `20/h` or `3/d`; ValueError says what to write."""
+        """Return the rate written as `10/s`, `30/m`, `20/h` or `3/d`. Raises ValueError, which says what to write."""
         if isinstance(text, cls):
             return text
-        found = _RATE.fullmatch(text) if isinstance(text, str) else None
-        if not found or not int(found[1]):
+        match = _RATE.fullmatch(text) if isinstance(text, str) else None
+        if not match or not int(match[1]):
             raise ValueError("write how many and in which time, such as 10/s, 30/m, 20/h or 3/d")
-        return cls(int(found[1]), _SECONDS[found[2]])
+        return cls(int(match[1]), _SECONDS[match[2]])
 
     def __str__(self) -> str:
         unit = next(unit for unit, seconds in _SECONDS.items() if seconds == self.seconds)

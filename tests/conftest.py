@@ -3,49 +3,142 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.sql import SQL, Identifier
 
+from bridge.store.schema import connect
+from tests.databases import sqlite_with_tables
+
 POSTGRES = "postgresql://postgres@127.0.0.1:5432"
+_ROOM = 4 << 30
+
+# A machine that is busy with something else makes no test fail.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Spare every test what only takes time. Files go to memory where there is room for them: thousands of commits wait
+    for the disk otherwise (acceptance runs keep theirs on it). Each program that a test starts finds our modules
+    compiled. Tests that share a bridge stay together."""
+    memory = Path("/dev/shm")
+    apart = config.getoption("markexpr") == "acceptance"
+    if not apart and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(optionalhook=True)  # there is no xdist everywhere
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # `-n auto`
+    """Three for each core, but no more than six beside them: tests wait for two thirds of their time."""
+    cores = os.cpu_count() or 1
+    return min(3 * cores, cores + 6)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a bridge run in one test process: each of them would start one of its own."""
+    for item in items:
+        group = _shared_by(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _shared_by(item: pytest.Item) -> str:
+    """What of `tests/web` a test shares with others: the place of the fixture; for all of `tests/web`, by file."""
+    info = getattr(item, "_fixtureinfo", None)
+    for definitions in info.name2fixturedefs.values() if info else ():
+        place = definitions[-1].baseid
+        if definitions[-1].scope in ("module", "session") and place.startswith("tests/web"):
+            return item.nodeid.partition("::")[0] if place == "tests/web" else place
+    return ""
+
+
+class _Server:
+    """Databases of this test process on the PostgreSQL server: one to work on, and one with the bridge's tables to make
+    it from."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+        self._name = f"bridge_{uuid4().hex[:16]}"
+        self._template = ""
+
+    def empty(self) -> str:
+        """The URL of a database with nothing in it and nobody on it."""
+        return self._made(self._name, "template0")
+
+    def with_tables(self) -> str:
+        """The URL of a database of this version, without rows."""
+        if not self._template:
+            self._template = f"{self._name}_tables"
+            connect(self._made(self._template, "template0")).close()
+        return self._made(self._name, self._template)
+
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        for name in (self._name, self._template):
+            self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name or self._name)
+
+    def _made(self, name: str, template: str) -> str:
+        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
+        return f"{POSTGRES}/{name}"
+
+    def _execute(self, statement: LiteralString, *names: str) -> None:
+        self._connection.execute(SQL(statement).format(*map(Identifier, names)))
 
 
 @pytest.fixture(scope="session")
-def _postgres_database() -> Iterator[tuple[psycopg.Connection, str]]:
-    """A PostgreSQL database of this process's own. Skips where no server answers, but never in CI."""
-    name = f"bridge_{uuid4().hex[:16]}"
+def _postgres_server() -> Iterator[_Server]:
+    """Skips where no server answers, but never in CI."""
     try:
-        server = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=3)
+        connection = psycopg.connect(f"{POSTGRES}/postgres", autocommit=True, connect_timeout=3)
     except psycopg.OperationalError as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"no PostgreSQL at {POSTGRES}: {error}")
-    with server:
-        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    with connection:
+        server = _Server(connection)
         try:
-            yield server, name
+            yield server
         finally:
-            server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+            server.drop()
 
 
 @pytest.fixture
-def postgres_url(_postgres_database: tuple[psycopg.Connection, str]) -> str:
-    """A PostgreSQL database with nothing in it and nobody on it. Making one anew for each test would take seconds."""
-    server, name = _postgres_database
-    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
-    with psycopg.connect(f"{POSTGRES}/{name}", autocommit=True) as database:
-        database.execute("DROP SCHEMA public CASCADE")
-        database.execute("CREATE SCHEMA public")
-    return f"{POSTGRES}/{name}"
+def empty_postgres_url(_postgres_server: _Server) -> str:
+    """A PostgreSQL database with nothing in it."""
+    return _postgres_server.empty()
+
+
+@pytest.fixture
+def postgres_url(_postgres_server: _Server) -> str:
+    """A PostgreSQL database with the bridge's tables and no rows."""
+    return _postgres_server.with_tables()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database with nothing in it: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/bridge.db"
+    return str(request.getfixturevalue("empty_postgres_url"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of the test's own: once SQLite, once PostgreSQL."""
+    """A database with the bridge's tables and no rows: once SQLite, once PostgreSQL."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/bridge.db"
+        return f"sqlite:///{sqlite_with_tables(tmp_path / 'bridge.db')}"
     return str(request.getfixturevalue("postgres_url"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -34,7 +35,8 @@ def _name(requirement: str) -> str:
 
 def test_everything_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {_name(each) for each in [*project["dependencies"], *project["optional-dependencies"]["distributed"]]}
+    extras = project["optional-dependencies"]
+    declared = {_name(each) for each in [*project["dependencies"], *extras["distributed"], *extras["testing"]]}
     distributions = packages_distributions()
     missing = {
         package: distributions.get(package, [])
@@ -42,3 +44,22 @@ def test_everything_imported_is_declared() -> None:
         if not {_name(each) for each in distributions.get(package, [])} & declared
     }
     assert missing == {}
+
+
+def test_serving_never_imports_the_suite_for_authors_of_connectors() -> None:
+    code = (
+        "import sys, bridge.cli; from connectors.registry import installed; installed().options_types(); "
+        "print('pytest' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_a_bridge_loads_no_connector_that_it_does_not_use() -> None:
+    """Each of a bridge's processes would take a tenth longer to start for a CRM that it does not have."""
+    code = (
+        "import sys, bridge.server.process; from connectors.registry import installed; installed().connector('csv'); "
+        "print(sorted({'simple_salesforce', 'connectors.rest', 'connectors.salesforce.options'} & sys.modules.keys()))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import smtplib
-import socket
-import ssl
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-import requests
-
+from bridge.alerts import mail
 from bridge.alerts.deciding import Notice
 from bridge.alerts.message import Wording
 from bridge.config.alerts import Alert, Smtp
 from bridge.config.load import Loaded
+from bridge.texts import Text
 from connectors.base import ConnectorError, Context, Deadline, Rejected, Unavailable
-from connectors.http.session import Session
+
+if TYPE_CHECKING:
+    import requests
 
 _HOOK_WITHIN = 15.0
 _LONGEST = 300
@@ -53,27 +50,26 @@ class Channel(Protocol):
         """What is told by it, and when."""
 
     @property
-    def target(self) -> str:
-        """Whom it reaches, for people."""
+    def target(self) -> Text: ...
 
     def send(self, notices: Sequence[Notice]) -> str:
         """Tell all of them. Empty, or who did not get it though others did. Raises `NotTold`."""
 
 
 def channels(loaded: Loaded) -> list[Channel]:
-    """All that the configuration has."""
+    """Return the channels that the configuration has."""
     wording, seen = Wording(loaded), Counter[str]()
-    found: list[Channel] = []
+    configured: list[Channel] = []
     for rule in loaded.configuration.alerts:
         smtp = loaded.configuration.smtp
         if rule.email and smtp is not None:
-            found.append(Email(*_names("email", rule.email[0], ",".join(sorted(rule.email)), seen), rule, smtp,
+            configured.append(Email(*_names("email", rule.email[0], ",".join(sorted(rule.email)), seen), rule, smtp,
                                wording, loaded.folder))  # fmt: skip
         if rule.webhook is not None:
             url = rule.webhook.get_secret_value()
-            found.append(Webhook(*_names("webhook", urlsplit(url).hostname or "", url, seen), rule, url, wording,
+            configured.append(Webhook(*_names("webhook", urlsplit(url).hostname or "", url, seen), rule, url, wording,
                                  _context(loaded)))  # fmt: skip
-    return found
+    return configured
 
 
 def _names(kind: str, name: str, whole: str, seen: Counter[str]) -> tuple[str, str]:
@@ -100,87 +96,18 @@ class Email:
     folder: Path
 
     @property
-    def target(self) -> str:
-        """Whom, and through what."""
-        return f"e-mail to {', '.join(self.rule.email)} through {self.smtp.host}:{self.smtp.port_or_default}"
+    def target(self) -> Text:
+        server = f"{self.smtp.host}:{self.smtp.port_or_default}"
+        return Text("e-mail to {recipients} through {server}", recipients=", ".join(self.rule.email), server=server)
 
     def send(self, notices: Sequence[Notice]) -> str:
-        """One mail about all of them."""
+        """Send one mail about all of them."""
         message = self.wording.mail(notices, self.smtp.from_, self.rule.email)
         try:
-            with self._connected() as client:
-                refused = client.send_message(message, self.smtp.from_, list(self.rule.email))
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise NotTold(self.wording.safe(_why(error))[:_LONGEST]) from error
-        said = ", ".join(f"{who}: {_answer(*answer)}" for who, answer in refused.items())
-        return self.wording.safe(said)[:_LONGEST]
-
-    @contextlib.contextmanager
-    def _connected(self) -> Iterator[smtplib.SMTP]:
-        """The server, signed in to. Every step has to end in time, and all of them together as well."""
-        smtp, host = self.smtp, socket.gethostname()
-        tls = None if smtp.security == "none" else _certificates(self.folder, smtp.ca_file)
-        port, seconds = smtp.port_or_default, float(smtp.timeout)
-        client: smtplib.SMTP
-        if smtp.security == "tls":
-            client = smtplib.SMTP_SSL(smtp.host, port, local_hostname=host, timeout=seconds, context=tls)
-        else:
-            client = smtplib.SMTP(smtp.host, port, local_hostname=host, timeout=seconds)
-        late = threading.Event()
-        watchdog = threading.Timer(seconds, _cut, (client, late))
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            if smtp.security == "starttls":
-                client.starttls(context=tls)
-            if smtp.username is not None and smtp.password is not None:
-                client.login(smtp.username, smtp.password.get_secret_value())
-            yield client
-        except (smtplib.SMTPException, OSError) as error:
-            if late.is_set():
-                raise TimeoutError(f"not done within {smtp.timeout}") from error
-            raise
-        finally:
-            watchdog.cancel()
-            with contextlib.suppress(smtplib.SMTPException, OSError):
-                client.docmd("QUIT")
-            client.close()
-
-
-def _certificates(folder: Path, ca_file: str | None) -> ssl.SSLContext:
-    """What the server's certificate is checked against. (That of `connectors.http.transport` offers HTTP by ALPN, which
-    mail servers refuse.)"""
-    if ca_file is not None:
-        return ssl.create_default_context(cafile=str(folder / ca_file))
-    context = ssl.create_default_context()
-    context.load_verify_locations(requests.utils.DEFAULT_CA_BUNDLE_PATH)
-    return context
-
-
-def _cut(client: smtplib.SMTP, late: threading.Event) -> None:
-    late.set()
-    sock = client.sock
-    if sock is not None:
-        with contextlib.suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return ", ".join(f"{who}: {_answer(*answer)}" for who, answer in error.recipients.items())
-    if isinstance(error, smtplib.SMTPResponseException):
-        return _answer(error.smtp_code, error.smtp_error)
-    if isinstance(error, smtplib.SMTPNotSupportedError) and "STARTTLS" in str(error):
-        return "the server offers no STARTTLS: write tls: tls or tls: none"
-    if isinstance(error, TimeoutError) or "timed out" in str(error):
-        return f"no answer in time ({error})"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
-
-
-def _answer(code: int, text: bytes | str) -> str:
-    return f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+            refusals = mail.send(message, self.smtp, self.rule.email, self.folder)
+        except mail.NotSent as error:
+            raise NotTold(self.wording.safe(str(error))[:_LONGEST]) from error
+        return self.wording.safe(refusals)[:_LONGEST]
 
 
 @dataclass(frozen=True)
@@ -195,12 +122,20 @@ class Webhook:
     context: Context
 
     @property
-    def target(self) -> str:
+    def target(self) -> Text:
         """Where to, without what may be a secret of the address."""
-        return f"webhook {urlsplit(self.url).scheme}://{urlsplit(self.url).netloc.rpartition('@')[2]}/…"
+        return Text("webhook {url}", url=self._shown_url)
+
+    @property
+    def _shown_url(self) -> str:
+        return f"{urlsplit(self.url).scheme}://{urlsplit(self.url).netloc.rpartition('@')[2]}/…"
 
     def send(self, notices: Sequence[Notice]) -> str:
-        """Each of them."""
+        """Send a request for each of them."""
+        import requests  # noqa: PLC0415 - only who has webhooks needs it
+
+        from connectors.http.session import Session  # noqa: PLC0415 - as above
+
         session, done = Session(self.context, timeout=_HOOK_WITHIN), 0
         try:
             for notice in notices:
@@ -210,10 +145,10 @@ class Webhook:
                 session.exchange(session.prepare_request(request), deadline, _taken, idempotent=False, follow=False)
                 done += 1
         except (ConnectorError, requests.RequestException) as error:
-            said = str(error).replace(self.url, self.target)
+            reason = str(error).replace(self.url, self._shown_url)
             path = urlsplit(self.url).path
-            said = said.replace(path, "/…") if len(path) > 1 else said
-            raise NotTold(self.wording.safe(said)[:_LONGEST], notices[:done]) from error
+            reason = reason.replace(path, "/…") if len(path) > 1 else reason
+            raise NotTold(self.wording.safe(reason)[:_LONGEST], notices[:done]) from error
         finally:
             session.close()
         return ""

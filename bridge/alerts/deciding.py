@@ -43,42 +43,48 @@ Memory = Mapping[str, Told]
 """What was told and is not over yet, by the trouble's id."""
 
 
-def look(told: Memory, found: Mapping[str, Trouble], now: float, visible: Callable[[str], bool]) -> dict[str, Told]:
-    """The memory after one look. `visible`: whether one that is not found is gone; else nobody knows."""
+def look(
+    memory: Memory, troubles: Mapping[str, Trouble], now: float, visible: Callable[[str], bool]
+) -> dict[str, Told]:
+    """Return the memory after one look. `visible`: whether a trouble that is not there is over; else nobody knows."""
     after = {}
-    for id_, one in told.items():
-        if id_ in found:
+    for id_, entry in memory.items():
+        if id_ in troubles:
             # the severity stays that which was told, so that a rise is seen
-            after[id_] = replace(one, gone=None)
-        elif visible(id_) and one.gone is None:
-            after[id_] = replace(one, gone=now)
+            after[id_] = replace(entry, gone=None)
+        elif visible(id_) and entry.gone is None:
+            after[id_] = replace(entry, gone=now)
         else:
-            after[id_] = one
+            after[id_] = entry
     return after
 
 
-def due(rule: Alert, told: Memory, found: Mapping[str, Trouble], now: float) -> list[Notice]:
-    """What is to be told now, by a memory that has looked."""
+def due(rule: Alert, memory: Memory, troubles: Mapping[str, Trouble], now: float) -> list[Notice]:
+    """Return what is to be told now, by a memory that has looked."""
     notices = []
-    for id_, trouble in found.items():
+    for id_, trouble in troubles.items():
         if rule.severity == "error" and trouble.severity is not Severity.ERROR:
             continue
-        known = told.get(id_)
-        if known is None or (trouble.severity, known.trouble.severity) == (Severity.ERROR, Severity.WARNING):
+        earlier = memory.get(id_)
+        if earlier is None or (trouble.severity, earlier.trouble.severity) == (Severity.ERROR, Severity.WARNING):
             if now - trouble.since.timestamp() >= rule.after:
                 notices.append(Notice(Why.NEW, trouble))
-        elif rule.remind is not None and now - known.at >= rule.remind:
+        elif rule.remind is not None and now - earlier.at >= rule.remind:
             notices.append(Notice(Why.AGAIN, trouble))
-    over = [one.trouble for one in told.values() if _over(one, now)]
+    over = [entry.trouble for entry in memory.values() if _over(entry, now)]
     return notices + [Notice(Why.RESOLVED, trouble) for trouble in over if rule.resolved]
 
 
-def settle(rule: Alert, told: Memory, done: Sequence[Notice], now: float) -> dict[str, Told]:
-    """The memory once these were told; what is over and need not be told any more is forgotten."""
-    ended = {notice.trouble.id for notice in done if notice.why is Why.RESOLVED}
-    after = {id_: one for id_, one in told.items() if not (_over(one, now) and (id_ in ended or not rule.resolved))}
-    return after | {one.trouble.id: Told(one.trouble, now) for one in done if one.why is not Why.RESOLVED}
+def settle(rule: Alert, memory: Memory, notices: Sequence[Notice], now: float) -> dict[str, Told]:
+    """Return the memory once these were told; what is over and need not be told any more is forgotten."""
+    ended = {notice.trouble.id for notice in notices if notice.why is Why.RESOLVED}
+    after = {
+        id_: entry for id_, entry in memory.items() if not (_over(entry, now) and (id_ in ended or not rule.resolved))
+    }
+    return after | {
+        notice.trouble.id: Told(notice.trouble, now) for notice in notices if notice.why is not Why.RESOLVED
+    }
 
 
-def _over(one: Told, now: float) -> bool:
-    return one.gone is not None and now - one.gone >= _GONE
+def _over(entry: Told, now: float) -> bool:
+    return entry.gone is not None and now - entry.gone >= _GONE

@@ -14,14 +14,11 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
-
-from sqlalchemy import Connection, select, update
 
 from bridge.alerts.deciding import Memory, Told
-from bridge.errors import StoreUnavailable
 from bridge.store.database import Database
-from bridge.store.tables import meta
+from bridge.store.sharednotes import SharedNotes
+from bridge.texts import from_json
 from bridge.troubles import Severity, Trouble
 
 _log = logging.getLogger("bridge.alerts")
@@ -39,7 +36,7 @@ class HostMemory:
         self._said = ""
 
     def read(self, key: str) -> dict[str, Told]:
-        """What the channel told."""
+        """Return what the channel told."""
         if key not in self._known:
             try:
                 self._known[key] = _restored(json.loads(self._path(key).read_text("utf-8")))
@@ -50,17 +47,17 @@ class HostMemory:
                 self._known[key] = {}
         return dict(self._known[key])
 
-    def write(self, key: str, told: Memory) -> None:
+    def write(self, key: str, memory: Memory) -> None:
         """Keep this in place of what there was."""
-        if told == self._known.get(key):
+        if memory == self._known.get(key):
             return
-        self._known[key] = dict(told)
+        self._known[key] = dict(memory)
         path = self._path(key)
         beside = path.with_name(f"{path.name}.new")
         try:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(_stored(told), file)
+                json.dump(_stored(memory), file)
                 file.flush()
                 os.fsync(descriptor)
             beside.replace(path)
@@ -82,65 +79,32 @@ class SharedMemory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._owner = uuid4().hex
-        self._mine: set[str] = set()
+        self._notes = SharedNotes(database, "alerts")
 
     def claim(self, key: str, now: float) -> dict[str, Told] | None:
-        """What the channel told; None: it is another host's turn. Raises `StoreUnavailable`."""
-        with self._database.write() as connection:
-            note = self._held(connection, key)
-            if note.get("owner") not in (None, self._owner) and float(note.get("until", 0)) > now:
-                self._mine.discard(key)
-                return None
-            self._mine.add(key)
-            _save(connection, key, {**note, "owner": self._owner, "until": now + _LEASE})
-            return _restored(note.get("told", {}))
+        """Return what the channel told; None: it is another host's turn. Raises `StoreUnavailable`."""
+        note = self._notes.claim(key, now, _LEASE)
+        return None if note is None else _restored(note.get("told", {}))
 
-    def write(self, key: str, told: Memory) -> None:
+    def write(self, key: str, memory: Memory) -> None:
         """Keep this in place of what there was, if it still is this host's turn, and end that. Raises
         `StoreUnavailable`."""
-        with self._database.write() as connection:
-            note = self._held(connection, key)
-            if note.get("owner") == self._owner:
-                _save(connection, key, {"owner": None, "until": 0, "told": _stored(told)})
-        self._mine.discard(key)
+        self._notes.write(key, {"told": _stored(memory)})
 
     def close(self) -> None:
         """Let other hosts have their turn at once, and go."""
-        self._release()
+        self._notes.release()
         self._database.close()
 
-    def _release(self) -> None:
-        with suppress(StoreUnavailable), self._database.write() as connection:
-            for key in self._mine:
-                note = self._held(connection, key)
-                if note.get("owner") == self._owner:
-                    _save(connection, key, {**note, "owner": None, "until": 0})
 
-    def _held(self, connection: Connection, key: str) -> dict[str, Any]:
-        """The note, which nobody else changes until the transaction ends."""
-        empty = self._database.insert(meta).values(name=_name(key), value="{}")
-        connection.execute(empty.on_conflict_do_nothing())
-        value = connection.execute(select(meta.c.value).where(meta.c.name == _name(key)).with_for_update()).scalar_one()
-        note: dict[str, Any] = json.loads(value)
-        return note
-
-
-def _name(key: str) -> str:
-    return f"alerts:{key}"
-
-
-def _save(connection: Connection, key: str, note: dict[str, Any]) -> None:
-    connection.execute(update(meta).where(meta.c.name == _name(key)).values(value=json.dumps(note)))
-
-
-def _stored(told: Memory) -> dict[str, Any]:
+def _stored(memory: Memory) -> dict[str, Any]:
     return {
         id_: {
-            "severity": one.trouble.severity.value, "since": one.trouble.since.isoformat(), "count": one.trouble.count,
-            "text": one.trouble.text, "action": one.trouble.action, "at": one.at, "gone": one.gone,
+            "severity": entry.trouble.severity.value, "since": entry.trouble.since.isoformat(),
+            "count": entry.trouble.count, "text": entry.trouble.text.to_json(),
+            "action": entry.trouble.action.to_json(), "at": entry.at, "gone": entry.gone,
         }
-        for id_, one in told.items()
+        for id_, entry in memory.items()
     }  # fmt: skip
 
 
@@ -148,10 +112,10 @@ def _restored(stored: dict[str, Any]) -> dict[str, Told]:
     return {
         id_: Told(
             Trouble(
-                id_, Severity(one["severity"]), datetime.fromisoformat(one["since"]), one["count"], one["text"],
-                one["action"],
+                id_, Severity(entry["severity"]), datetime.fromisoformat(entry["since"]), entry["count"],
+                from_json(entry["text"]), from_json(entry["action"]),
             ),
-            one["at"], one["gone"],
+            entry["at"], entry["gone"],
         )
-        for id_, one in stored.items()
+        for id_, entry in stored.items()
     }  # fmt: skip

@@ -5,48 +5,21 @@ from __future__ import annotations
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import replace
 from email.message import EmailMessage
-from email.utils import formatdate, make_msgid
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bridge.alerts.deciding import Notice, Why
+from bridge.alerts.mail import letter
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
 from bridge.runtime import log
-from bridge.troubles import Severity, Trouble
+from bridge.texts import Plural, Text
+from bridge.troubles import SEVERITIES, Severity
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]+")
 _SUBJECT = 120
-_NAMES: dict[str, dict[object, str]] = {
-    "en": {
-        Why.NEW: "New",
-        Why.AGAIN: "Still there",
-        Why.RESOLVED: "Resolved",
-        Severity.ERROR: "ERROR",
-        Severity.WARNING: "WARNING",
-        "several": "{} troubles: {}",
-        "since": "since {}",
-        "times": "{} times",
-        "was": "it was",
-        "status": "All that needs you now: infocaller-bridge status --config {}",
-        "from": "Sent by infocaller-bridge on {}. Who gets this: alerts: in {}",
-    },
-    "es": {
-        Why.NEW: "Nuevo",
-        Why.AGAIN: "Continúa",
-        Why.RESOLVED: "Resuelto",
-        Severity.ERROR: "ERROR",
-        Severity.WARNING: "AVISO",
-        "several": "{} problemas: {}",
-        "since": "desde {}",
-        "times": "{} veces",
-        "was": "era",
-        "status": "Todo lo que requiere su atención: infocaller-bridge status --config {}",
-        "from": "Enviado por infocaller-bridge en {}. Quién lo recibe: alerts: en {}",
-    },
-}
+_WHY = {Why.NEW: Text("New"), Why.AGAIN: Text("Still there"), Why.RESOLVED: Text("Resolved")}
 
 
 class Wording:
@@ -54,76 +27,77 @@ class Wording:
 
     def __init__(self, loaded: Loaded) -> None:
         configuration: Configuration = loaded.configuration
-        self._names = _NAMES[configuration.language]
+        self._language = configuration.language
         self._zone = ZoneInfo(configuration.lines[0].timezone)
         self._path = loaded.path.absolute()
+        self._console = configuration.console_address
         self._hidden = log.Formatter()
         self._hidden.hide(log.secrets_in(configuration))
         own = "|".join(re.escape(line.number) for line in configuration.lines)
         self._own = re.compile(rf"(?<!\d)({own})(?!\d)")
 
     def safe(self, text: str) -> str:
-        """The text in one line, without secrets and without whole numbers but those of the lines themselves."""
+        """Return the text in one line, without secrets and without whole numbers but those of the lines themselves."""
         pieces = self._own.split(_CONTROL.sub(" ", text))
         return "".join(piece if at % 2 else self._hidden.masked(piece) for at, piece in enumerate(pieces)).strip()
 
     def mail(self, notices: Sequence[Notice], sender: str, recipients: Sequence[str]) -> EmailMessage:
-        """One mail about all of them."""
-        message = EmailMessage()
-        message["Subject"] = self._subject(notices)
-        message["From"] = sender
-        message["To"] = ", ".join(recipients)
-        message["Date"] = formatdate()
-        message["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
-        message["Auto-Submitted"] = "auto-generated"
-        message.set_content("\n".join(self._lines(notices)), cte="quoted-printable")
-        return message
+        """Return one mail about all of these."""
+        return letter(self._subject(notices), "\n".join(self._lines(notices)), sender, recipients)
 
     def hook(self, notice: Notice) -> dict[str, Any]:
-        """What a webhook gets."""
-        trouble = self._safe(notice.trouble)
-        return {
-            "id": trouble.id,
+        """Return what a webhook gets."""
+        trouble = notice.trouble
+        address = {"url": self._console} if self._console else {}
+        return address | {
+            "id": self.safe(trouble.id),
             "severity": trouble.severity.value,
             "since": trouble.since.astimezone(self._zone).isoformat(timespec="seconds"),
             "count": trouble.count,
-            "text": trouble.text,
-            "action": trouble.action,
+            "text": self._shown(trouble.text),
+            "action": self._shown(trouble.action),
             "resolved": notice.why is Why.RESOLVED,
         }
 
-    def _safe(self, trouble: Trouble) -> Trouble:
-        safe = self.safe
-        return replace(trouble, id=safe(trouble.id), text=safe(trouble.text), action=safe(trouble.action))
+    def _shown(self, text: Text) -> str:
+        return self.safe(text.render(self._language))
 
     def _subject(self, notices: Sequence[Notice]) -> str:
         worst = min(notices, key=_rank)
-        text = self.safe(worst.trouble.text)
+        text = worst.trouble.text
         if len(notices) > 1:
-            text = self._names["several"].format(len(notices), text)
-        kind = worst.trouble.severity if worst.why is Why.NEW else worst.why
-        whole = f"[infocaller-bridge] {self._names[kind]}: {text}"
+            text = Plural("{count:,} trouble: {text}", "{count:,} troubles: {text}", len(notices), text=text)
+        kind = SEVERITIES[worst.trouble.severity] if worst.why is Why.NEW else _WHY[worst.why]
+        whole = f"[infocaller-bridge] {self._shown(kind)}: {self._shown(text)}"
         return whole if len(whole) <= _SUBJECT else f"{whole[: _SUBJECT - 1]}…"
 
     def _lines(self, notices: Sequence[Notice]) -> list[str]:
         lines: list[str] = []
         for why in Why:
-            same = sorted((one for one in notices if one.why is why), key=_rank)
+            same = sorted((notice for notice in notices if notice.why is why), key=_rank)
             if same:
-                lines += [self._names[why], "=" * len(self._names[why]), ""]
+                title = self._shown(_WHY[why])
+                lines += [title, "=" * len(title), ""]
             for notice in same:
                 lines += [*self._about(notice), ""]
-        status = self._names["status"].format(self._path)
-        return [*lines, status, self._names["from"].format(socket.gethostname(), self._path)]
+        status = Text("All that needs you now: infocaller-bridge status --config {path}", path=self._path)
+        sent_by = Text(
+            "Sent by infocaller-bridge on {host}. Who gets this: alerts: in {path}",
+            host=socket.gethostname(), path=self._path,
+        )  # fmt: skip
+        if self._console:
+            status = Text("All that needs you now, and what to do: {url}", url=self._console)
+        return [*lines, status.render(self._language), sent_by.render(self._language)]
 
     def _about(self, notice: Notice) -> list[str]:
-        trouble, names = self._safe(notice.trouble), self._names
-        since = names["since"].format(f"{trouble.since.astimezone(self._zone):%Y-%m-%d %H:%M}")
-        often = f", {names['times'].format(trouble.count)}" if trouble.count > 1 else ""
-        over = notice.why is Why.RESOLVED
-        severity = f"{names['was']} {names[trouble.severity]}" if over else names[trouble.severity]
-        head = f"{trouble.id} ({severity}, {since}{often})"
-        return [head, f"  {trouble.text}", *([] if over else [f"  → {trouble.action}"])]
+        trouble, over = notice.trouble, notice.why is Why.RESOLVED
+        severity = SEVERITIES[trouble.severity]
+        since = Text("since {when:%Y-%m-%d %H:%M}", when=trouble.since.astimezone(self._zone))
+        facts: list[Text] = [Text("it was {severity}", severity=severity) if over else severity, since]
+        if trouble.count > 1:
+            facts.append(Plural("{count:,} time", "{count:,} times", trouble.count))
+        head = f"{self.safe(trouble.id)} ({', '.join(fact.render(self._language) for fact in facts)})"
+        return [head, f"  {self._shown(trouble.text)}", *([] if over else [f"  → {self._shown(trouble.action)}"])]
 
 
 def _rank(notice: Notice) -> tuple[int, bool]:

@@ -17,6 +17,7 @@ from bridge.alerts.memory import HostMemory, SharedMemory
 from bridge.config.load import Loaded
 from bridge.errors import StoreUnavailable
 from bridge.store.database import unprepared
+from bridge.texts import Text
 from bridge.troubles import IN_DATABASE, Look, Severity, Trouble, Troubles, trouble_id
 
 _log = logging.getLogger("bridge.alerts")
@@ -71,12 +72,12 @@ class Alerts:
                 self._shared = SharedMemory(database)
             else:
                 database.close()
-        found = {channel.key: channel for channel in channels(loaded)}
-        self._end([self._tellers.pop(key) for key in self._tellers.keys() - found.keys()])
-        for key, channel in found.items():
-            known = self._tellers.get(key)
-            if known is not None:
-                known.channel = channel
+        by_key = {channel.key: channel for channel in channels(loaded)}
+        self._end([self._tellers.pop(key) for key in self._tellers.keys() - by_key.keys()])
+        for key, channel in by_key.items():
+            teller = self._tellers.get(key)
+            if teller is not None:
+                teller.channel = channel
             else:
                 self._tellers[key] = _Teller(channel, self._host, self._shared, self._troubles, self._clock)
                 self._tellers[key].start()
@@ -117,10 +118,10 @@ class _Teller(threading.Thread):
         with self._changed:
             return self._newest is None and not self._busy
 
-    def look(self, found: Sequence[Trouble]) -> None:
+    def look(self, troubles: Sequence[Trouble]) -> None:
         """See to this, unless something newer comes before."""
         with self._changed:
-            self._newest = found
+            self._newest = troubles
             self._changed.notify()
 
     def stop(self) -> None:
@@ -130,10 +131,10 @@ class _Teller(threading.Thread):
             self._changed.notify()
 
     def run(self) -> None:
-        """Until it is stopped."""
-        while (found := self._next()) is not None:
+        """Tell of each look, until it is stopped."""
+        while (troubles := self._next()) is not None:
             try:
-                self._see(found)
+                self._see(troubles)
             except StoreUnavailable as error:
                 _log.warning("alerts: what was told can't be noted for all hosts: %s", error)
             except Exception:  # noqa: BLE001 - whatever one look does, the next one must still be told
@@ -146,33 +147,33 @@ class _Teller(threading.Thread):
             while self._newest is None and not self._stopping:
                 self._changed.wait()
             self._busy = True
-            found, self._newest = self._newest, None
-            return None if self._stopping else found
+            troubles, self._newest = self._newest, None
+            return None if self._stopping else troubles
 
-    def _see(self, found: Sequence[Trouble]) -> None:
+    def _see(self, troubles: Sequence[Trouble]) -> None:
         channel, now = self.channel, self._clock()
         own = trouble_id(KIND, channel.name)  # it can't tell of itself
-        areas = [
-            area for area in self._areas(channel, [one for one in found if one.id != own], now) if area is not None
-        ]
-        notices = [notice for area in areas for notice in deciding.due(channel.rule, area.told, area.found, now)]
+        others = [trouble for trouble in troubles if trouble.id != own]
+        areas = [area for area in self._areas(channel, others, now) if area is not None]
+        notices = [notice for area in areas for notice in deciding.due(channel.rule, area.memory, area.troubles, now)]
         done = self._tell(channel, notices, now)
         for area in areas:
-            area.keep(deciding.settle(channel.rule, area.told, area.only(done), now))
+            area.keep(deciding.settle(channel.rule, area.memory, area.only(done), now))
 
-    def _areas(self, channel: Channel, all_: Sequence[Trouble], now: float) -> Iterator[_Area | None]:
+    def _areas(self, channel: Channel, troubles: Sequence[Trouble], now: float) -> Iterator[_Area | None]:
         """What belongs to this host, then what several hosts on one PostgreSQL may see; that where it is its turn."""
-        blind = any(one.kind == "database" for one in all_)
-        here = {one.id: one for one in all_ if self._shared is None or one.kind not in IN_DATABASE}
-        told = deciding.look(
-            self._host.read(channel.key), here, now, lambda id_: not (blind and id_.partition(":")[0] in IN_DATABASE)
+        blind = any(trouble.kind == "database" for trouble in troubles)
+        shared = [trouble for trouble in troubles if self._shared is not None and trouble.kind in IN_DATABASE]
+        by_id = {trouble.id: trouble for trouble in troubles if trouble not in shared}
+        memory = deciding.look(
+            self._host.read(channel.key), by_id, now, lambda id_: not (blind and id_.partition(":")[0] in IN_DATABASE)
         )
-        yield _Area(here, told, lambda told: self._host.write(channel.key, told))
+        yield _Area(by_id, memory, lambda memory: self._host.write(channel.key, memory))
         if self._shared is not None and not blind:
-            yield self._common(self._shared, channel, [one for one in all_ if one.kind in IN_DATABASE], now)
+            yield self._common(self._shared, channel, shared, now)
 
     @staticmethod
-    def _common(shared: SharedMemory, channel: Channel, some: Sequence[Trouble], now: float) -> _Area | None:
+    def _common(shared: SharedMemory, channel: Channel, troubles: Sequence[Trouble], now: float) -> _Area | None:
         try:
             before = shared.claim(channel.key, now)
         except StoreUnavailable as error:
@@ -180,9 +181,9 @@ class _Teller(threading.Thread):
             return None
         if before is None:
             return None
-        found = {one.id: one for one in some}
-        told = deciding.look(before, found, now, lambda _: True)
-        return _Area(found, told, lambda told: shared.write(channel.key, told))
+        by_id = {trouble.id: trouble for trouble in troubles}
+        memory = deciding.look(before, by_id, now, lambda _: True)
+        return _Area(by_id, memory, lambda memory: shared.write(channel.key, memory))
 
     def _tell(self, channel: Channel, notices: Sequence[Notice], now: float) -> Sequence[Notice]:
         """Those that were told."""
@@ -204,7 +205,11 @@ class _Teller(threading.Thread):
         self._since, self._failures, self._not_before = None, 0, 0.0
         _log.info("alerts: told %d by %s", len(notices), channel.target)
         if missed:
-            self._report(channel, Severity.WARNING, f"Some did not get the alerts of {channel.target}: {missed}")
+            self._report(
+                channel,
+                Severity.WARNING,
+                Text("Some did not get the alerts of {target}: {missed}", target=channel.target, missed=missed),
+            )
         else:
             self._troubles.clear(KIND, channel.name)
         return notices
@@ -212,21 +217,26 @@ class _Teller(threading.Thread):
     def _failed(self, channel: Channel, why: str, now: float) -> None:
         self._not_before = now + min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
         self._failures += 1
-        self._report(channel, Severity.ERROR, f"Alerts can't be sent by {channel.target}: {why}")
+        text = Text("Alerts can't be sent by {target}: {why}", target=channel.target, why=why)
+        self._report(channel, Severity.ERROR, text)
 
-    def _report(self, channel: Channel, severity: Severity, text: str) -> None:
-        action = "Mend what the text names; `infocaller-bridge alerts test` tries it"
+    def _report(self, channel: Channel, severity: Severity, text: Text) -> None:
+        action = Text("Mend what the text names; `infocaller-bridge alerts test` tries it")
         self._troubles.report(KIND, channel.name, severity=severity, text=text, action=action)
 
 
 @dataclass(frozen=True, slots=True)
 class _Area:
-    """Troubles that are remembered together: those found, what was told of them, and how that is kept."""
+    """Troubles that are remembered together: those there are, what was told of them, and how that is kept."""
 
-    found: Mapping[str, Trouble]
-    told: Memory
+    troubles: Mapping[str, Trouble]
+    memory: Memory
     keep: Callable[[Memory], None]
 
     def only(self, notices: Sequence[Notice]) -> list[Notice]:
         """Those that are of this area."""
-        return [one for one in notices if one.trouble.id in (self.told if one.why is Why.RESOLVED else self.found)]
+        return [
+            notice
+            for notice in notices
+            if notice.trouble.id in (self.memory if notice.why is Why.RESOLVED else self.troubles)
+        ]

@@ -32,7 +32,6 @@ class Alarm:
         return self._thread.is_alive() and not self._stopping
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def stop(self, timeout: float) -> None:

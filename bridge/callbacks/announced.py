@@ -3,7 +3,7 @@ CRM in the background, and taken then. Durable like everything that has to reach
 
 from __future__ import annotations
 
-from bridge.callbacks.desk import CallbackService, NobodysTask
+from bridge.callbacks.task_intake import NobodysTask, TaskIntake
 from bridge.store.deliveries import Delivery, NewDelivery
 from connectors.base import Connector, Deadline, Task, WriteResult
 
@@ -11,12 +11,13 @@ KIND = "task"
 
 
 def wanted(source: str, connector: str, task_id: str, notification: str) -> NewDelivery:
-    """A task to be looked at; the same `notification` (the CRM's id of the message) again is the same."""
+    """Return the delivery that looks at a task; the same `notification` (the CRM's id of the message) again is the
+    same."""
     payload = {"source": source, "task_id": task_id}
     return NewDelivery(KIND, f"task:{source}:{notification}", connector, payload)
 
 
-def deliver(delivery: Delivery, connector: Connector, callbacks: CallbackService, deadline: Deadline) -> WriteResult:
+def deliver(delivery: Delivery, connector: Connector, intake: TaskIntake, deadline: Deadline) -> WriteResult:
     """Read the task and take it; nothing is to be done where the CRM no longer has it, or no longer asks for a call.
     Raises `ConnectorError`, `NoSuchSource`."""
     payload = delivery.payload
@@ -24,7 +25,7 @@ def deliver(delivery: Delivery, connector: Connector, callbacks: CallbackService
     if task is None:
         return WriteResult(payload["task_id"], created=False, exchange="the CRM has no such task that asks for a call")
     try:
-        taken = callbacks.accept(callbacks.source_of(payload["source"], delivery.connector), task)
+        taken = intake.accept(intake.source_of(payload["source"], delivery.connector), task)
     except NobodysTask as error:
         return WriteResult(payload["task_id"], created=False, exchange=str(error))
     return WriteResult(task.id, created=taken.new, exchange=f"callback {taken.id}: {taken.state.value}")

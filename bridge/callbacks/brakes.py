@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge.hours.zones import start_of
 from bridge.store import callbacks
-from bridge.store.emissions import RESTORED, EmissionState, Kind, Mode
+from bridge.store.emissions import EmissionState, Kind, Mode
+from bridge.texts import Text
 
 FIRST, LONGEST = 30, 900
 """Seconds of a pause."""
@@ -47,62 +46,61 @@ class EmissionStatus:
         return EmissionState(self.kind, self.name, self.mode, reason=self.reason).restored
 
     @property
-    def stands(self) -> str:
+    def blocked_reason(self) -> str:
         """Why nothing goes out, for people; empty where it runs."""
         if self.mode is Mode.RUNNING:
             return ""
         why = f" ({self.reason})" if self.reason else ""
         resumed = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
-        said = {
+        sentences = {
             Mode.HELD: f"is {'held' if self.restored else 'paused by a person'}{why}; it goes on by {resumed}",
             Mode.STOPPED: f"is stopped{why}; it goes on when its configuration changes, or by {resumed}",
             Mode.PAUSED: f"is paused{why} and tried again by itself, one call at a time",
         }
-        return f"{self.kind} {self.name} {said[self.mode]}"
+        return f"{self.kind} {self.name} {sentences[self.mode]}"
 
 
 def standing(
     connection: Connection, kind: Kind, name: str, state: EmissionState | None, now: datetime, zone: str | None
 ) -> EmissionStatus:
-    """How it stands. `zone` is the line's."""
-    known = state or EmissionState(kind, name)
-    today = 0
-    if zone is not None:
-        today = callbacks.emitted(connection, name, start_of(now.astimezone(ZoneInfo(zone)).date(), zone))
+    """Return the status of a line or a source. `zone` is the line's."""
+    state = state or EmissionState(kind, name)
+    today = callbacks.emitted_today(connection, name, zone, now) if zone is not None else 0
     return EmissionStatus(
-        kind, name, known.mode, known.reason, known.since, known.until, today, known.polled_at, known.error
+        kind, name, state.mode, state.reason, state.since, state.until, today, state.polled_at, state.error
     )  # fmt: skip
 
 
 def closed(state: EmissionState, now: datetime) -> bool:
-    """Whether nothing may be emitted now; `until` says how long, None: until somebody resumes it."""
+    """Return whether nothing may be emitted now; `until` says how long, None: until somebody resumes it."""
     return state.mode in (Mode.STOPPED, Mode.HELD) or (state.until is not None and state.until > now)
 
 
 def may_send(state: EmissionState, id_: int) -> bool:
-    """Whether a callback that has its turn may still go out: unless it was stopped meanwhile."""
+    """Return whether a callback that has its turn may still go out: not if its line or source was stopped meanwhile."""
     return state.mode is Mode.RUNNING or (state.mode is Mode.PAUSED and state.probe == id_)
 
 
 def probe(id_: int, now: datetime) -> Mapping[str, Any]:
-    """One goes out; no other does until something is known of it."""
+    """Make this callback the probe: no other goes out until its result is known, or it counts as lost."""
     return {"probe": id_, "until": now + timedelta(seconds=_PROBE)}
 
 
-def not_tried(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
-    """This one did not go out: if it was to try, another may."""
+def release_probe(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
+    """Return what changes where this callback did not go out: if it was the probe, another may be it."""
     return {"probe": None, "until": now} if state.mode is Mode.PAUSED and state.probe == id_ else {}
 
 
-def well(state: EmissionState, id_: int) -> Mapping[str, Any]:
-    """The platform takes emissions."""
+def record_success(state: EmissionState, id_: int) -> Mapping[str, Any]:
+    """Return what changes once the platform answered: a pause that this callback probed ends, failures are
+    forgotten."""
     if state.mode is Mode.PAUSED and state.probe == id_:
         return resume()
     return {"failures": 0, "until": None} if state.mode is Mode.RUNNING and state.failures else {}
 
 
 def pause(state: EmissionState, id_: int, reason: str, now: datetime) -> Mapping[str, Any]:
-    """The platform refuses for what is not this callback's fault: pause, longer each time that it was tried."""
+    """Return a pause for what is not this callback's fault, longer each time that it was tried."""
     if state.mode is Mode.RUNNING:
         delay, since = FIRST, now
     elif state.mode is Mode.PAUSED and state.probe == id_:
@@ -124,20 +122,18 @@ def stop(state: EmissionState, reason: str, now: datetime) -> Mapping[str, Any]:
 
 
 def hold(reason: str, now: datetime) -> Mapping[str, Any]:
-    """It is paused until a person resumes it."""
+    """Return a pause until a person resumes it."""
     return {"mode": Mode.HELD.value, "until": None, "delay": 0, "reason": reason, "since": now, "probe": None}
 
 
-def restored(missing: int, language: str) -> str:
-    """Why a line is held whose database was restored from a backup; `missing`: how many emissions of this host it lacks
-    that may have rung."""
-    if language == "es":
-        return f"{RESTORED[1]}: le faltan emisiones hechas desde la copia; {missing} pueden haber sonado"
-    return f"{RESTORED[0]}: it lacks emissions made since its backup; {missing} may have rung"
+def restored(missing: int) -> Text:
+    """Return why a line is held whose database was restored from a backup; `missing`: how many emissions of this host
+    it lacks that may have rung."""
+    return Text("restored database: it lacks emissions made since its backup; {missing} may have rung", missing=missing)
 
 
 def resume() -> Mapping[str, Any]:
-    """On it goes."""
+    """Return to RUNNING and clear the pause."""
     return {
         "mode": Mode.RUNNING.value, "until": None, "delay": 0, "reason": "", "since": None, "wake_at": None,
         "probe": None, "failures": 0,
@@ -145,13 +141,13 @@ def resume() -> Mapping[str, Any]:
 
 
 def try_again(now: datetime) -> Mapping[str, Any]:
-    """What stopped it may be mended: one emission tries."""
+    """Return what changes where what stopped it may be mended: one emission probes."""
     return {"mode": Mode.PAUSED.value, "until": now, "delay": FIRST // 2, "probe": None, "wake_at": None}
 
 
-def unreached(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
-    """The platform could not be reached at all: a running line takes a breath, longer each time."""
+def record_unreachable(state: EmissionState, id_: int, now: datetime) -> Mapping[str, Any]:
+    """Return what changes where the platform can't be reached at all: a running line backs off, longer each time."""
     if state.mode is not Mode.RUNNING:
-        return not_tried(state, id_, now + timedelta(seconds=FIRST))
+        return release_probe(state, id_, now + timedelta(seconds=FIRST))
     failures = state.failures + 1
     return {"failures": failures, "until": now + timedelta(seconds=min(_UNREACHED, 2 ** min(failures, 10)))}

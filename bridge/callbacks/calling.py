@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import brakes, campaigns, identity
-from bridge.callbacks.desk import CallbackService
+from bridge.callbacks import brakes, identity
 from bridge.callbacks.fence import Fence
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts, Random
@@ -22,10 +21,11 @@ from bridge.callbacks.polling import Polling
 from bridge.callbacks.reconsidering import Reconsidering
 from bridge.callbacks.reports import Reports, Use
 from bridge.callbacks.sending import Sending
+from bridge.callbacks.service import CallbackService
 from bridge.callbacks.turns import LineScheduler
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import CALLBACK, EMISSIONS, LINE, POLL, Handlers, Poke, Queue
+from bridge.queue.base import CALLBACK, EMISSIONS, LINE, POLL, Handlers, Queue, Wakeup
 from bridge.store import callbacks, emissions
 from bridge.store.calls import Call
 from bridge.store.database import Database
@@ -33,6 +33,7 @@ from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind, Mode
 from bridge.store.events import Event
 from bridge.store.journal import Journal
+from bridge.store.outagelog import OutageLog
 from connectors.base import WriteResult
 
 _log = logging.getLogger("bridge.callbacks")
@@ -58,15 +59,15 @@ class Calling:
         clock: Callable[[], datetime],
         random: Random,
     ) -> None:
-        self.desk = CallbackService(database, queue, current, clock)
+        self.service = CallbackService(database, queue, current, clock)
         self._parts = parts = Parts(
-            database, queue, use, self.desk.book, Reports(database, queue, clock), clock, random
+            database, queue, use, self.service.book, Reports(database, queue, clock), clock, random
         )  # fmt: skip
         self._turns = LineScheduler(parts)
-        self._outcomes = Outcomes(parts)
-        self.fence = Fence(database, Journal(state), self.desk.book, clock)
-        self._sending = Sending(parts, self._turns, self._outcomes, self.fence, folder)
-        self._polling = Polling(parts, self.desk)
+        self._outcomes = Outcomes(parts, self.service.missed)
+        self.fence = Fence(database, Journal(state), self.service.book, clock)
+        self._sending = Sending(parts, self._turns, self._outcomes, self.fence, folder, state / "spool.db")
+        self._polling = Polling(parts, self.service.intake)
         self._reconsidering = Reconsidering(parts, state)
         self._taken_up: Configuration | None = None
         self._seen: dict[tuple[Kind, str], Any] = {}
@@ -75,7 +76,7 @@ class Calling:
 
     @property
     def handlers(self) -> Handlers:
-        """What answers the pokes about callbacks."""
+        """What answers the wake-ups about callbacks."""
         return {
             CALLBACK: self._sending,
             LINE: lambda key: self._turns.look(key.partition(":")[0]),
@@ -83,15 +84,17 @@ class Calling:
         }
 
     def deliver(self, delivery: Delivery) -> WriteResult:
-        """The sender of deliveries of the kind `reports.KIND`. Raises `ConnectorError`, `NotNow`."""
+        """Send a delivery of the kind `reports.KIND`. Raises `ConnectorError`, `NotNow`."""
         return self._parts.reports.deliver(delivery, self._parts.use)
 
     def plan(self, connection: Connection, call: Call, new: Sequence[Event]) -> None:
-        """A call changed: it may be one that was asked for. In the caller's transaction."""
+        """Settle the callback whose call changed, where it is one that was asked for; see whether a call was missed, or
+        somebody has spoken. In the caller's transaction."""
         self._outcomes.plan(connection, call, new)
+        self.service.missed.plan(connection, call)
 
     def own(self, connection: Connection, call: Call) -> frozenset[str]:
-        """The connector whose task a call came of, if any."""
+        """Return the connector whose task a call came of, if any."""
         return self._outcomes.own(connection, call)
 
     def start(self) -> None:
@@ -115,22 +118,28 @@ class Calling:
         self.fence.close()
 
     def _go_on(self) -> None:
+        chores = (
+            (self._sending.renew, OutageLog(_log, "the renewal of what is being sent")),
+            (self.fence.look, OutageLog(_log, "the look whether the database was restored")),
+            (self.sweep, OutageLog(_log, "the look for forgotten callbacks")),
+            (self.fence.prune, OutageLog(_log, "the pruning of the journal of emissions")),
+        )
         while True:
-            for what in (self._sending.renew, self.fence.look, self.sweep, self.fence.prune):
+            for chore, outage in chores:
                 try:
-                    what()
+                    chore()
+                    outage.back()
                 except StoreUnavailable as error:
-                    _log.warning("callbacks wait for the database or the state folder: %s", error)
+                    outage.away(str(error))
                 except Exception:  # noqa: BLE001 (once more next time)
                     _log.exception("seeing to callbacks failed")
             if self._stopping.wait(_EVERY):
                 return
 
     def sweep(self) -> None:
-        """See to what was forgotten: a poke may be lost, the tables are not. Raises `StoreUnavailable`."""
+        """See to what was forgotten: a wake-up may be lost, the tables are not. Raises `StoreUnavailable`."""
         self._take_up_changes()
         self._reconsidering.look()
-        campaigns.hold_again(self._parts.database, self._parts.clock())
         book, now, database = self._parts.book(), self._parts.clock(), self._parts.database
         names = list(book.rules)
         with database.read() as connection:
@@ -140,14 +149,14 @@ class Calling:
             lines = emissions.all_of(connection, "line")
         if untold:
             self._tell(untold)
-        pokes = [Poke(CALLBACK, str(id_), None, EMISSIONS) for id_ in left] + self._polling.missed()
+        wakeups = [Wakeup(CALLBACK, str(id_), None, EMISSIONS) for id_ in left] + self._polling.missed()
         for number in {book.rules[name].line.number for name in late if name in book.rules}:
             wake = lines[number].wake_at if number in lines else None
             if wake is None or wake + timedelta(seconds=_EVERY) < now:
                 self._turns.look(number)
-        if pokes:
+        if wakeups:
             with database.write() as connection:
-                self._parts.queue.nudge(connection, pokes)
+                self._parts.queue.wake_if_idle(connection, wakeups)
 
     def _tell(self, ids: Sequence[int]) -> None:
         """Those that were cancelled together: their CRM hears of it now."""
@@ -167,6 +176,7 @@ class Calling:
         configuration = self._parts.book().configuration
         if configuration is not self._taken_up:
             identity.take_up(self._parts.database, configuration)
+            self.service.missed.take_up()
             self._taken_up = configuration
         now: dict[tuple[Kind, str], Any] = {("line", line.number): line for line in configuration.lines}
         now |= {("source", source.title): source for source in configuration.callbacks}

@@ -1,42 +1,32 @@
-"""Campaigns: a CSV file whose rows become callbacks of a source, told apart from others of that source by their name.
-
-What a campaign is doing is in the database alone, so it goes on, and can be looked at, paused and cancelled, whatever
-was restarted.
-"""
+"""Campaigns: a CSV file whose rows are tasks of a source. By the campaign's name, which their callbacks have, they are
+looked at, paused and cancelled together, whatever was restarted meanwhile."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import islice
-from typing import Any
 
 from sqlalchemy import Connection
 
 from bridge.callbacks import states
-from bridge.callbacks.desk import CallbackService, NoSuchSource
-from bridge.callbacks.pace import LinePace
-from bridge.callbacks.rowfile import Row, RowFile
+from bridge.callbacks.forecast import Places
+from bridge.callbacks.rowfile import CampaignRow, RowFile
+from bridge.callbacks.service import CallbackService
+from bridge.callbacks.task_intake import NoCampaign, NoSuchSource, Taken
 from bridge.callbacks.tasks import Rules, Wish
-from bridge.errors import BridgeError
 from bridge.queue.base import LINE, Queue, line_key
-from bridge.store import campaigns
-from bridge.store.callbacks import CallbackState, Change
-from bridge.store.campaigns import HELD, Campaign
+from bridge.store import campaigns, emissions
+from bridge.store.callbacks import OPEN, CallbackState
+from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
+from bridge.store.tables import LONGEST_CAMPAIGN
 from connectors.base import Task
 from connectors.phone import parse
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,47}", re.ASCII)
-FAR = timedelta(days=730)
-"""How far ahead is reckoned."""
-_OPEN = (CallbackState.WAITING, CallbackState.QUEUED, CallbackState.SENDING, CallbackState.ACCEPTED)
-
-
-class NoCampaign(BridgeError):
-    """This can't be a campaign, or there is none with this name; the message says what to do."""
+_NAME = re.compile(rf"[A-Za-z0-9][\w.-]{{0,{LONGEST_CAMPAIGN - 1}}}", re.ASCII)
+_LATELY = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -55,7 +45,6 @@ class Progress:
 
     @property
     def total(self) -> int:
-        """All of its callbacks."""
         return sum(self.states.values())
 
     @property
@@ -66,17 +55,17 @@ class Progress:
     @property
     def over(self) -> bool:
         """Whether nothing more happens by itself."""
-        return not any(self.states.get(state) for state in _OPEN)
+        return not any(self.states.get(state) for state in OPEN)
 
 
 class Campaigns:
-    """The campaigns of a database. Everything raises `StoreUnavailable`."""
+    """The campaigns of a database. Everything raises `StoreUnavailable`; what takes a name, `NoCampaign`."""
 
     def __init__(self, database: Database, queue: Queue, desk: CallbackService, clock: Callable[[], datetime]) -> None:
         self._database, self._queue, self._desk, self._clock = database, queue, desk, clock
 
     def rules(self, source: str) -> Rules:
-        """The rules of a source that may have campaigns. Raises `NoSuchSource`, `NoCampaign`."""
+        """Return the rules of a source that may have campaigns. Raises `NoSuchSource`, `NoCampaign`."""
         rules = self._desk.book().rules.get(source)
         if rules is None:
             raise NoSuchSource(f"the configuration has no callbacks from {source}")
@@ -88,218 +77,160 @@ class Campaigns:
         return rules
 
     def begin(self, name: str, source: str, file: str) -> Campaign:
-        """Note a campaign, or one that goes on with more rows. Raises `NoCampaign`."""
+        """Note a campaign, or one that goes on with more rows."""
         if not _NAME.fullmatch(name):
-            raise NoCampaign(f"{name!r} can't name a campaign: write up to 48 of A-Z a-z 0-9 . _ -")
+            raise NoCampaign(f"{name!r} can't name a campaign: write up to {LONGEST_CAMPAIGN} of A-Z a-z 0-9 . _ -")
         rules = self.rules(source)
         with self._database.write() as connection:
-            known = campaigns.get(connection, name, lock=True)
-            if known is not None and known.source != source and self._desk.book().configuration.source(known.source):
-                raise NoCampaign(f"there is a campaign {name} of {known.source} already: give this one another --name")
-            if known is not None and known.cancelled_at:
+            campaign = campaigns.get(connection, name, lock=True) or Campaign(name, source, file, self._clock())
+            if campaign.cancelled_at is not None:
                 raise NoCampaign(f"campaign {name} was cancelled: give this one another --name")
-            begun = known or Campaign(name, source, file, self._clock().isoformat(timespec="seconds"))
-            if begun.source != source:  # which has another name now, or is another one in its place
-                campaigns.move(connection, begun, source, rules.source.origin, rules.line.number)
-                begun = replace(begun, source=source)
-            campaigns.note(self._database, connection, replace(begun, file=file))
-        return begun
+            if campaign.source != source:
+                if self._desk.book().configuration.source(campaign.source):
+                    raise NoCampaign(
+                        f"there is a campaign {name} of {campaign.source} already: give this one another --name"
+                    )
+                # its source has another name now, or this one is in its place
+                campaigns.move(connection, name, source, rules.source.origin, rules.line.number)
+            campaign = replace(campaign, source=source, file=file)
+            campaigns.save(self._database, connection, campaign)
+        return campaign
 
     def take(
-        self, campaign: Campaign, rows: RowFile, bad: Callable[[Row], None], told: Callable[[int], None]
-    ) -> Campaign:
-        """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `told` how
-        many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile takes
-        its rows as paused ones; one that is cancelled meanwhile takes no more. Raises `FileUnreadable`, `NoCampaign`.
-        """
-        faults = 0
+        self, campaign: Campaign, rows: RowFile, bad: Callable[[CampaignRow], None], progress: Callable[[int], None]
+    ) -> Taken:
+        """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `progress`
+        how many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile
+        takes its rows as paused ones; one that is cancelled meanwhile takes no more. Raises `FileUnreadable`,
+        `NoCampaign`."""
 
         def good() -> Iterator[tuple[Task, Wish]]:
-            nonlocal faults
             for row in rows:
                 if row.wish is not None:
                     yield row.task, row.wish
                 else:
-                    faults += 1
                     bad(row)
 
-        def held(connection: Connection) -> Mapping[str, Any]:
-            """The note is locked, so that a person's pause or cancel comes wholly before this lot or after it."""
-            known = campaigns.get(connection, campaign.name, lock=True)
-            if known is not None and known.cancelled_at:
-                raise NoCampaign(
-                    f"campaign {campaign.name} was cancelled while its rows were taken; no more of them are"
-                )
-            return {**_hold().values} if known is not None and known.paused else {}
+        def lot(so_far: Taken) -> None:
+            progress(so_far.new + so_far.known)
 
-        taken = self._desk.accept_wishes(campaign.source, good(), lambda so_far: told(so_far.new + so_far.known), held)
-        with self._database.write() as connection:
-            known = campaigns.get(connection, campaign.name, lock=True) or campaign
-            noted = replace(known, rows=known.rows + taken.new, bad=faults)
-            campaigns.note(self._database, connection, noted)
-            if noted.paused:
-                campaigns.hold(connection, noted, _hold(), self._clock())
-        return noted
+        return self._desk.intake.accept_wishes(campaign.source, good(), lot, campaign.name)
 
     def every(self) -> list[Campaign]:
-        """All of them."""
         with self._database.read() as connection:
             return campaigns.every(connection)
 
     def get(self, name: str) -> Campaign:
-        """The one with this name. Raises `NoCampaign`."""
+        """Return the campaign with this name."""
         with self._database.read() as connection:
-            return _known(connection, campaigns.get(connection, name), name)
-
-    def _held(self, connection: Connection, name: str) -> Campaign:
-        """The same, and nobody else changes its note before the transaction ends."""
-        return _known(connection, campaigns.get(connection, name, lock=True), name)
+            return _known(connection, name)
 
     def progress(self, name: str) -> Progress:
-        """How it stands. Raises `NoCampaign`."""
+        """Return how the campaign stands."""
         campaign, now = self.get(name), self._clock()
         progress = Progress(campaign)
         with self._database.read() as connection:
-            for state, gate, number in campaigns.counts(connection, campaign):
+            for state, gate, number in campaigns.counts(connection, name):
                 progress.states[state] = progress.states.get(state, 0) + number
                 if state is CallbackState.WAITING:
                     progress.gates[gate] = progress.gates.get(gate, 0) + number
-            progress.per_minute = campaigns.rung(connection, campaign, now - timedelta(minutes=5)) / 5
-            someone = campaigns.someone(connection, campaign)
+            progress.per_minute = campaigns.rung(connection, name, now - _LATELY) / (_LATELY / timedelta(minutes=1))
+            someone = campaigns.someone(connection, name)
         rules = self._desk.book().rules.get(campaign.source)
         if rules is not None and progress.left:
             progress.stands, today = self.stands(campaign.source)
             if not campaign.paused and not progress.stands:
                 zones = rules.zones(parse(someone, rules.line.country))
-                progress.ends = ends(rules, zones, progress.left, today, now)
+                progress.ends = Places(rules, zones, today, now).take_many(progress.left)
         return progress
 
     def stands(self, source: str) -> tuple[str, int]:
-        """Why nothing of a source is called now, where its line or the source itself does not run, else empty; and how
-        many calls its line made today."""
-        found = self._desk.book().configuration.source(source)
-        line = next((one for one in self._desk.lines() if found is not None and one.name == found.line), None)
-        own = next((one for one in self._desk.sources() if one.name == source), None)
-        return next((said for one in (line, own) if one and (said := one.stands)), ""), line.today if line else 0
+        """Return why nothing of a source is called now, where its line or the source itself does not run, else empty;
+        and how many calls its line made today."""
+        configured = self._desk.book().configuration.source(source)
+        line = next(
+            (status for status in self._desk.queries.lines() if configured and status.name == configured.line), None
+        )
+        own = next((status for status in self._desk.queries.sources() if status.name == source), None)
+        return next(
+            (status.blocked_reason for status in (line, own) if status and status.blocked_reason), ""
+        ), line.today if line else 0
 
     def pause(self, name: str) -> int:
-        """Nothing of it is called from now on, but for what is being sent at this moment; how many are kept back."""
-        now = self._clock()
-        with self._database.write() as connection:
-            campaign = self._held(connection, name)
-            campaigns.note(self._database, connection, replace(campaign, paused=True))
-            return campaigns.hold(connection, campaign, _hold(), now)
+        """Call nothing of it from now on, but for what is being sent at this moment; how many are kept back."""
+        return self._stop(name, lambda campaign: replace(campaign, paused=True), "")
 
     def resume(self, name: str) -> int:
-        """It goes on; how many are called again."""
+        """Let it go on; return how many are called again."""
         now = self._clock()
         with self._database.write() as connection:
-            campaign = self._held(connection, name)
-            rules = self._desk.book().rules.get(campaign.source)
-            campaigns.note(self._database, connection, replace(campaign, paused=False))
-            number = campaigns.release(connection, campaign, now)
+            campaign = replace(self._held(connection, name), paused=False)
+            if campaign.cancelled_at is not None:
+                raise NoCampaign(f"campaign {name} was cancelled: start it under another --name")
+            campaigns.save(self._database, connection, campaign)
+        rules = self._desk.book().rules.get(campaign.source)
+
+        def lot(connection: Connection) -> int:
             if rules is not None:
-                self._queue.poke(connection, LINE, line_key(rules.line.number, now))
-        return number
+                self._queue.wake(connection, LINE, line_key(rules.line.number, now))
+            return campaigns.release(connection, name, states.HELD, now)
+
+        return self._in_lots(campaign, lot)
 
     def cancel(self, name: str, reason: str = "") -> int:
-        """Nothing of it is called any more, but for what is being sent at this moment; how many that were to be."""
+        """Call nothing of it any more, but for what is being sent at this moment; how many that were to be."""
+        now = self._clock()
+        return self._stop(name, lambda campaign: replace(campaign, cancelled_at=campaign.cancelled_at or now), reason)
+
+    def _stop(self, name: str, stopped: Callable[[Campaign], Campaign], reason: str) -> int:
+        """Note that it stands, with those that had their turn: nothing of it gets a turn from then on. So all others
+        can follow in lots, and what is left of them, should this process die, when their time comes."""
         now = self._clock()
         with self._database.write() as connection:
-            campaign = self._held(connection, name)
-            noted = replace(campaign, cancelled_at=campaign.cancelled_at or now.isoformat(timespec="seconds"))
-            campaigns.note(self._database, connection, noted)
-            return campaigns.change(connection, campaign, states.cancel(now, reason), now)
+            campaign = stopped(self._held(connection, name))
+            campaigns.save(self._database, connection, campaign)
+            change = states.halted(campaign, now, reason)
+            count = campaigns.change(connection, name, change, now, after_turn=True)
+        return count + self._in_lots(campaign, lambda connection: campaigns.change(connection, name, change, now))
+
+    def _in_lots(self, campaign: Campaign, lot: Callable[[Connection], int]) -> int:
+        """Change all of its callbacks, each lot on disk before the next, as long as nobody decides otherwise."""
+        changed = 0
+        while True:
+            with self._database.write() as connection:
+                if campaigns.get(connection, campaign.name, lock=True) != campaign:
+                    return changed
+                count = lot(connection)
+            if count == 0:
+                return changed
+            changed += count
+
+    def _held(self, connection: Connection, name: str) -> Campaign:
+        """The one with this name. Until the transaction ends nobody else changes it, and its line gives no turns."""
+        rules = self._desk.book().rules.get(_known(connection, name).source)
+        if rules is not None:
+            emissions.held(self._database, connection, "line", rules.line.number)
+        return _known(connection, name, lock=True)
 
     def results(self, name: str, piece: int = 500) -> Iterator[list[object]]:
-        """What came of its rows so far, in their order: id, number, state, reason, rung_at, seconds, idcall. Raises
-        `NoCampaign`."""
-        campaign, after = self.get(name), 0
+        """Yield what came of its rows so far, in their order: id, number, state, reason, rung_at, seconds, idcall."""
+        self.get(name)
+        after = 0
         while True:
             with self._database.read() as connection:
-                found = campaigns.each(connection, campaign, after, piece)
-            for row in found:
-                id_ = row.task_id.removeprefix(campaign.prefix)
+                rows = campaigns.each(connection, name, after, piece)
+            for row in rows:
                 rung = row.rung_at.isoformat(timespec="seconds") if row.rung_at else ""
+                id_ = row.task_id.removeprefix(f"{name}/")
                 yield [id_, row.number, row.state, row.reason, rung, row.seconds, row.idcall]
-            if len(found) < piece:
+            if len(rows) < piece:
                 return
-            after = found[-1].id
+            after = rows[-1].id
 
 
-def _known(connection: Connection, found: Campaign | None, name: str) -> Campaign:
-    if found is None:
-        there = ", ".join(one.name for one in campaigns.every(connection))
-        raise NoCampaign(f"there is no campaign {name}; there is {there or 'none'}")
-    return found
-
-
-def hold_again(database: Database, now: datetime) -> int:
-    """Keep back what came back to a paused campaign since (the platform refused it for now); how many."""
-    with database.read() as connection:
-        paused = [one for one in campaigns.every(connection) if one.paused and not one.cancelled_at]
-    if not paused:
-        return 0
-    with database.write() as connection:
-        return sum(campaigns.hold(connection, one, _hold(), now) for one in paused)
-
-
-class Places:
-    """The moments at which a line can ring, one after another: at its pace, within calling hours by the clocks of
-    `zones`, and its `per_day`. `today`: emissions of the line today."""
-
-    def __init__(self, rules: Rules, zones: Sequence[str], today: int, now: datetime) -> None:
-        emission = rules.line.emission
-        self._interval = LinePace(emission.per_minute, emission.at_once).interval
-        self._per_day = rules.line.dial.per_day
-        self._windows = islice(_windows(rules, zones, now), FAR.days)
-        self._window = next(self._windows, None)
-        self._left = max(0, self._per_day - today)
-        self._next = now
-
-    def free(self, begins: datetime) -> datetime | None:
-        """The next one, not before `begins`; None: not within two years. Ask for those that begin earlier first."""
-        while self._window is not None:
-            at = max(self._next, self._window[0], begins)
-            if self._left > 0 and at + self._interval <= self._window[1]:
-                return at
-            self._window, self._left = next(self._windows, None), self._per_day
-        return None
-
-    def take(self, begins: datetime) -> datetime | None:
-        """The same, and it is somebody's."""
-        at = self.free(begins)
-        if at is not None:
-            self._next, self._left = at + self._interval, self._left - 1
-        return at
-
-
-def ends(rules: Rules, zones: Sequence[str], left: int, today: int, now: datetime) -> datetime | None:
-    """When so many are rung at the line's pace, within calling hours by the clocks of `zones` and its `per_day`;
-    `today`: emissions of the line today. None: not within two years."""
-    emission = rules.line.emission
-    interval = LinePace(emission.per_minute, emission.at_once).interval
-    moment, most = now, max(0, rules.line.dial.per_day - today)
-    for window in islice(_windows(rules, zones, now), FAR.days):
-        start = max(window[0], moment)
-        room = min(most, int((window[1] - start) / interval))
-        if left <= room:
-            return start + left * interval
-        left -= room
-        moment, most = window[1], rules.line.dial.per_day
-    return None
-
-
-def _windows(rules: Rules, zones: Sequence[str], now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Calling hours, a day at a time."""
-    while (window := rules.calendar.window(now, zones)) is not None:
-        end = min(window.end, max(window.start, now) + timedelta(days=1))
-        yield window.start, end
-        now = end
-
-
-def _hold() -> Change:
-    return states.hold(HELD, "the campaign is paused")
-
-
-__all__ = ["Campaign", "Campaigns", "NoCampaign", "Places", "Progress", "ends", "hold_again"]
+def _known(connection: Connection, name: str, *, lock: bool = False) -> Campaign:
+    campaign = campaigns.get(connection, name, lock=lock)
+    if campaign is None:
+        names = ", ".join(campaign.name for campaign in campaigns.every(connection))
+        raise NoCampaign(f"there is no campaign {name}; there is {names or 'none'}")
+    return campaign

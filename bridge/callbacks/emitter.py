@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 from bridge.callbacks import wire
 from bridge.config.emission import Emission
-from bridge.infocaller.emission import EmissionRequest, Reply, decode, encode
+from bridge.infocaller.emission import EmissionReply, EmissionRequest, decode, encode
 from bridge.infocaller.messages import Format
 from bridge.infocaller.results import Consequence
+from bridge.texts import Language, Text
 from connectors.base import Deadline
 from connectors.http.transport import certificates
 from connectors.phone import mask
@@ -32,17 +33,17 @@ _LONGEST_ANSWER = 64 * 1024
 _ACCEPT = {Format.JSON: "application/json, */*;q=0.1", Format.XML: "text/xml, application/xml, */*;q=0.1"}
 
 _WORDS = {
-    "record": ("not sent: it can't be recorded", "no enviada: no se puede registrar"),
-    "name": ("not sent: the name can't be resolved", "no enviada: el nombre no se puede resolver"),
-    "connect": ("not sent: no connection", "no enviada: no hay conexión"),
-    "proxy": ("not sent: the proxy lets nothing through", "no enviada: el proxy no deja pasar"),
-    "tls": ("not sent: no secure connection", "no enviada: no hay conexión segura"),
-    "late": ("sent, not answered in time", "enviada, sin respuesta a tiempo"),
-    "lost": ("sent, the connection was lost", "enviada, la conexión se perdió"),
-    "garbled": ("sent, answered by something that is not HTTP", "enviada, la respuesta no es HTTP"),
+    "record": Text("not sent: it can't be recorded"),
+    "name": Text("not sent: the name can't be resolved"),
+    "connect": Text("not sent: no connection"),
+    "proxy": Text("not sent: the proxy lets nothing through"),
+    "tls": Text("not sent: no secure connection"),
+    "late": Text("sent, not answered in time"),
+    "lost": Text("sent, the connection was lost"),
+    "garbled": Text("sent, answered by something that is not HTTP"),
 }
 
-Failure = Literal["", "record", "name", "connect", "proxy", "tls", "late", "lost", "garbled"]
+SendFailure = Literal["", "record", "name", "connect", "proxy", "tls", "late", "lost", "garbled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Sent:
     system's words. `record`: it did not get as far as here, because no note could be made of it. `ms` it took.
     """
 
-    reply: Reply | None = None
-    failure: Failure = ""
+    reply: EmissionReply | None = None
+    failure: SendFailure = ""
     detail: str = ""
     ms: int = 0
 
@@ -64,16 +65,15 @@ class Sent:
         return self.failure in ("record", "name", "connect", "proxy", "tls")
 
     def consequence(self, from_task: Collection[str] = ()) -> Consequence:
-        """What follows; `from_task` as for `Reply.consequence`."""
+        """Return what follows; `from_task` as for `EmissionReply.consequence`."""
         if self.reply is not None:
             return self.reply.consequence(from_task)
         return Consequence.NOT_SENT if self.certainly_not else Consequence.MAY_HAVE_RUNG
 
-    def reason(self, language: Literal["es", "en"] = "en") -> str:
-        """One line for people. Holds no secret and no phone number."""
+    def reason(self, language: Language = "en") -> str:
         if self.reply is not None:
-            return self.reply.reason(language)
-        return f"{_WORDS[self.failure][language == 'es']} ({self.detail})"
+            return self.reply.reason().render(language)
+        return Text("{failure} ({detail})", failure=_WORDS[self.failure], detail=self.detail).render(language)
 
 
 class Emitter:
@@ -87,7 +87,7 @@ class Emitter:
         self._emission = emission
         self._host = parts.netloc
         self._target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
-        self._address = wire.Address(
+        self._address = wire.Endpoint(
             host=parts.hostname or "",
             port=parts.port or (443 if secure else 80),
             tls=(tls or certificates(emission.ca_file)) if secure else None,

@@ -23,25 +23,23 @@ from itertools import groupby
 from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, identity, states
+from bridge.callbacks.parts import Rulebook
 from bridge.callbacks.preparing import Held
-from bridge.callbacks.rulebook import Rulebook
 from bridge.errors import StoreUnavailable
 from bridge.store import callbacks, emissions, lineage
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.database import Database
 from bridge.store.emissions import Mode
-from bridge.store.journal import Emission, Journal
+from bridge.store.journal import Journal, JournalEntry
 from bridge.store.lineage import Recorded
+from bridge.texts import Text
 
 _log = logging.getLogger("bridge.callbacks")
 
 _PIECE = 200
 _PRUNE = timedelta(hours=1)
 _AGAIN = timedelta(minutes=1)
-_REASON = (
-    "it was called after the backup from which the database was restored",
-    "se llamó después de la copia de seguridad de la que se restauró la base de datos",
-)
+_REASON = Text("it was called after the backup from which the database was restored")
 
 
 class Behind(Exception):
@@ -62,26 +60,27 @@ class Fence:
 
     # an emission
 
-    def count(self, connection: Connection, callback: Callback, rings_at: datetime) -> Emission:
+    def count(self, connection: Connection, callback: Callback, rings_at: datetime) -> JournalEntry:
         """Count an emission in the transaction that commits it; hand it to `note` after that. Raises `Behind`, and
         `Held` where the journal can't be read."""
         try:
             base, number = lineage.count(connection, self._journal.installation)
             # Everything that is in the journal was committed before, and no one else can count until we commit.
-            known = self._journal.counter(base)
+            written = self._journal.counter(base)
         except StoreUnavailable as error:  # the journal: what the database raises is translated later
             raise Held(states.wait(self._clock() + _AGAIN, "state", self._said(error))) from error
-        if known is None or known >= number:
+        if written is None or written >= number:
             raise Behind
         origin = identity.origin_of(self._book().configuration, callback)
-        return Emission(base, number, callback.source, origin, callback.task_key, callback.line, rings_at)
+        return JournalEntry(base, number, callback.source, origin, callback.task_key, callback.line, rings_at)
 
-    def note(self, emission: Emission) -> None:
+    def note(self, emission: JournalEntry) -> None:
         """Note it on disk, before the first byte. Raises `StoreUnavailable`: nothing may be sent."""
         self._journal.add(emission)
 
-    def undo(self, emission: Emission) -> None:
-        """Nobody was rung by it. Losing this loses nothing: after a restore, a person is asked."""
+    def undo(self, emission: JournalEntry) -> None:
+        """Take an emission back by which nobody was rung. Losing this loses nothing: after a restore, a person is
+        asked."""
         try:
             self._journal.drop(emission)
         except StoreUnavailable as error:
@@ -91,24 +90,24 @@ class Fence:
 
     def look(self) -> None:
         """Hold every line if the database is behind. Raises `StoreUnavailable`."""
-        known = self._journal.counters()  # before the database is read, or what goes out meanwhile would seem to lack
+        journal = self._journal.counters()  # before the database is read, or what goes out meanwhile would seem to lack
         with self._database.read() as connection:
-            there = lineage.recorded(connection)
-        self._say_shared(there.lineage, known)
-        of_this = known.get(there.lineage) if there.lineage else None
+            stored = lineage.recorded(connection)
+        self._say_shared(stored.lineage, journal)
+        of_this = journal.get(stored.lineage) if stored.lineage else None
         if of_this is None:
-            behind = any(number for counters in known.values() for number in counters.values())
+            behind = any(number for counters in journal.values() for number in counters.values())
         else:
-            behind = any(there.counters.get(one, 0) < number for one, number in of_this.items())
+            behind = any(stored.counters.get(installation, 0) < number for installation, number in of_this.items())
         if behind:
-            self._take_up(there, of_this)
+            self._take_up(stored, of_this)
         elif of_this is None:
             with self._database.write() as connection:
                 base = lineage.begin(self._database, connection)
-                there = lineage.recorded(connection)
-            self._journal.know(base, there.counters)
-        elif any(of_this.get(one) != number for one, number in there.counters.items()):
-            self._journal.know(there.lineage, there.counters)
+                stored = lineage.recorded(connection)
+            self._journal.know(base, stored.counters)
+        elif any(of_this.get(installation) != number for installation, number in stored.counters.items()):
+            self._journal.know(stored.lineage, stored.counters)
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -121,26 +120,31 @@ class Fence:
             self._journal.prune(now - timedelta(seconds=self._book().configuration.retention))
             self._pruned = now
 
-    def _say_shared(self, base: str, known: Mapping[str, Mapping[str, int]]) -> None:
+    def _say_shared(self, base: str, journal: Mapping[str, Mapping[str, int]]) -> None:
         """Say it where another bridge, on a database of its own, emits by this state folder at the same time."""
         own = self._journal.installation
-        now = {one: counters.get(own, 0) for one, counters in known.items() if one != base}
+        now = {lineage_: counters.get(own, 0) for lineage_, counters in journal.items() if lineage_ != base}
         before, self._beside = self._beside, (base, now)
-        if base and before is not None and before[0] == base and any(before[1].get(x, 0) < n for x, n in now.items()):
+        if (
+            base
+            and before is not None
+            and before[0] == base
+            and any(before[1].get(lineage_, 0) < n for lineage_, n in now.items())
+        ):
             _log.error(
                 "another bridge, with another database, calls by this state folder: neither knows the other's claims, "
                 "so both may call the same people; give each a folder of its own (state:)"
             )
 
-    def _take_up(self, there: Recorded, of_this: Mapping[str, int] | None) -> None:
+    def _take_up(self, stored: Recorded, of_this: Mapping[str, int] | None) -> None:
         """Hold the lines first, so that nobody is rung meanwhile; and again in the end, when all is known. Whatever
         interrupts this, the database stays behind, and it is done anew."""
         own = self._journal.installation
-        counted = there.counters.get(own, 0)
+        counted = stored.counters.get(own, 0)
         if of_this is None:
-            missing = self._journal.elsewhere(there.lineage)
+            missing = self._journal.elsewhere(stored.lineage)
         else:
-            missing = self._journal.since(there.lineage, counted)
+            missing = self._journal.since(stored.lineage, counted)
         self._hold(len(missing))
         for start in range(0, len(missing), _PIECE):
             with self._database.write() as connection:
@@ -163,38 +167,38 @@ class Fence:
 
     def _hold_in(self, connection: Connection, missing: int) -> None:
         configuration, now = self._book().configuration, self._clock()
-        reason = brakes.restored(missing, configuration.language)
-        known = emissions.all_of(connection, "line")
-        for number in sorted({line.number for line in configuration.lines} | set(known)):
+        reason = brakes.restored(missing).render(configuration.language)
+        states = emissions.all_of(connection, "line")
+        for number in sorted({line.number for line in configuration.lines} | set(states)):
             state = emissions.held(self._database, connection, "line", number)
             if not state.restored:
                 before = f"; {state.reason}" if state.mode is Mode.HELD and state.reason else ""
                 emissions.save(connection, "line", number, brakes.hold(f"{reason}{before}", now))
 
-    def _may_have_rung(self, connection: Connection, missing: Sequence[Emission]) -> None:
+    def _may_have_rung(self, connection: Connection, missing: Sequence[JournalEntry]) -> None:
         configuration, now = self._book().configuration, self._clock()
-        reason = _REASON[configuration.language == "es"]
+        reason = _REASON.render(configuration.language)
         for origin, group in groupby(sorted(missing, key=_origin), _origin):
-            latest = {one.task_key: one for one in group}
+            latest = {entry.task_key: entry for entry in group}
             callbacks.turn_of(self._database, connection, origin)
-            known = identity.known(connection, configuration, origin, dict.fromkeys(latest, ""))
-            for key, callback in known.items():
+            known_callbacks = identity.known(connection, configuration, origin, dict.fromkeys(latest, ""))
+            for key, callback in known_callbacks.items():
                 callbacks.change(connection, callback.id, states.restored(latest[key].at, reason), now)
-            unknown = [_unknown(one, reason, now) for key, one in latest.items() if key not in known]
+            unknown = [_unknown(entry, reason, now) for key, entry in latest.items() if key not in known_callbacks]
             callbacks.add(self._database, connection, unknown)
 
     def _said(self, error: StoreUnavailable) -> str:
-        spanish = self._book().configuration.language == "es"
-        return f"{'no se puede leer el diario de emisiones' if spanish else 'the journal can not be read'}: {error}"
+        text = Text("the journal of emissions can't be read: {error}", error=str(error))
+        return text.render(self._book().configuration.language)
 
 
-def _origin(emission: Emission) -> str:
+def _origin(emission: JournalEntry) -> str:
     return emission.origin
 
 
-def _unknown(emission: Emission, reason: str, now: datetime) -> dict[str, object]:
+def _unknown(emission: JournalEntry, reason: str, now: datetime) -> dict[str, object]:
     """A callback of which no more is known than that it was called. Nothing is to be done about it unless its task
-    comes again; then it is named (`bridge.callbacks.desk`), and a person decides."""
+    comes again; then it is named (`states.task_changed`), and a person decides."""
     return {
         "source": emission.source,
         "origin": emission.origin,

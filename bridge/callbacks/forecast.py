@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -14,23 +14,25 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge.callbacks import gates, identity
-from bridge.callbacks.campaigns import FAR, Places
-from bridge.callbacks.desk import differs
-from bridge.callbacks.gates import Gate
+from bridge.callbacks.gates import Facts, Gate, Listed
+from bridge.callbacks.pace import LinePace
 from bridge.callbacks.preparing import in_list
-from bridge.callbacks.rowfile import Row
-from bridge.callbacks.tasks import Rules, Wish
+from bridge.callbacks.rowfile import CampaignRow
+from bridge.callbacks.task_intake import differs
+from bridge.callbacks.tasks import CallData, Rules, Wish
 from bridge.config.model import Configuration
-from bridge.hours.zones import start_of
 from bridge.lookups.gateway import ConnectorGateway
 from bridge.store import callbacks
 from bridge.store.callbacks import CallbackState
 
+_FAR = timedelta(days=730)
+"""How far ahead is reckoned."""
 _SINCE = timedelta(hours=25)
 _PIECE = 500
 _MOST_TRIES = 400
 """Times that a number which stands in very many rows is put off."""
 _TO_COME = (CallbackState.WAITING, CallbackState.QUEUED)
+_ANY_CALL = CallData({}, max_wait=1, retries=0, from_task=frozenset())
 KNOWN = "known"
 """What keeps rows back for good that were taken before under the campaign's name, and are done."""
 
@@ -59,15 +61,15 @@ def forecast(
     configuration: Configuration,
     rules: Rules,
     sources: Mapping[str, ConnectorGateway],
-    rows: Iterable[Row],
+    rows: Iterable[CampaignRow],
     now: datetime,
-    bad: Callable[[Row], None],
+    bad: Callable[[CampaignRow], None],
 ) -> Forecast:
     """Go through the rows; `bad` gets those that can't be called. Raises `FileUnreadable`, and `ConnectorError` where a
     do-not-call list can't be read."""
     going = _Going(connection, configuration, rules, sources, now)
-    rest = iter(rows)
-    while lot := list(islice(rest, _PIECE)):
+    remaining = iter(rows)
+    while lot := list(islice(remaining, _PIECE)):
         going.take(lot, bad)
     return going.reckoned()
 
@@ -91,89 +93,148 @@ class _Going:
         self._begin, self._expire = array("d"), array("d")
         self._waiting = 0
 
-    def take(self, lot: list[Row], bad: Callable[[Row], None]) -> None:
+    def take(self, lot: list[CampaignRow], bad: Callable[[CampaignRow], None]) -> None:
         """Go through some rows."""
-        found, rules = self._found, self._rules
+        forecast, rules = self._found, self._rules
         wishes = {callbacks.key_of(row.task.id): row.wish for row in lot if row.wish is not None}
         numbers = {key: wish.number.e164 for key, wish in wishes.items()}
-        known = identity.known(self._connection, self._configuration, rules.source.origin, numbers)
+        callback_of = identity.known(self._connection, self._configuration, rules.source.origin, numbers)
         since = self._now - max(_SINCE, timedelta(seconds=rules.source.per_number.seconds))
         rung = callbacks.rung_to(self._connection, numbers.values(), since)
         for row in lot:
-            found.rows += 1
-            there = known.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
-            found.known += there is not None
-            found.refused += row.wish is None
+            forecast.rows += 1
+            callback = callback_of.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
+            forecast.known += callback is not None
+            forecast.refused += row.wish is None
             if row.wish is None:
-                _count(found.never, row.gate)
+                _count(forecast.never, row.gate)
                 bad(row)
-            elif there is not None and there.state not in _TO_COME and not differs(there, rules, row.wish):
-                _count(found.never, KNOWN)
-            elif self._listed(row.wish):
-                _count(found.never, Gate.DO_NOT_CALL.value)
+            elif callback is not None and callback.state not in _TO_COME and not differs(callback, rules, row.wish):
+                _count(forecast.never, KNOWN)
             else:
-                self._waiting += there is not None and there.state in _TO_COME
+                waits, gate, begins = self._ask(row.wish, rung.get(row.wish.number.e164, []))
+                if not waits:
+                    _count(forecast.never, gate)
+                    continue
+                self._waiting += callback is not None and callback.state in _TO_COME
                 self._clocks[rules.zones(row.wish.customer)] += 1
-                gate, begins = self._kept_back(row.wish, rung.get(row.wish.number.e164, []))
                 if gate:
-                    _count(found.later, gate)
+                    _count(forecast.later, gate)
                 self._begin.append(begins.timestamp())
-                late = there.expires_at if there is not None and there.state in _TO_COME else None
+                late = callback.expires_at if callback is not None and callback.state in _TO_COME else None
                 late = late or max(row.wish.due or self._now, self._now) + timedelta(seconds=rules.source.expires)
                 self._expire.append(late.timestamp())
 
     def reckoned(self) -> Forecast:
         """Give each its place at the line's pace, in the order in which they have their turns. Those whose turn comes
         after they expire are not called."""
-        found, rules, now = self._found, self._rules, self._now
+        forecast, rules, now = self._found, self._rules, self._now
         if not self._begin:
-            return found
-        midnight = start_of(now.astimezone(ZoneInfo(rules.line.timezone)).date(), rules.line.timezone)
-        today = callbacks.emitted(self._connection, rules.line.number, midnight)
-        found.ahead = max(0, callbacks.ahead(self._connection, rules.line.number, now) - self._waiting)
+            return forecast
+        today = callbacks.emitted_today(self._connection, rules.line.number, rules.line.timezone, now)
+        forecast.ahead = max(0, callbacks.ahead(self._connection, rules.line.number, now) - self._waiting)
         places = Places(rules, self._clocks.most_common(1)[0][0], today, now)
-        for _ in range(found.ahead):
-            places.take(now)
+        places.take_many(forecast.ahead)
         for at in sorted(range(len(self._begin)), key=self._begin.__getitem__):
             begins = datetime.fromtimestamp(self._begin[at], UTC)
-            place = places.free(begins) or now + FAR
+            place = places.free(begins) or now + _FAR
             if place.timestamp() >= self._expire[at]:
-                _count(found.never, Gate.EXPIRED.value)
+                _count(forecast.never, Gate.EXPIRED.value)
                 continue
-            found.called += 1
-            found.ends = places.take(begins)
-            found.begins = found.begins or found.ends
-        return found
+            forecast.called += 1
+            forecast.ends = places.take(begins)
+            forecast.begins = forecast.begins or forecast.ends
+        return forecast
 
-    def _listed(self, wish: Wish) -> bool:
+    def _listed(self, wish: Wish) -> Listed:
         for listed in self._rules.source.do_not_call:
             if in_list(self._sources[listed.in_], listed.table, wish.customer):
-                return True
-        return False
+                return Listed.YES
+        return Listed.NO
 
-    def _kept_back(self, wish: Wish, attempts: list[datetime]) -> tuple[str, datetime]:
-        """What keeps it back for now (empty: nothing), and until when. Rows before it count as calls to its number."""
-        now, rules = self._now, self._rules
-        due = max(wish.due or now, now)
-        zones, rate = rules.zones(wish.customer), rules.source.per_number
-        begins = self._open(due, zones)
-        gate = Gate.HOURS.value if begins > due else "due" if due > now else ""
+    def _ask(self, wish: Wish, attempts: list[datetime]) -> tuple[bool, str, datetime]:
+        """Ask the gates at each moment at which it would have its turn: whether it is called sooner or later, what
+        keeps it back (empty: nothing), and until when. Rows before it count as calls to its number."""
+        gate, begins = ("due", wish.due) if wish.due is not None and wish.due > self._now else ("", self._now)
+        asked, listed = gates.wished(wish), self._listed(wish)
         for _ in range(_MOST_TRIES):
-            day = begins.astimezone(ZoneInfo(zones[0])).date().toordinal()
-            span = day if rate.seconds == timedelta(days=1).total_seconds() else int(begins.timestamp() // rate.seconds)
-            before = hash((wish.number.e164, span))
-            rung = [*attempts, *[begins] * self._numbers[before]]
-            often = gates.per_number(rung, rate, zones[0], begins) if rung else None
-            if often is None or often.until is None:
-                self._numbers[before] += 1
+            rows = self._rows_in_span(wish, begins)
+            rung = [*attempts, *[begins] * self._numbers[rows]]
+            facts = Facts(rules=self._rules, now=begins, data=_ANY_CALL, listed=listed, rung=rung)
+            decision = gates.admit(asked, facts)
+            if decision.final:
+                return False, decision.gate or "", begins
+            if decision.gate is Gate.BY_HAND:  # as though a person said so at once
+                asked = replace(asked, by_hand=True)
+                continue
+            if decision.until is None:
+                self._numbers[rows] += 1
                 break
-            gate, begins = often.gate.value, self._open(often.until, zones)
-        return gate, begins
+            if gate != Gate.PER_NUMBER:
+                gate = decision.gate or ""
+            begins = decision.until
+        return True, gate, begins
 
-    def _open(self, moment: datetime, zones: tuple[str, ...]) -> datetime:
-        window = self._rules.calendar.window(moment, zones)
-        return moment if window is None else max(moment, window.start)
+    def _rows_in_span(self, wish: Wish, moment: datetime) -> int:
+        """Tells the rows that `per_number` counts together from others: those to one number in one day, or one span."""
+        rate, zone = self._rules.source.per_number, self._rules.zones(wish.number)[0]
+        by_day = rate.seconds == timedelta(days=1).total_seconds()
+        day = moment.astimezone(ZoneInfo(zone)).date().toordinal()
+        return hash((wish.number.e164, day if by_day else int(moment.timestamp() // rate.seconds)))
 
 
 def _count(counted: dict[str, int], gate: str) -> None:
     counted[gate] = counted.get(gate, 0) + 1
+
+
+class Places:
+    """The moments at which a line can ring, one after another: at its pace, within calling hours by the clocks of
+    `zones`, and its `per_day`. `today`: emissions of the line today."""
+
+    def __init__(self, rules: Rules, zones: Sequence[str], today: int, now: datetime) -> None:
+        emission = rules.line.emission
+        self._interval = LinePace(emission.per_minute, emission.at_once).interval
+        self._per_day = rules.line.dial.per_day
+        self._windows = islice(_windows(rules, zones, now), _FAR.days)
+        self._window = next(self._windows, None)
+        self._left = max(0, self._per_day - today)
+        self._next = now
+
+    def free(self, begins: datetime) -> datetime | None:
+        """Return the next place, not before `begins`; None: not within two years. Ask for those that begin earlier
+        first."""
+        while self._window is not None:
+            at = max(self._next, self._window[0], begins)
+            if self._left > 0 and at + self._interval <= self._window[1]:
+                return at
+            self._next_window()
+        return None
+
+    def take(self, begins: datetime) -> datetime | None:
+        """Return the next place, and give it to somebody."""
+        at = self.free(begins)
+        if at is not None:
+            self._next, self._left = at + self._interval, self._left - 1
+        return at
+
+    def take_many(self, count: int) -> datetime | None:
+        """Give away the next places at once; return when they are over. None: not within two years."""
+        while self._window is not None:
+            at = max(self._next, self._window[0])
+            fitting = min(count, self._left, max(0, (self._window[1] - at) // self._interval))
+            self._next, self._left, count = at + fitting * self._interval, self._left - fitting, count - fitting
+            if not count:
+                return self._next
+            self._next_window()
+        return None
+
+    def _next_window(self) -> None:
+        self._window, self._left = next(self._windows, None), self._per_day
+
+
+def _windows(rules: Rules, zones: Sequence[str], now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Calling hours, a day at a time."""
+    while (window := rules.calendar.window(now, zones)) is not None:
+        end = min(window.end, max(window.start, now) + timedelta(days=1))
+        yield window.start, end
+        now = end

@@ -1,42 +1,58 @@
-"""What may keep a callback from ringing now. Each gate is a pure decision; a refusal says which gate, why, until when.
+"""What may keep a callback from ringing: every rule, and their order. Pure: `admit` decides, callers gather the facts.
 
-The clock, the counts and the lists are handed in. The order in which a callback meets the gates: `number`, `listed`,
-`expiry`, `calling`, `per_number`, `per_day`, `pace`; the ones that refuse for good come first.
+A callback meets the gates several times: when its task comes, when it has its turn, when its CRM has been asked, and
+under the lock just before it rings. Each time more is known (`Facts`); a gate whose fact is not known yet is open. What
+a line, a source or a campaign is held back by stands elsewhere (`brakes`, `turns`), and so does what the CRM says of
+the task (`preparing`).
+
+To add a gate, write one function and name it in `_GATES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from bridge.callbacks.pace import LinePace
-from bridge.config.dial import Language, may_dial
-from bridge.config.model import Line
-from bridge.hours.calendar import Calendar
+from bridge.callbacks.tasks import CallData, Rules, UnusableTask, Wish
+from bridge.config.dial import may_dial
 from bridge.hours.zones import start_of
 from bridge.infocaller.emission import RETRY_MINUTES
-from connectors.phone import Phone
-from connectors.units import Rate
+from bridge.store.callbacks import Callback
+from bridge.texts import Language, Plural, Text
+from connectors.phone import Phone, parse
 
 _DAY = timedelta(days=1)
+_LONGEST_DAY = timedelta(hours=25)
 _LIST_AWAY = timedelta(seconds=45)
 _BUSY_LINE = timedelta(seconds=5)
+_NEWS = timedelta(seconds=2)
+SPOKEN = Text("somebody has spoken with the caller since")
 
 
 class Gate(StrEnum):
     """What kept a callback back."""
 
+    CALLED_BEFORE = "called_before"
+    """Another callback of the same task may have rung."""
+    TASK = "task"
+    """What the task says can't be read."""
     NUMBER = "number"
     """The number is not one that the line may call (`dial`)."""
     DO_NOT_CALL = "do_not_call"
     """The person asked not to be called."""
     LIST_AWAY = "list_away"
     """The do-not-call list can't be read, so nobody is called."""
+    SPOKEN_SINCE = "spoken_since"
+    """Somebody has spoken with the caller since the call was missed, or may just have."""
     EXPIRED = "expired"
     """It is too late for this task."""
+    BY_HAND = "by_hand"
+    """It waits for a person to have it called (`dial: by_hand`)."""
     HOURS = "hours"
     """Nobody is called at this time."""
     PER_NUMBER = "per_number"
@@ -47,123 +63,307 @@ class Gate(StrEnum):
     """The line calls as fast as it may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A gate is shut. `until`, aware: ask again then, not before; None: it never opens for this callback, which ends
-    here. `en` and `es` say why, without the number."""
+class Slot(NamedTuple):
+    """When an admitted callback rings, at the earliest. `max_wait`: the EsperaMax to send, in minutes, None as long as
+    the task's data is not known; `of_line`: to be kept as the line's last slot."""
 
-    gate: Gate
-    until: datetime | None
-    en: str
-    es: str
+    rings_at: datetime
+    max_wait: int | None
+    of_line: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the gates say: admitted (`slot`), put off (`gate` opens at `until`, aware, not before) or ended for good
+    (`gate`, no `until`). `reason` says why, without the number; None: admitted."""
+
+    slot: Slot | None
+    gate: Gate | None = None
+    until: datetime | None = None
+    reason: Text | None = None
+
+    @classmethod
+    def admitted(cls, slot: Slot) -> Decision:
+        """Return that it may ring."""
+        return cls(slot)
+
+    @classmethod
+    def put_off(cls, gate: Gate, until: datetime, reason: Text) -> Decision:
+        """Return that it may ring later; ask again at `until`."""
+        return cls(None, gate, until, reason)
+
+    @classmethod
+    def ended(cls, gate: Gate, reason: Text) -> Decision:
+        """Return that it never rings; asking again is useless."""
+        return cls(None, gate, None, reason)
 
     @property
     def final(self) -> bool:
-        """Whether asking again is useless."""
-        return self.until is None
+        """Whether it is ended for good."""
+        return self.slot is None and self.until is None
 
     def text(self, language: Language) -> str:
-        """Why, for people."""
-        return self.es if language == "es" else self.en
-
-
-def number(phone: Phone, line: Line) -> Refusal | None:
-    """Whether `line` may call `phone` at all: its country, its kind, and what is never called
-    (`bridge.config.dial`)."""
-    reason = may_dial(phone, line)
-    if reason is None:
-        return None
-    return Refusal(Gate.NUMBER, None, f"not called: {reason}", f"no se llama: {may_dial(phone, line, 'es')}")
-
-
-def listed(found: bool | None, now: datetime) -> Refusal | None:
-    """`found`: whether the number stands in the do-not-call list; None: the list can't be read, then nobody is
-    called."""
-    if found is None:
-        en, es = "the do-not-call list can't be read: nobody is called", "no se puede leer la lista de exclusión"
-        return Refusal(Gate.LIST_AWAY, now + _LIST_AWAY, en, es)
-    if found:
-        return Refusal(Gate.DO_NOT_CALL, None, "in the do-not-call list", "está en la lista de exclusión")
-    return None
-
-
-def expiry(expires: datetime, now: datetime) -> Refusal | None:
-    """`expires`: from this moment on the task is not called any more."""
-    if now < expires:
-        return None
-    return Refusal(Gate.EXPIRED, None, "expired before it could be called", "caducó antes de poder llamar")
+        """Return the reason in a language."""
+        return self.reason.render(language) if self.reason is not None else ""
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """How long one request may keep the platform at it: EsperaMax minutes of waiting for a free line; Reintentos."""
+class Candidate:
+    """A callback as far as gates look at it. `number` is rung, `customer` is whom it is about; `due` and `expires_at`:
+    not before, and not from then on, None for no such limit; `fault`: why the task can't be called as it is; `by_hand`:
+    a person had it called."""
 
-    max_wait: int
-    retries: int
+    number: Phone
+    customer: Phone
+    due: datetime | None = None
+    expires_at: datetime | None = None
+    fault: UnusableTask | None = None
+    by_hand: bool = False
 
 
-def calling(calendar: Calendar, zones: Sequence[str], now: datetime, shape: Shape) -> int | Refusal:
-    """The EsperaMax to send, cut to what the calling hours leave, so that neither the wait nor a retry rings after they
-    end; or a refusal. `zones`: those that have to be open."""
-    window = calendar.window(now, zones)
+def candidate(rules: Rules, callback: Callback) -> Candidate:
+    """Return a stored callback, as gates look at it."""
+    number = parse(callback.number, rules.line.country)
+    customer = parse(callback.customer, rules.line.country) if callback.customer else number
+    by_hand = callback.by_hand_at is not None
+    return Candidate(number, customer, callback.due, callback.expires_at, by_hand=by_hand)
+
+
+def wished(wish: Wish, *, by_hand: bool = False) -> Candidate:
+    """Return what a task asks for, as gates look at it; `by_hand` as there."""
+    return Candidate(wish.number, wish.customer, wish.due, fault=wish.fault, by_hand=by_hand)
+
+
+class Listed(Enum):
+    """Whether the customer is in a do-not-call list."""
+
+    NO = auto()
+    YES = auto()
+    UNREADABLE = auto()
+
+
+class Spoken(Enum):
+    """Whether somebody has spoken with a caller since the call was missed. UNKNOWN: there is news of the number that
+    has not been taken up."""
+
+    NO = auto()
+    YES = auto()
+    UNKNOWN = auto()
+
+
+class LineLoad(NamedTuple):
+    """How busy a line is. `last_slot`: of its latest emission, None where there was none; `under_way`: its emitted
+    calls that have not ended; `queued`: those of them that are not sent yet."""
+
+    last_slot: datetime | None
+    under_way: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known at this stage; None: not asked so far. `rules` and `now` always are.
+
+    Cheap: `data`, what the task says of its call. From the CRM: `listed`. Under a lock: `called_before`, the id of
+    another callback of the task that may have rung (None also where there is none); `spoken`, where it is about missed
+    calls; `rung`, when the number was rung,
+    or is about to be, by any source, since `counts_since`; `emitted_today`, by the line, since midnight in its zone;
+    `load`, of the line.
+    """
+
+    rules: Rules
+    now: datetime
+    data: CallData | None = None
+    listed: Listed | None = None
+    called_before: int | None = None
+    spoken: Spoken | None = None
+    rung: Sequence[datetime] | None = None
+    emitted_today: int | None = None
+    load: LineLoad | None = None
+
+
+def admit(asked: Candidate, facts: Facts) -> Decision:
+    """Return whether a callback may ring now, as far as it is known. What ends it for good comes before what puts it
+    off; among those that put it off, the first gate in `_GATES` counts."""
+    slot, put_off = Slot(facts.now, None, facts.now), None
+    for gate in _GATES:
+        decision = gate(asked, facts, slot)
+        if decision.final:
+            return decision
+        if decision.slot is None:
+            put_off = put_off or decision
+        else:
+            slot = decision.slot
+    return put_off or Decision.admitted(slot)
+
+
+def counts_since(rules: Rules, at: datetime) -> datetime:
+    """Return from when on calls to a number count for one that would ring at this moment."""
+    return at - max(_LONGEST_DAY, timedelta(seconds=rules.source.per_number.seconds))
+
+
+# The gates. Each gets the slot that those before it leave, and hands it on, or keeps the callback back.
+
+
+def _called_before(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    other = facts.called_before
+    if other is None:
+        return Decision.admitted(slot)
+    return Decision.ended(Gate.CALLED_BEFORE, Text("callback {other} is the same task's", other=str(other)))
+
+
+def _task(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    fault = asked.fault or (facts.data.fault if facts.data is not None else None)
+    return Decision.admitted(slot) if fault is None else Decision.ended(Gate.TASK, fault.reason)
+
+
+def _number(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Country, kind and what is never called, of the number and of the customer's."""
+    line = facts.rules.line
+    for phone in dict.fromkeys((asked.number, asked.customer)):
+        reason = may_dial(phone, line)
+        if reason is not None:
+            return Decision.ended(Gate.NUMBER, Text("not called: {reason}", reason=reason))
+    return Decision.admitted(slot)
+
+
+def _listed(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    if facts.listed is Listed.YES:
+        return Decision.ended(Gate.DO_NOT_CALL, Text("in the do-not-call list"))
+    if facts.listed is Listed.UNREADABLE:
+        reason = Text("the do-not-call list can't be read: nobody is called")
+        return Decision.put_off(Gate.LIST_AWAY, facts.now + _LIST_AWAY, reason)
+    return Decision.admitted(slot)
+
+
+def _spoken(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    if facts.spoken is Spoken.YES:
+        return Decision.ended(Gate.SPOKEN_SINCE, SPOKEN)
+    if facts.spoken is Spoken.UNKNOWN:
+        reason = Text("there is news of this number, which is taken up first")
+        return Decision.put_off(Gate.SPOKEN_SINCE, facts.now + _NEWS, reason)
+    return Decision.admitted(slot)
+
+
+def _expired(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    if asked.expires_at is None or facts.now < asked.expires_at:
+        return Decision.admitted(slot)
+    return Decision.ended(Gate.EXPIRED, Text("expired before it could be called"))
+
+
+def _by_hand(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Until a person says so, or it expires."""
+    if facts.rules.source.dial == "automatic" or asked.by_hand:
+        return Decision.admitted(slot)
+    until = asked.expires_at or facts.now + timedelta(seconds=facts.rules.source.expires)
+    return Decision.put_off(Gate.BY_HAND, until, Text("waits for somebody to have it called"))
+
+
+def _hours(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Calling hours by the customer's clock. With `schedule: platform` it may be sent before it is due, and rings then
+    or at the opening after that."""
+    if facts.data is None:
+        return Decision.admitted(slot)
+    zones = facts.rules.zones(asked.customer)
+    due = asked.due if facts.rules.source.schedule == "platform" else None
+    if due is None or due <= facts.now:
+        return _within_hours(facts.rules, zones, facts.data, slot)
+    decision = _within_hours(facts.rules, zones, facts.data, slot._replace(rings_at=due))
+    if decision.until is None:
+        return decision
+    return _within_hours(facts.rules, zones, facts.data, slot._replace(rings_at=decision.until))
+
+
+def _within_hours(rules: Rules, zones: Sequence[str], data: CallData, slot: Slot) -> Decision:
+    """Cut EsperaMax to what the hours leave, so that neither the wait nor a retry rings after they end."""
+    at = slot.rings_at
+    window = rules.calendar.window(at, zones)
     if window is None:
-        where = ", ".join(zones)
-        en = f"the calling hours of {where} never meet: set `of: line`, or longer hours"
-        return Refusal(Gate.HOURS, None, en, f"los horarios de {where} nunca coinciden: use `of: line` u otro horario")
-    if window.start > now:
+        reason = Text(
+            "the calling hours of {zones} never meet: set `of: line`, or longer hours", zones=", ".join(zones)
+        )
+        return Decision.ended(Gate.HOURS, reason)
+    if window.start > at:
         return _closed(window.start, zones)
-    left = (window.end - now - timedelta(minutes=RETRY_MINUTES * shape.retries)) // timedelta(minutes=1)
+    left = (window.end - at - timedelta(minutes=RETRY_MINUTES * data.retries)) // timedelta(minutes=1)
     if left >= 1:
-        return min(shape.max_wait, left)
-    after = calendar.window(window.end, zones)
+        return Decision.admitted(slot._replace(max_wait=min(data.max_wait, left)))
+    after = rules.calendar.window(window.end, zones)
     return _closed(after.start if after else window.end + _DAY, zones)
 
 
-def _closed(until: datetime, zones: Sequence[str]) -> Refusal:
-    shown = until.astimezone(ZoneInfo(zones[0]))
-    when = f"{shown:%Y-%m-%d %H:%M} ({zones[0]})"
-    return Refusal(Gate.HOURS, until, f"outside of calling hours until {when}", f"fuera de horario hasta {when}")
+def _closed(until: datetime, zones: Sequence[str]) -> Decision:
+    when = until.astimezone(ZoneInfo(zones[0]))
+    reason = Text("outside of calling hours until {when:%Y-%m-%d %H:%M} ({zone})", when=when, zone=zones[0])
+    return Decision.put_off(Gate.HOURS, until, reason)
 
 
-def per_number(attempts: Sequence[datetime], rate: Rate, zone: str, now: datetime) -> Refusal | None:
-    """`attempts`: when this number was last rung, by any source; those of the last `rate.seconds` (for a rate per day,
-    of the last 25 hours) are enough. A rate per day (`3/d`) counts by the calendar in `zone`, any other by the time
-    that has passed."""
+def _per_number(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """A rate per day (`3/d`) counts by the calendar of the number's zone, any other by the time that has passed."""
+    if facts.rung is None:
+        return Decision.admitted(slot)
+    rate, at = facts.rules.source.per_number, slot.rings_at
     if rate.seconds == _DAY.total_seconds():
-        today = now.astimezone(ZoneInfo(zone)).date()
-        recent = [at for at in attempts if at.astimezone(ZoneInfo(zone)).date() == today]
+        zone = facts.rules.zones(asked.number)[0]
+        today = at.astimezone(ZoneInfo(zone)).date()
+        recent = [moment for moment in facts.rung if moment.astimezone(ZoneInfo(zone)).date() == today]
         until = start_of(today + _DAY, zone)
     else:
         span = timedelta(seconds=rate.seconds)
-        recent = sorted(at for at in attempts if at > now - span)
-        until = recent[-rate.times] + span if len(recent) >= rate.times else now
+        recent = sorted(moment for moment in facts.rung if moment > at - span)
+        until = recent[-rate.times] + span if len(recent) >= rate.times else at
     if len(recent) < rate.times:
-        return None
-    en, es = f"this number was already called {len(recent)} times", f"ya se llamó {len(recent)} veces a este número"
-    return Refusal(Gate.PER_NUMBER, until, f"{en} (per_number {rate})", f"{es} (per_number {rate})")
+        return Decision.admitted(slot)
+    reason = Plural(
+        "this number was already called {count:,} time (per_number {rate})",
+        "this number was already called {count:,} times (per_number {rate})",
+        len(recent), rate=str(rate),
+    )  # fmt: skip
+    return Decision.put_off(Gate.PER_NUMBER, until, reason)
 
 
-def per_day(emitted: int, line: Line, now: datetime) -> Refusal | None:
-    """`emitted`: how many emissions of the line went out since `start_of` today in its zone."""
-    if emitted < line.dial.per_day:
-        return None
-    today = now.astimezone(ZoneInfo(line.timezone)).date()
-    en, es = f"line {line.number} called {emitted} times today", f"la línea {line.number} ya llamó {emitted} veces hoy"
-    until = start_of(today + _DAY, line.timezone)
-    return Refusal(Gate.PER_DAY, until, f"{en} (dial.per_day)", f"{es} (dial.per_day)")
+def _per_day(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    line, emitted = facts.rules.line, facts.emitted_today
+    if emitted is None or emitted < line.dial.per_day:
+        return Decision.admitted(slot)
+    today = facts.now.astimezone(ZoneInfo(line.timezone)).date()
+    reason = Plural(
+        "line {line} called {count:,} time today (dial.per_day)",
+        "line {line} called {count:,} times today (dial.per_day)",
+        emitted, line=line.number,
+    )  # fmt: skip
+    return Decision.put_off(Gate.PER_DAY, start_of(today + _DAY, line.timezone), reason)
 
 
-def pace(
-    pace: LinePace, last: datetime | None, under_way: int, now: datetime, *, queued: int = 0
-) -> datetime | Refusal:
-    """The slot to keep as the line's last one when the emission goes out, or a refusal. `last`: the slot of the line's
-    latest emission; `under_way`: its emitted calls that have not ended; `queued`: those of them not sent yet."""
+def _pace(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Room on the line (`at_once`), and its next slot (`per_minute`)."""
+    if facts.load is None:
+        return Decision.admitted(slot)
+    emission, now = facts.rules.line.emission, facts.now
+    pace = LinePace(emission.per_minute, emission.at_once)
+    last_slot, under_way, queued = facts.load
     if not pace.room(under_way):
-        en, es = f"{under_way} calls are under way", f"hay {under_way} llamadas en curso"
-        return Refusal(Gate.PACE, now + _BUSY_LINE, f"{en} (at_once)", f"{es} (at_once)")
-    slot = pace.slot(last, now)
-    if slot <= now and pace.waits(queued):
-        slot = now + pace.interval
-    if slot <= now:
-        return slot
-    return Refusal(Gate.PACE, slot, "the line's pace (per_minute)", "ritmo de la línea (per_minute)")
+        reason = Plural("{count:,} call is under way (at_once)", "{count:,} calls are under way (at_once)", under_way)
+        return Decision.put_off(Gate.PACE, now + _BUSY_LINE, reason)
+    of_line = pace.slot(last_slot, now)
+    if of_line <= now and pace.waits(queued):
+        of_line = now + pace.interval
+    if of_line > now:
+        return Decision.put_off(Gate.PACE, of_line, Text("the line's pace (per_minute)"))
+    return Decision.admitted(slot._replace(of_line=of_line))
+
+
+_GATES: Sequence[Callable[[Candidate, Facts, Slot], Decision]] = (
+    _called_before,
+    _task,
+    _number,
+    _listed,
+    _spoken,
+    _expired,
+    _by_hand,
+    _hours,
+    _per_number,
+    _per_day,
+    _pace,
+)
+"""All of them, in order."""

@@ -25,29 +25,30 @@ _PIECE = 2000
 def known(
     connection: Connection, configuration: Configuration, origin: str, numbers: Mapping[str, str]
 ) -> dict[str, Callback]:
-    """The callbacks of these tasks of one origin, by task_key, of those that are there already. `numbers`: who is to be
-    rung, by task_key."""
-    found = {}
-    there = callbacks.by_keys(connection, numbers)
-    for key, each in there.items():
-        same = [one for one in each if _same(configuration, one, origin, numbers[key])]
+    """Return the callbacks of these tasks of one origin, by task_key, of those that are there already. `numbers`: who
+    is to be rung, by task_key."""
+    best = {}
+    stored = callbacks.by_keys(connection, numbers)
+    for key, candidates in stored.items():
+        same = [callback for callback in candidates if _same(configuration, callback, origin, numbers[key])]
         if same:
-            found[key] = max(same, key=lambda one: _counts(one, origin))
-    return found
+            best[key] = max(same, key=lambda callback: _counts(callback, origin))
+    return best
 
 
 def called_before(connection: Connection, configuration: Configuration, callback: Callback) -> Callback | None:
-    """Another callback of the same task whose phone may have rung. There is none, unless an older version made two."""
+    """Return another callback of the same task whose phone may have rung. There is none, unless an older version made
+    two."""
     origin = origin_of(configuration, callback)
-    for one in callbacks.by_keys(connection, [callback.task_key]).get(callback.task_key, []):
-        if one.id != callback.id and one.rung_at and _same(configuration, one, origin, callback.number):
-            return one
+    for other in callbacks.by_keys(connection, [callback.task_key]).get(callback.task_key, []):
+        if other.id != callback.id and other.rung_at and _same(configuration, other, origin, callback.number):
+            return other
     return None
 
 
 def origin_of(configuration: Configuration, callback: Callback) -> str:
-    """What the task of a callback comes from; of one that has no origin yet, that of its source, as far as that is
-    known."""
+    """Return what the task of a callback comes from; of one that has no origin yet, that of its source, as far as that
+    is known."""
     if callback.origin:
         return callback.origin
     source = configuration.source(callback.source)
@@ -55,11 +56,11 @@ def origin_of(configuration: Configuration, callback: Callback) -> str:
 
 
 def connector_of(configuration: Configuration, callback: Callback) -> str | None:
-    """The connector whose task it is, None where there is none, or the configuration has it no more."""
+    """Return the connector whose task it is, None where there is none, or the configuration has it no more."""
     kind, _, name = origin_of(configuration, callback).partition(":")
     # one that is out of order is not among the connectors, but a source names it
-    known = {*configuration.connectors, *(source.from_ for source in configuration.callbacks)}
-    return name if kind == FROM and name in known else None
+    connectors = {*configuration.connectors, *(source.connector for source in configuration.callbacks)}
+    return name if kind == FROM and name in connectors else None
 
 
 def take_up(database: Database, configuration: Configuration) -> None:
@@ -73,17 +74,17 @@ def take_up(database: Database, configuration: Configuration) -> None:
     origins = _origins(configuration)
     with database.read() as connection:
         dropped = callbacks.others_than(connection, [source.title for source in configuration.callbacks])
-    for one in dropped:
-        if one.rung or one.waiting:
+    for former in dropped:
+        if former.rung or former.waiting:
             goes_on = (
-                f"a source from: {one.origin.partition(':')[2]} takes over those that wait, when it lists them"
-                if one.origin in origins
+                f"a source from: {former.origin.partition(':')[2]} takes over those that wait, when it lists them"
+                if former.origin in origins
                 else "those that wait are not called, unless they come again or a source gets this name again"
             )
             _log.warning(
                 "callbacks %s: the configuration has no such source any more. The same tasks are not called again: %d "
                 "of them were called, %d wait; %s",
-                one.source, one.rung, one.waiting, goes_on,
+                former.source, former.rung, former.waiting, goes_on,
             )  # fmt: skip
 
 

@@ -19,11 +19,11 @@ class LinePace:
 
     @property
     def interval(self) -> timedelta:
-        """Between two emissions."""
+        """The time between two emissions."""
         return timedelta(minutes=1) / self.per_minute
 
     def slot(self, last: datetime | None, now: datetime) -> datetime:
-        """The moment that the next emission belongs to: in the future, wait until then; else emit now.
+        """Return the moment that the next emission belongs to: in the future, wait until then; else emit now.
 
         Keep it as `last` once the emission goes out (not the moment at which it really did): slots stand an interval
         apart, so that a worker who comes a little late does not slow the pace. One that is later than a second (or an
@@ -36,14 +36,10 @@ class LinePace:
         return due if now - due <= max(_CATCH_UP, self.interval) else now
 
     def waits(self, queued: int) -> bool:
-        """Whether so many that had their turn and are not sent yet are enough: three seconds' worth, two at least.
-        More would go out in a burst once the CRM, which is asked before each, or this machine is quick again."""
+        """Return whether so many that had their turn and are not sent yet are enough: three seconds' worth, two at
+        least. More would go out in a burst once the CRM, which is asked before each, or this machine is quick again."""
         return queued >= max(2, _AHEAD // self.interval)
 
     def room(self, under_way: int) -> int:
-        """How many calls may be added to those under way."""
+        """Return how many calls may be added to those under way."""
         return max(0, self.at_once - under_way)
-
-    def takes(self, emissions: int) -> timedelta:
-        """How long so many emissions take at this pace, for a forecast."""
-        return self.interval * max(0, emissions - 1)

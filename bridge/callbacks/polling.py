@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.callbacks.desk import CallbackService, Taken
+from bridge.callbacks.lists import check_list
 from bridge.callbacks.parts import Parts
+from bridge.callbacks.task_intake import Taken, TaskIntake
 from bridge.callbacks.tasks import Rules
 from bridge.delivery import retry
-from bridge.queue.base import POLL, Poke
+from bridge.queue.base import POLL, Wakeup
 from bridge.store import emissions
 from bridge.store.emissions import EmissionState
 from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
@@ -27,16 +28,16 @@ _GRACE = timedelta(seconds=3)
 
 
 class Polling:
-    """The handler of `POLL`; what it finds goes to the `desk`, a few hundred at a time."""
+    """The handler of `POLL`; what it finds goes to the `intake`, a few hundred at a time."""
 
-    def __init__(self, parts: Parts, desk: CallbackService) -> None:
+    def __init__(self, parts: Parts, intake: TaskIntake) -> None:
         self._database = parts.database
         self._queue = parts.queue
         self._use = parts.use
         self._book = parts.book
         self._clock = parts.clock
         self._random = parts.random
-        self._desk = desk
+        self._intake = intake
         self._nobodys: dict[str, int] = {}
 
     def __call__(self, key: str) -> None:
@@ -52,14 +53,14 @@ class Polling:
             state = self._poll(rules, every, state)
         self._come_back(rules, every, state)
 
-    def missed(self) -> list[Poke]:
-        """Pokes for the sources that nobody looks at although it is time."""
+    def missed(self) -> list[Wakeup]:
+        """Wake-ups for the sources that nobody looks at although it is time."""
         now = self._clock()
         with self._database.read() as connection:
             states = emissions.all_of(connection, "source")
         book = self._book()
         due = [name for name, every in book.polls().items() if _next(every, states.get(name)) + _GRACE < now]
-        return [Poke(POLL, name, None, book.rules[name].source.from_ or "") for name in due]
+        return [Wakeup(POLL, name, None, book.rules[name].source.connector or "") for name in due]
 
     def _poll(self, rules: Rules, every: float, state: EmissionState) -> EmissionState:
         """Look, and note when and how that went."""
@@ -85,10 +86,11 @@ class Polling:
 
     def _take(self, rules: Rules) -> Taken:
         with self._use() as serving:
-            source = serving.sources.get(rules.source.from_ or "")
+            source = serving.sources.get(rules.source.connector or "")
             if source is None:
                 raise Misconfigured(f"there is no connector {rules.source.from_}")
-            return self._desk.accept_all(rules.title, source.connector.tasks(Deadline.after(_PATIENCE)))
+            check_list(rules.configuration, source.connector)
+            return self._intake.accept_all(rules.title, source.connector.tasks(Deadline.after(_PATIENCE)))
 
     def _failed(
         self, rules: Rules, every: float, state: EmissionState, error: ConnectorError, now: datetime
@@ -111,7 +113,7 @@ class Polling:
             if held.wake_at is not None and self._clock() < held.wake_at <= due:
                 return  # somebody will be there
             emissions.save(connection, "source", rules.title, {"wake_at": due})
-            self._queue.poke(connection, POLL, rules.title, due, lane=rules.source.from_ or "")
+            self._queue.wake(connection, POLL, rules.title, due, lane=rules.source.connector or "")
 
 
 def _next(every: float, state: EmissionState | None) -> datetime:

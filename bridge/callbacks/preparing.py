@@ -11,18 +11,20 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from bridge.callbacks import gates, states, timing
-from bridge.callbacks.desk import NOBODYS, unfit
-from bridge.callbacks.parts import Random
-from bridge.callbacks.reports import Serving, claim
-from bridge.callbacks.rulebook import Book
-from bridge.callbacks.tasks import CallData, Rules, Unusable, restored, stored
-from bridge.callbacks.turns import refused
+from bridge.callbacks import gates, states
+from bridge.callbacks.gates import Candidate, Facts, Gate, Listed, Slot
+from bridge.callbacks.lists import check_list
+from bridge.callbacks.parts import Book, Random
+from bridge.callbacks.reports import ServingSources, claim
+from bridge.callbacks.task_intake import NOBODYS
+from bridge.callbacks.tasks import CallData, Rules, restored, stored
 from bridge.delivery import retry
+from bridge.lookups.finding import LookupOutcome, Trail
 from bridge.lookups.gateway import ConnectorGateway
 from bridge.lookups.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.overview import CLAIMS
+from bridge.texts import Language, Text
 from connectors.base import (
     ClaimedElsewhere,
     ConnectorError,
@@ -33,6 +35,7 @@ from connectors.base import (
     Task,
     Unavailable,
 )
+from connectors.expression import ExpressionError
 from connectors.phone import Phone
 
 _log = logging.getLogger("bridge.callbacks")
@@ -44,56 +47,83 @@ _READ, _LOOK_UP, _CLAIM = 20.0, 10.0, 30.0
 
 
 class Held(Exception):
-    """It is not sent now; `change` is what becomes of it instead, and `tell` whether its CRM hears of it."""
+    """It is not sent now; `change` is what becomes of it instead."""
 
-    def __init__(self, change: Change, *, tell: bool = True) -> None:
+    def __init__(self, change: Change) -> None:
         super().__init__(str(change.values.get("reason", "")))
         self.change = change
-        self.tell = tell
 
     def untold(self) -> Held:
         """As it is, of one whose CRM was not told that it had its turn."""
-        return Held(Change(self.change.before, {**self.change.values, "claimed_at": None}), tell=self.tell)
+        return Held(Change(self.change.before, {**self.change.values, "claimed_at": None}))
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A callback that may be sent. `fresh`: what its task says by now, as columns."""
+    """A callback that may be sent. `facts`: by which the gates admitted it; `fresh`: what its task says by now, as
+    columns."""
 
     callback: Callback
     task: Task
     data: CallData
+    facts: Facts
     fresh: Mapping[str, Any] = field(default_factory=dict)
 
 
-def prepare(serving: Serving, book: Book, callback: Callback, now: datetime, random: Random) -> Ready:
+def admitted(asked: Candidate, facts: Facts, language: Language, fresh: Mapping[str, Any] | None = None) -> Slot:
+    """Return when it rings. Raises `Held` where the gates keep it back; `fresh`: columns to be kept then."""
+    decision = gates.admit(asked, facts)
+    if decision.slot is None:
+        change = states.kept_back(decision, facts.now, language)
+        raise Held(Change(change.before, {**change.values, **(fresh or {})}))
+    return decision.slot
+
+
+def prepare(serving: ServingSources, book: Book, callback: Callback, now: datetime, random: Random) -> Ready:
     """Make sure that it is still to be called; its source is in the book. Raises `Held`."""
     rules = book.rules[callback.source]
     task = restored(callback.task_id, callback.task)
-    source = serving.sources.get(rules.source.from_ or "")
+    source = serving.sources.get(rules.source.connector or "")
     fresh: dict[str, Any] = {}
     if source is not None:
         task = _read_again(serving, book, callback, source, task, now, random, fresh)
-    customer = timing.customer_of(rules, callback)
-    _listed(serving, rules, customer, now)
-    try:
-        data = rules.data(task)
-    except Unusable as fault:
-        raise Held(states.reject(now, "task", fault.text(serving.configuration.language))) from fault
-    if isinstance(slot := timing.slot(rules, callback, data, now), gates.Refusal):
-        raise Held(refused(slot, now, serving.configuration.language))
-    return Ready(callback, task, data, fresh)
+    asked = gates.candidate(rules, callback)
+    data = rules.data(task, _look_up(serving, rules, callback, task, now, random))
+    facts = Facts(rules=rules, now=now, data=data, listed=_listed(serving, rules, asked))
+    admitted(asked, facts, serving.configuration.language)
+    return Ready(callback, task, data, facts, fresh)
 
 
-def mark(serving: Serving, book: Book, ready: Ready, now: datetime, random: Random) -> None:
+def _look_up(
+    serving: ServingSources, rules: Rules, callback: Callback, task: Task, now: datetime, random: Random
+) -> dict[str, object]:
+    """What the source's `find` finds, by name. Raises `Held` where a CRM that is needed is away."""
+    records: dict[str, object] = {}
+    for name, step in rules.source.find.items():
+        trail = Trail()
+        deadline = Deadline.after(_LOOK_UP)
+        try:
+            result = serving.lookups.find(name, step, {**records, **rules.scope(task)}, deadline, None, trail)
+        except ExpressionError as error:
+            raise Held(states.reject(now, Gate.TASK.value, f"find {name}: {error}")) from error
+        if result.record is not None:
+            records[name] = result.record
+        elif result.outcome in (LookupOutcome.DOWN, LookupOutcome.LATE) and not step.optional:
+            notes = "; ".join(f"{entry.connector}: {entry.note}" for entry in trail.entries if entry.note)
+            kind = Misconfigured if result.misconfigured else Unavailable
+            raise Held(_away(serving, callback, kind(f"find {name}: {notes or result.outcome}"), now, random))
+    return records
+
+
+def mark(serving: ServingSources, book: Book, ready: Ready, now: datetime, random: Random) -> None:
     """Tell its CRM that it has its turn. Raises `Held`."""
-    source = serving.sources.get(book.rules[ready.callback.source].source.from_ or "")
+    source = serving.sources.get(book.rules[ready.callback.source].source.connector or "")
     if source is not None and not _told_unknown(ready.callback):
         _claim(serving, ready.callback, source, ready.task, now, random)
 
 
 def _read_again(
-    serving: Serving,
+    serving: ServingSources,
     book: Book,
     callback: Callback,
     source: ConnectorGateway,
@@ -104,10 +134,11 @@ def _read_again(
 ) -> Task:
     """The task as its CRM has it now. The bridge's own write-backs are no change, because only what the expressions of
     the source read counts."""
-    spanish = serving.configuration.language == "es"
+    language = serving.configuration.language
     rules = book.rules[callback.source]
     try:
         read = source.connector.read_task(task, Deadline.after(_READ))
+        check_list(rules.configuration, source.connector)
     except ClaimedElsewhere as error:
         raise _elsewhere(callback, error, now) from error
     except Rejected as error:
@@ -117,36 +148,32 @@ def _read_again(
     if read is None and _told_unknown(callback):
         return task
     if read is None:
-        said = "el CRM ya no pide esta llamada" if spanish else "the CRM no longer asks for this call"
-        raise Held(states.cancel(now, said, withdrawn=True), tell=False)
+        reason = Text("the CRM no longer asks for this call").render(language)
+        raise Held(states.cancel(now, reason, withdrawn=True))
     owner = book.owner(rules, read) or (rules if told(callback) else None)
     if owner is None:
-        raise Held(states.cancel(now, NOBODYS[spanish], withdrawn=True), tell=False)
+        raise Held(states.cancel(now, NOBODYS.render(language), withdrawn=True))
     wish = owner.wish(read)
     if wish.digest == callback.digest and owner is rules:
         return read
     fresh |= {"task": stored(read.fields), "digest": wish.digest}
     if owner is not rules:
         fresh |= {"source": owner.title, "origin": owner.source.origin, "line": owner.line.number}
-    refusal = unfit(owner, wish, serving.configuration.language)
-    if refusal is not None:
-        change = states.reject(now, *refusal)
-        raise Held(Change(change.before, {**change.values, **fresh}))
+    admitted(gates.wished(wish), Facts(rules=owner, now=now), language, fresh)
     whom_and_when = (callback.number, callback.customer, callback.due)
     if owner is not rules or (wish.number.e164, wish.customer.e164, wish.due) != whom_and_when:
-        said = "su tarea ha cambiado" if spanish else "its task was changed"
         due = wish.due if wish.due is not None and owner.source.schedule == "bridge" else now
         late = max(wish.due or now, now) + timedelta(seconds=owner.source.expires)
         whom = {"number": wish.number.e164, "customer": wish.customer.e164, "due": wish.due, "expires_at": late}
-        raise Held(states.wait(max(due, now), "", said, **fresh, **whom))
+        raise Held(states.wait(max(due, now), "", Text("its task was changed").render(language), **fresh, **whom))
     return read
 
 
 def in_list(source: ConnectorGateway, table: str, customer: Phone) -> bool:
-    """Whether somebody is in a do-not-call list. Raises `ConnectorError` where that can't be said: also where what is
-    found has no number at all, which is a list that is read in the wrong way."""
-    wanted = LookupQuery(table, phone=customer, limit=20, strict=True)
-    records, _ = source.find(wanted, Deadline.after(_LOOK_UP), None)
+    """Return whether somebody is in a do-not-call list. Raises `ConnectorError` where that can't be said: also where
+    what is found has no number at all, which is a list that is read in the wrong way."""
+    query = LookupQuery(table, phone=customer, limit=20, strict=True)
+    records, _ = source.find(query, Deadline.after(_LOOK_UP), None)
     if old := source.connector.stale(table):  # who was added to it since then is not to be called
         raise Unavailable(old)
     if records and not any(record.phones for record in records):
@@ -154,21 +181,24 @@ def in_list(source: ConnectorGateway, table: str, customer: Phone) -> bool:
     return any(customer.same(phone) for record in records for phone in record.phones)
 
 
-def _listed(serving: Serving, rules: Rules, customer: Phone, now: datetime) -> None:
-    """Whether the customer is in a do-not-call list; a list that can't be read keeps everybody back."""
+def _listed(serving: ServingSources, rules: Rules, asked: Candidate) -> Listed:
+    """Whether the customer is in one of the source's do-not-call lists; after one that can't be read none is asked.
+    Whoever called and was missed has asked for the call: there, lists are about another number that is rung instead."""
+    customer = asked.number if rules.source.built_in else asked.customer
+    if rules.source.built_in and customer.same(asked.customer):
+        return Listed.NO
     for listed in rules.source.do_not_call:
-        found: bool | None = None
         try:
-            found = in_list(serving.sources[listed.in_], listed.table, customer)
+            if in_list(serving.sources[listed.in_], listed.table, customer):
+                return Listed.YES
         except (ConnectorError, KeyError) as error:
             _log.warning("the do-not-call list %s in %s can't be read: %s", listed.table, listed.in_, error)
-        refusal = gates.listed(found, now)
-        if refusal is not None:
-            raise Held(refused(refusal, now, serving.configuration.language))
+            return Listed.UNREADABLE
+    return Listed.NO
 
 
 def _claim(
-    serving: Serving, callback: Callback, source: ConnectorGateway, task: Task, now: datetime, random: Random
+    serving: ServingSources, callback: Callback, source: ConnectorGateway, task: Task, now: datetime, random: Random
 ) -> None:
     """Tell the CRM before the call. What is told again after a crash is the same to the second."""
     outcome = claim(callback.claimed_at or now, serving.configuration.language)
@@ -178,7 +208,7 @@ def _claim(
         raise _elsewhere(callback, error, now) from error
     except Rejected as error:
         _log.warning("callback %d is not called, its CRM refuses to mark the task as claimed: %s", callback.id, error)
-        raise Held(states.cancel(now, str(error), withdrawn=True), tell=False) from error
+        raise Held(states.cancel(now, str(error), withdrawn=True)) from error
     except ConnectorError as error:
         raise Held(_away(serving, callback, error, now, random)) from error
 
@@ -186,12 +216,12 @@ def _claim(
 def _elsewhere(callback: Callback, error: ClaimedElsewhere, now: datetime) -> Held:
     """Another installation has the task: left alone, and shown so."""
     _log.warning("callback %d is not called: %s", callback.id, error)
-    return Held(states.cancel(now, str(error), gate=CLAIMS, withdrawn=True), tell=False)
+    return Held(states.cancel(now, str(error), gate=CLAIMS, withdrawn=True))
 
 
 def told(callback: Callback) -> bool:
-    """Whether its CRM was told of an earlier turn, or may have been; what `when` reads may be what the bridge wrote
-    itself. `Held.untold` keeps it true."""
+    """Return whether its CRM was told of an earlier turn, or may have been; what `when` reads may be what the bridge
+    wrote itself. `Held.untold` keeps it true."""
     return callback.claimed_at is not None and callback.claimed_at < callback.updated_at
 
 
@@ -201,7 +231,7 @@ def _told_unknown(callback: Callback) -> bool:
     return callback.last_report.endswith(f":{CallbackState.MAY_HAVE_RUNG}")
 
 
-def _away(serving: Serving, callback: Callback, error: ConnectorError, now: datetime, random: Random) -> Change:
+def _away(serving: ServingSources, callback: Callback, error: ConnectorError, now: datetime, random: Random) -> Change:
     """A CRM that can't be asked or told: not called now."""
     passing = error if isinstance(error, Unavailable | Misconfigured) else Unavailable(str(error))
     verdict = retry.decide(0.0, callback.attempts + 1, passing, random)
@@ -209,6 +239,5 @@ def _away(serving: Serving, callback: Callback, error: ConnectorError, now: date
     if not isinstance(error, OutOfOrder):  # of which the start has told, not of each callback
         level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
         _log.log(level, "callback %d is not called now, its CRM can't be asked: %s", callback.id, error)
-    spanish = serving.configuration.language == "es"
-    said = f"el CRM no responde: {error}" if spanish else f"the CRM does not answer: {error}"
-    return states.wait(now + timedelta(seconds=seconds), CRM_AWAY, said, attempts=callback.attempts + 1)
+    reason = Text("the CRM does not answer: {error}", error=str(error)).render(serving.configuration.language)
+    return states.wait(now + timedelta(seconds=seconds), CRM_AWAY, reason, attempts=callback.attempts + 1)

@@ -14,14 +14,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bridge.callbacks import states, timing
-from bridge.callbacks.gates import Gate, Refusal
-from bridge.callbacks.parts import Parts
-from bridge.callbacks.rulebook import Book
-from bridge.callbacks.tasks import Rules, Unusable, restored
+from bridge.callbacks import gates, states
+from bridge.callbacks.gates import Facts, Gate
+from bridge.callbacks.parts import Book, Parts
+from bridge.callbacks.tasks import Rules, UnusableTask, restored
 from bridge.queue.base import LINE, line_key
 from bridge.store import callbacks
 from bridge.store.callbacks import Callback, Change
+from bridge.texts import Language
 
 _log = logging.getLogger("bridge.callbacks")
 
@@ -29,7 +29,7 @@ _FILE = "judged.json"
 _PIECE = 500
 _LONGEST = 2.0
 """Seconds that one look may take; the rest waits for the next."""
-_BY_RULES = frozenset({Gate.HOURS, Gate.PER_NUMBER, Gate.LIST_AWAY, "line"})
+_BY_RULES = frozenset({Gate.HOURS, Gate.BY_HAND, Gate.PER_NUMBER, Gate.LIST_AWAY, "line"})
 """The gates that a changed configuration may open. What waits for a CRM, the platform or a person goes on waiting."""
 
 
@@ -73,7 +73,7 @@ class Reconsidering:
         with self._database.write() as connection:
             self._left = {title: callbacks.put_off(connection, title, now) for title in changed}
             for line in {book.rules[title].line.number for title in changed}:  # its pace may be another
-                self._queue.poke(connection, LINE, line_key(line, now))
+                self._queue.wake(connection, LINE, line_key(line, now))
 
     def _piece(self, book: Book, rules: Rules, ids: Sequence[int]) -> None:
         now, language, moved = self._clock(), book.configuration.language, 0
@@ -83,19 +83,19 @@ class Reconsidering:
                 if change is not None:
                     moved += callbacks.change(connection, callback.id, change, now)
             if moved:
-                self._queue.poke(connection, LINE, line_key(rules.line.number, now))
+                self._queue.wake(connection, LINE, line_key(rules.line.number, now))
         if moved:
             _log.info("the rules of %s changed: %d callbacks that wait were given another time", rules.title, moved)
 
     def _read(self) -> dict[str, str]:
         try:
-            found = json.loads(self._file.read_text("utf-8"))
+            digests = json.loads(self._file.read_text("utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             _log.warning("%s can't be read, so all that waits is judged anew: %s", self._file, error)
             return {}
-        return found if isinstance(found, dict) else {}
+        return digests if isinstance(digests, dict) else {}
 
     def _write(self, book: Book) -> None:
         self._judged = {title: digest for title, digest in self._judged.items() if title in book.rules}
@@ -108,27 +108,29 @@ class Reconsidering:
             _log.warning("%s can't be written: %s", self._file, error)
 
 
-def again(rules: Rules, callback: Callback, now: datetime, language: str) -> Change | None:
-    """What the rules as they are now make of one that waits; None where that is nothing new."""
-    task = restored(callback.task_id, callback.task)
+def again(rules: Rules, callback: Callback, now: datetime, language: Language) -> Change | None:
+    """Return what the rules as they are now make of one that waits; None where that is nothing new."""
+    task, asked = restored(callback.task_id, callback.task), gates.candidate(rules, callback)
     try:
-        due, data = rules.due(task, timing.customer_of(rules, callback)), rules.data(task)
-    except Unusable:  # said when it has its turn
+        due, data = rules.due(task, asked.customer), rules.data(task)
+    except UnusableTask:  # said when it has its turn
+        return None
+    if data.fault is not None:
         return None
     values: dict[str, object] = {}
     if due != callback.due:  # a date alone means the opening of that day's hours
         late = timedelta(seconds=rules.source.expires)
         values = {"due": due, "expires_at": max(due or now, callback.created_at) + late}
-    held = callback.gate not in _BY_RULES
+    held = callback.gate not in _BY_RULES and not (rules.source.dial == "by_hand" and not callback.gate)
     if callback.next_at is not None and (not held or (values and not callback.gate)):
         at, gate, reason = now, "", ""
-        if due is not None and due > now and rules.source.schedule == "bridge":
+        decision = gates.admit(asked, Facts(rules=rules, now=now, data=data))
+        by_hand = decision.gate is Gate.BY_HAND
+        kept_back = decision.gate is not None and (by_hand or callback.gate in (Gate.HOURS, Gate.BY_HAND, ""))
+        if due is not None and due > now and rules.source.schedule == "bridge" and not by_hand:
             at = due
-        elif callback.gate in (Gate.HOURS, ""):
-            refusal = timing.slot(rules, callback, data, now)
-            if isinstance(refusal, Refusal) and refusal.until is not None:
-                at, gate = refusal.until, refusal.gate.value
-                reason = refusal.text("es" if language == "es" else "en")
+        elif kept_back and decision.until is not None:  # what ends for good does so in its turn
+            at, gate, reason = decision.until, str(decision.gate), decision.text(language)
         if (at, gate) != (callback.next_at, callback.gate):
             values |= {"next_at": at, "gate": gate, "reason": reason}
     return states.renew(**values) if values else None
@@ -137,9 +139,18 @@ def again(rules: Rules, callback: Callback, now: datetime, language: str) -> Cha
 def _digest(rules: Rules) -> str:
     """Tells rules from others by all that decides when something is called."""
     source, line = rules.source, rules.line
-    said = (
-        *(source.hours, source.holidays, source.of, source.at, source.schedule, source.expires, source.max_wait),
+    deciding = (
+        *(
+            rules.configuration.times_of(source),
+            source.holidays,
+            source.of,
+            source.at,
+            source.schedule,
+            source.expires,
+            source.max_wait,
+        ),
         *(source.retries, source.per_number, source.do_not_call, line.number, line.country, line.timezone, line.dial),
         line.emission,
+        *((source.dial, source.after) if source.dial != "automatic" or source.after else ()),
     )
-    return hashlib.sha256(repr(said).encode()).hexdigest()
+    return hashlib.sha256(repr(deciding).encode()).hexdigest()

@@ -18,30 +18,31 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import brakes, gates, identity, states, timing
+from bridge.callbacks import brakes, gates, identity, states
 from bridge.callbacks.emitter import Emitter, Sent
 from bridge.callbacks.fence import Behind, Fence
+from bridge.callbacks.gates import Facts, Gate, Slot
+from bridge.callbacks.missed import spoken_since
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
-from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, mark, prepare, told
+from bridge.callbacks.preparing import CRM_AWAY, Held, Ready, admitted, mark, prepare, told
 from bridge.callbacks.settling import Settling
 from bridge.callbacks.tasks import Rules
-from bridge.callbacks.turns import LineScheduler, refused
+from bridge.callbacks.turns import LineScheduler
 from bridge.config.model import Line
 from bridge.errors import StoreUnavailable
-from bridge.hours.zones import start_of
 from bridge.infocaller.emission import EmissionRequest, problems
 from bridge.infocaller.results import Consequence
 from bridge.queue.base import CALLBACK, EMISSIONS
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change
-from bridge.store.journal import Emission
+from bridge.store.journal import JournalEntry
 from connectors.base import Misconfigured
 
 _log = logging.getLogger("bridge.callbacks")
 
 LEASE = timedelta(seconds=20)
-_AWAY = (CRM_AWAY, gates.Gate.LIST_AWAY.value)
+_AWAY = (CRM_AWAY, Gate.LIST_AWAY.value)
 _AT_ONCE = 5.0
 """Seconds between the commit and the first byte at most; a process that was held up for longer does not send."""
 _PATIENCE = 60.0
@@ -54,13 +55,16 @@ class _Request:
 
     request: EmissionRequest
     rings_at: datetime
-    emission: Emission | None = None
+    emission: JournalEntry | None = None
 
 
 class Sending:
-    """The handler of `CALLBACK`. `folder`: the configuration's, from which relative paths start."""
+    """The handler of `CALLBACK`. `folder`: the configuration's, from which relative paths start; `spool`: the file of
+    this host's spool."""
 
-    def __init__(self, parts: Parts, turns: LineScheduler, outcomes: Outcomes, fence: Fence, folder: Path) -> None:
+    def __init__(
+        self, parts: Parts, turns: LineScheduler, outcomes: Outcomes, fence: Fence, folder: Path, spool: Path
+    ) -> None:
         self._database = parts.database
         self._queue = parts.queue
         self._use = parts.use
@@ -72,6 +76,7 @@ class Sending:
         self._outcomes = outcomes
         self._fence = fence
         self._folder = folder
+        self._spool = spool
         self._owner = uuid4().hex
         self._in_hand: set[int] = set()
         self._begun: set[int] = set()
@@ -110,10 +115,10 @@ class Sending:
         try:
             if rules is None:
                 raise Held(states.wait(self._clock() + timedelta(minutes=1), "", "its source is not configured"))
-            if rules.line.number != callback.line:  # its source changed just when it had its turn
-                raise Held(states.wait(self._clock(), "", "", line=rules.line.number))
+            self._on_its_line(rules, callback)
             with self._database.read() as connection:
-                self._first(connection, callback)
+                facts = Facts(rules=rules, now=self._clock(), called_before=self._called_before(connection, callback))
+            admitted(gates.candidate(rules, callback), facts, book.configuration.language)
             with self._use() as serving:
                 ready = prepare(serving, book, callback, self._clock(), self._random)
                 crm_knows = True
@@ -135,18 +140,15 @@ class Sending:
         for each in {callback.line, line}:
             self._turns.look(each)
 
-    def _first(self, connection: Connection, callback: Callback) -> None:
-        """Make sure that no other callback has rung for the same task. Raises `Held`."""
-        configuration = self._book().configuration
-        before = identity.called_before(connection, configuration, callback)
-        if before is not None:
-            spanish = configuration.language == "es"
-            said = (
-                f"la llamada {before.id} es de la misma tarea"
-                if spanish
-                else f"callback {before.id} is the same task's"
-            )
-            raise Held(states.cancel(self._clock(), said, withdrawn=True), tell=False)
+    def _on_its_line(self, rules: Rules, callback: Callback) -> None:
+        """Make sure that its source did not move to another line just when it had its turn. Raises `Held`."""
+        if rules.line.number != callback.line:
+            raise Held(states.wait(self._clock(), "", "", line=rules.line.number))
+
+    def _called_before(self, connection: Connection, callback: Callback) -> int | None:
+        """Another callback that has rung for the same task."""
+        other = identity.called_before(connection, self._book().configuration, callback)
+        return None if other is None else other.id
 
     def _hold(self, callback: Callback, held: Held) -> None:
         """Not sent: another one may have its slot."""
@@ -155,20 +157,20 @@ class Sending:
             state = emissions.held(self._database, connection, "line", callback.line)
             if not callbacks.change(connection, callback.id, held.change, now):
                 return
-            emissions.save(connection, "line", callback.line, brakes.not_tried(state, callback.id, now))
+            emissions.save(connection, "line", callback.line, brakes.release_probe(state, callback.id, now))
             source = emissions.held(self._database, connection, "source", callback.source)
-            emissions.save(connection, "source", callback.source, brakes.not_tried(source, callback.id, now))
+            emissions.save(connection, "source", callback.source, brakes.release_probe(source, callback.id, now))
             line = configuration.line(callback.line)
             if line is not None and held.change.values.get("gate") not in _AWAY:  # what is away is asked at the pace
                 self._turns.give_back(connection, state, line)
-            if held.tell and held.change.state is not CallbackState.WAITING:
+            if held.change.state is not CallbackState.WAITING:
                 self._reports.tell(connection, configuration, callback.id)
 
     def _emitter(self, line: Line) -> Emitter:
         with self._lock:
-            known = self._emitters.get(line.number)
-            if known is not None and known[0] == line:
-                return known[1]
+            cached = self._emitters.get(line.number)
+            if cached is not None and cached[0] == line:
+                return cached[1]
             section = line.emission
             if section.ca_file is not None:
                 section = section.model_copy(update={"ca_file": self._folder / section.ca_file})
@@ -205,22 +207,23 @@ class Sending:
         """The gates that others could have passed meanwhile, and the request as it goes out. Raises `Held`."""
         callback, language = ready.callback, self._book().configuration.language
         newest = self._book().rules.get(rules.title, rules)  # it may have changed while the CRM was asked
-        slot = timing.slot(newest, callback, ready.data, now)
-        if isinstance(slot, gates.Refusal):
-            raise Held(refused(slot, now, language))
+        self._on_its_line(newest, callback)
+        asked, facts = gates.candidate(newest, callback), replace(ready.facts, rules=newest, now=now)
+        since = gates.counts_since(newest, admitted(asked, facts, language).rings_at)
         callbacks.in_turn(self._database, connection, f"number:{callback.number}")
-        self._first(connection, callback)
-        rung = callbacks.rung(connection, callback.number, timing.often_since(rules, slot.at), callback.id)
-        midnight = start_of(now.astimezone(ZoneInfo(rules.line.timezone)).date(), rules.line.timezone)
-        emitted = callbacks.emitted(connection, rules.line.number, midnight)
-        refusal = timing.often(rules, callback, rung, slot.at) or gates.per_day(emitted, rules.line, now)
-        if refusal is not None:
-            raise Held(refused(refusal, now, language))
+        facts = replace(
+            facts,
+            called_before=self._called_before(connection, callback),
+            rung=callbacks.rung(connection, callback.number, since, callback.id),
+            emitted_today=callbacks.emitted_today(connection, callback.line, newest.line.timezone, now),
+            spoken=spoken_since(connection, callback, now, self._spool) if newest.source.built_in else None,
+        )
+        slot = admitted(asked, facts, language)
         request = _request(rules, ready, slot, now)
-        found = problems(request, language)
-        if found:
-            raise Held(states.reject(now, "request", "; ".join(problem.text for problem in found)))
-        return _Request(request, slot.at)
+        faults = problems(request)
+        if faults:
+            raise Held(states.reject(now, "request", "; ".join(problem.text.render(language) for problem in faults)))
+        return _Request(request, slot.rings_at)
 
     def _send(self, rules: Rules, ready: Ready, emitter: Emitter, committed: _Request, began: float) -> None:
         emission, sent = committed.emission, Sent(failure="connect", detail="held up before it was sent")
@@ -264,19 +267,19 @@ class Sending:
         elif callback.lease_until is not None and callback.lease_until > now:
             with self._database.write() as connection:
                 due = callback.lease_until + timedelta(milliseconds=100)
-                self._queue.poke(connection, CALLBACK, str(callback.id), due, lane=EMISSIONS)
+                self._queue.wake(connection, CALLBACK, str(callback.id), due, lane=EMISSIONS)
         else:
             self._settling.crashed(self._book(), callback, now)
             self._turns.look(callback.line)
 
 
-def _request(rules: Rules, ready: Ready, slot: timing.Slot, now: datetime) -> EmissionRequest:
+def _request(rules: Rules, ready: Ready, slot: Slot, now: datetime) -> EmissionRequest:
     zone = ZoneInfo(rules.line.timezone)
     return EmissionRequest(
         line_number=rules.line.number,
         number=ready.callback.number,
         rule_group=rules.source.rule_group,
-        at=slot.at.astimezone(zone).replace(tzinfo=None) if slot.at > now else None,
+        at=slot.rings_at.astimezone(zone).replace(tzinfo=None) if slot.rings_at > now else None,
         max_wait=slot.max_wait,
         retries=ready.data.retries,
         variables=ready.data.variables,

@@ -11,12 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import brakes, states, timing
+from bridge.callbacks import brakes, gates, states
 from bridge.callbacks.emitter import Sent
-from bridge.callbacks.outcomes import Outcomes
-from bridge.callbacks.parts import Parts
+from bridge.callbacks.outcomes import Outcomes, silent_at
+from bridge.callbacks.parts import Book, Parts
 from bridge.callbacks.preparing import Ready
-from bridge.callbacks.rulebook import Book
 from bridge.callbacks.tasks import Rules
 from bridge.config.model import Configuration
 from bridge.delivery import retry
@@ -24,13 +23,14 @@ from bridge.infocaller.results import Consequence
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.emissions import EmissionState, Mode
+from bridge.texts import Text
 from connectors.base import Unavailable
 
 _log = logging.getLogger("bridge.callbacks")
 
 _WINDOWS = 3
 """Calling windows in which the platform's rules may refuse a callback."""
-_CRASHED = ("the bridge stopped while it was being sent", "el puente se detuvo mientras se enviaba")
+_CRASHED = Text("the bridge stopped while it was being sent")
 
 
 @dataclass(slots=True)
@@ -80,7 +80,8 @@ class Settling:
             if callback is None:  # erased meanwhile
                 return
             case = _Case(configuration, rules, callback, ready, sent, now, line, source)
-            if not callbacks.change(connection, id_, self._change(consequence, case), now, owner=self._owner):
+            change = _SETTLED_BY[consequence](self, case)
+            if not callbacks.change(connection, id_, change, now, owner=self._owner):
                 _log.warning("callback %d was settled otherwise meanwhile: %s", id_, sent.reason())
                 return
             self._brake(connection, consequence, case)
@@ -91,13 +92,13 @@ class Settling:
                 self._outcomes.judge(connection, configuration, id_, now)
             elif consequence is Consequence.MAY_HAVE_RUNG:
                 self._outcomes.search(connection, configuration, id_, now)
+            self._outcomes.over(connection, id_)
 
     def crashed(self, book: Book, callback: Callback, now: datetime) -> None:
         """Whoever was sending it is gone."""
-        spanish = book.configuration.language == "es"
         rules = book.of(callback)
         given_up = rules is not None and rules.source.may_have_rung == "given_up"
-        change = states.unknown(_CRASHED[spanish], settled_at=now if given_up else None)
+        change = states.unknown(_CRASHED.render(book.configuration.language), settled_at=now if given_up else None)
         with self._database.write() as connection:
             line = emissions.held(self._database, connection, "line", callback.line)
             source = emissions.held(self._database, connection, "source", callback.source)
@@ -105,10 +106,11 @@ class Settling:
                 return
             for state in (line, source):
                 later = now + timedelta(seconds=brakes.FIRST)
-                emissions.save(connection, state.kind, state.name, brakes.not_tried(state, callback.id, later))
-            _log.error("callback %d may have rung: %s", callback.id, _CRASHED[0])
+                emissions.save(connection, state.kind, state.name, brakes.release_probe(state, callback.id, later))
+            _log.error("callback %d may have rung: %s", callback.id, _CRASHED)
             self._reports.tell(connection, book.configuration, callback.id)
             self._outcomes.search(connection, book.configuration, callback.id, now)
+            self._outcomes.over(connection, callback.id)
 
     def never_sent(self, callback: Callback, now: datetime) -> None:
         """This process marked it, and knows that it did not send it."""
@@ -116,16 +118,14 @@ class Settling:
             now, callback.reason, result=None, attempts=callback.attempts, windows=callback.windows
         )  # fmt: skip
         with self._database.write() as connection:
-            callbacks.change(connection, callback.id, change, now, owner=self._owner)
+            if callbacks.change(connection, callback.id, change, now, owner=self._owner):
+                self._outcomes.over(connection, callback.id)
 
     # the callback
 
-    def _change(self, consequence: Consequence, case: _Case) -> Change:
-        return _CHANGES[consequence](self, case)
-
     def _accepted(self, case: _Case) -> Change:
         idcall = case.sent.reply.idcall if case.sent.reply is not None else ""
-        return states.accepted(idcall, case.reason, timing.silent_at(case.callback))
+        return states.accepted(idcall, case.reason, silent_at(case.callback))
 
     def _try_again(self, case: _Case) -> Change:
         attempts = case.callback.attempts + 1
@@ -135,7 +135,7 @@ class Settling:
 
     def _next_window(self, case: _Case) -> Change:
         windows = case.callback.windows + 1
-        zones = case.rules.zones(timing.customer_of(case.rules, case.callback))
+        zones = case.rules.zones(gates.candidate(case.rules, case.callback).customer)
         after = case.rules.calendar.following(case.now, zones)
         if windows >= _WINDOWS or after is None:
             return states.refused(case.now, case.reason, case.result)
@@ -168,35 +168,38 @@ class Settling:
 
     def _brake(self, connection: Connection, consequence: Consequence, case: _Case) -> None:
         id_, now = case.callback.id, case.now
-        line: Mapping[str, Any] = brakes.well(case.line, id_)
-        source: Mapping[str, Any] = brakes.well(case.source, id_)
+        line: Mapping[str, Any] = brakes.record_success(case.line, id_)
+        source: Mapping[str, Any] = brakes.record_success(case.source, id_)
         if consequence is Consequence.PAUSE_LINE:
-            line, source = brakes.pause(case.line, id_, case.reason, now), brakes.not_tried(case.source, id_, now)
+            line, source = brakes.pause(case.line, id_, case.reason, now), brakes.release_probe(case.source, id_, now)
         elif consequence is Consequence.STOP_LINE:
-            line, source = brakes.stop(case.line, case.reason, now), brakes.not_tried(case.source, id_, now)
+            line, source = brakes.stop(case.line, case.reason, now), brakes.release_probe(case.source, id_, now)
         elif consequence is Consequence.PAUSE_SOURCE:
             source = brakes.pause(case.source, id_, case.reason, now)
         elif consequence is Consequence.NOT_SENT:
-            line, source = brakes.unreached(case.line, id_, now), brakes.not_tried(case.source, id_, now)
+            line, source = brakes.record_unreachable(case.line, id_, now), brakes.release_probe(case.source, id_, now)
         elif consequence is Consequence.MAY_HAVE_RUNG:
             later = now + timedelta(seconds=brakes.FIRST)
-            line, source = brakes.not_tried(case.line, id_, later), brakes.not_tried(case.source, id_, later)
+            line, source = brakes.release_probe(case.line, id_, later), brakes.release_probe(case.source, id_, later)
         for state, values in ((case.line, line), (case.source, source)):
             emissions.save(connection, state.kind, state.name, values)
             _alert(state, values, case.sent.reason())
 
 
-_CHANGES: Mapping[Consequence, Callable[[Settling, _Case], Change]] = {
+_SETTLED_BY: Mapping[Consequence, Callable[[Settling, _Case], Change]] = {
     Consequence.ACCEPTED: Settling._accepted,
+    # nobody was rung, for certain: it waits, and is sent again by itself
     Consequence.TRY_AGAIN: Settling._try_again,
     Consequence.NOT_SENT: Settling._try_again,
     Consequence.NEXT_WINDOW: Settling._next_window,
     Consequence.PAUSE_LINE: Settling._at_once_when_it_goes_on,
     Consequence.STOP_LINE: Settling._at_once_when_it_goes_on,
     Consequence.PAUSE_SOURCE: Settling._at_once_when_it_goes_on,
+    # never again by itself
     Consequence.REJECT: Settling._reject,
     Consequence.MAY_HAVE_RUNG: Settling._unknown,
 }
+"""What becomes of the callback after each consequence."""
 
 
 def _alert(state: EmissionState, values: Mapping[str, Any], reason: str) -> None:

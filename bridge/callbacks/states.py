@@ -10,7 +10,6 @@ state.
        └─────────release (a person: it did not ring)───────────┤
                                                                ├──confirm (it did)──> no_outcome
     waiting, queued ──reject, cancel, expire──> rejected, cancelled, expired
-                                                               └──give_up──> stays, settled
     rejected, cancelled, expired ──reopen──> waiting, if nobody was rung and the CRM asks anew
     waiting, queued, rejected, cancelled, expired ──restored──> may_have_rung, in a database older than the call
 
@@ -20,18 +19,28 @@ say. `settled_at` is set where nothing more happens by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from bridge.callbacks.gates import Decision, Gate
+from bridge.store.callbacks import Callback, Change
 from bridge.store.callbacks import CallbackState as State
-from bridge.store.callbacks import Change
+from bridge.store.campaigns import Campaign
+from bridge.texts import Language
 
 ENDED = frozenset({State.ANSWERED, State.BUSY, State.NO_ANSWER, State.FAILED})
 """What a call can come to."""
 _ASIDE = frozenset({State.WAITING, State.QUEUED})
 _AT_WORK = frozenset({State.SENDING, State.MAY_HAVE_RUNG})
+REOPENED = frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED})
+"""What ended without anybody having been rung, and is called after all if the CRM asks anew."""
+_OF_TASK = ("source", "origin", "line", "number", "customer", "digest", "task", "due", "expires_at")
+"""The columns that a task's source makes of it."""
 RESTORED = "restored"
 """The gate of a callback that was called after the backup from which its database was restored."""
+HELD = "campaign"
+"""The gate of a callback that waits because its campaign was paused."""
 _IDLE = {"owner": "", "lease_until": None}
 
 
@@ -52,9 +61,46 @@ def wait(until: datetime, gate: str, reason: str, **values: Any) -> Change:
     return _change(_ASIDE, State.WAITING, next_at=until, gate=gate, reason=reason, **values, **_IDLE)
 
 
+def kept_back(decision: Decision, now: datetime, language: Language) -> Change:
+    """What a refusal of the gates makes of a callback."""
+    gate, text = decision.gate, decision.text(language)
+    if gate is None:
+        raise ValueError("an admitted callback is not kept back")
+    if decision.until is not None:
+        return wait(decision.until, gate.value, text)
+    if gate is Gate.EXPIRED:
+        return expire(now, text)
+    if gate is Gate.CALLED_BEFORE:
+        return cancel(now, text, withdrawn=True)
+    if gate is Gate.SPOKEN_SINCE:
+        return cancel(now, text, gate=gate.value)
+    return reject(now, gate.value, text)
+
+
+def by_hand(now: datetime) -> Change:
+    """A person has it called."""
+    return _change(frozenset({State.WAITING}), None, next_at=now, gate="", reason="", by_hand_at=now)
+
+
+def missed_again(row: Mapping[str, Any], now: datetime) -> Change:
+    """Its caller was missed once more. `row`: what would be stored of the task if it were new."""
+    columns = {name: row[name] for name in _OF_TASK}
+    if row["state"] == State.WAITING:
+        return wait(row["next_at"], row["gate"], row["reason"], **columns)
+    change = reject(now, row["gate"], row["reason"])
+    return Change(change.before, {**change.values, **columns})
+
+
 def hold(gate: str, reason: str) -> Change:
     """Not before somebody says so, and nothing was sent."""
     return _change(_ASIDE, State.WAITING, next_at=None, gate=gate, reason=reason, **_IDLE)
+
+
+def halted(campaign: Campaign, now: datetime, reason: str = "") -> Change:
+    """Its campaign was cancelled, or else paused. `reason`: a person's own words for the first."""
+    if campaign.cancelled_at is not None:
+        return cancel(now, reason or "the campaign was cancelled")
+    return hold(HELD, "the campaign is paused")
 
 
 def send(now: datetime, rings_at: datetime, request: Any, owner: str, lease_until: datetime, emissions: int) -> Change:
@@ -122,7 +168,7 @@ def silent(now: datetime, reason: str) -> Change:
 def restored(rung_at: datetime, reason: str) -> Change:
     """The database was restored from a backup, and this one was called after that."""
     return _change(
-        _ASIDE | {State.REJECTED, State.CANCELLED, State.EXPIRED}, State.MAY_HAVE_RUNG,
+        _ASIDE | REOPENED, State.MAY_HAVE_RUNG,
         rung_at=rung_at, gate=RESTORED, reason=reason, settled_at=None, next_at=None, withdrawn=False, **_IDLE,
     )  # fmt: skip
 
@@ -143,11 +189,6 @@ def release(now: datetime, reason: str) -> Change:
         frozenset({State.MAY_HAVE_RUNG}), State.WAITING, next_at=now, gate="", reason=reason, rung_at=None,
         settled_at=None, **_IDLE,
     )  # fmt: skip
-
-
-def give_up(now: datetime, reason: str) -> Change:
-    """It stays unknown, and nobody is asked any more."""
-    return _change(frozenset({State.MAY_HAVE_RUNG}), None, settled_at=now, reason=reason)
 
 
 def reject(now: datetime, gate: str, reason: str) -> Change:
@@ -171,7 +212,7 @@ def reopen(next_at: datetime, reason: str, **values: Any) -> Change:
     """The CRM asks again for what ended without anybody having been rung, and is told again when it has its turn.
     `values`: the task as it is now."""
     return _change(
-        frozenset({State.REJECTED, State.CANCELLED, State.EXPIRED}), State.WAITING,
+        REOPENED, State.WAITING,
         next_at=next_at, gate="", reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0,
         claimed_at=None, **values,
     )  # fmt: skip
@@ -180,3 +221,29 @@ def reopen(next_at: datetime, reason: str, **values: Any) -> Change:
 def renew(**values: Any) -> Change:
     """The task changed while it waits."""
     return _change(frozenset({State.WAITING}), None, **values)
+
+
+def nameless(callback: Callback) -> bool:
+    """Whether no more is known of it than that it was called (see `bridge.callbacks.fence`). One whose data was erased
+    has no reason either."""
+    return callback.gate == RESTORED and not callback.task_id and bool(callback.reason)
+
+
+def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> Change:
+    """The task of a callback says something else by now. `row`: what would be stored of it if it were new."""
+    columns = {name: row[name] for name in _OF_TASK}
+    refusal = {name: row[name] for name in ("gate", "reason")}
+    if nameless(callback):
+        ids = {name: row[name] for name in ("task_id", "campaign")}
+        return named(**columns | ids | {"origin": callback.origin})
+    if row["state"] == State.WAITING:
+        if callback.state is not State.WAITING:
+            return reopen(row["next_at"], "", **columns)
+        put_off = callback.gate and callback.due == row["due"] and callback.source == row["source"]
+        return renew(**columns, **({} if put_off else {"next_at": row["next_at"], **refusal}))
+    if callback.state is State.WAITING:
+        change = reject(now, **refusal)
+        return Change(change.before, {**change.values, **columns})
+    if callback.state is State.REJECTED:  # it can't be called now either, for a reason of today
+        return _change(frozenset({State.REJECTED}), None, **columns, **refusal)
+    return _change(frozenset({callback.state}), None, digest=row["digest"])

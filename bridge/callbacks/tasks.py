@@ -5,42 +5,42 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bridge.config.callbacks import CallbackSource
-from bridge.config.emission import Holidays
-from bridge.config.model import Line
+from bridge.config.hours import Holidays
+from bridge.config.model import Configuration, Line
+from bridge.expressions.moment import of_time
 from bridge.expressions.scope import LineView
 from bridge.hours.calendar import Calendar
 from bridge.hours.zones import EARLIEST, LATEST, resolve, zones_of
 from bridge.infocaller.emission import LONGEST_WAIT, MOST_RETRIES
+from bridge.texts import Text
+from connectors import dates
 from connectors.base import Task
 from connectors.expression import ExpressionError, Template
 from connectors.phone import Phone, parse, parse_all
 
 _AT, _ON = "$at", "$on"
-_DAY_FIRST = re.compile(r"([0-3]?\d)[/.-]([01]?\d)[/.-](\d{4})(?:[ T]+(\d{1,2}):(\d\d)(?::\d\d)?)?")
 _DATE = 10
+_SOME_TIME = datetime(2001, 1, 1, 12, tzinfo=UTC)
+_OF_TIME = frozenset({"now", "hours"})
 LONGEST_ID = 512
 """Characters of a task's id."""
 
 
-class Unusable(Exception):
-    """A task can't be called as it is; `en` and `es` say why, for people, without numbers."""
+class UnusableTask(Exception):
+    """A task can't be called as it is; `reason` says why, without numbers."""
 
-    def __init__(self, en: str, es: str) -> None:
-        super().__init__(en)
-        self.en, self.es = en, es
-
-    def text(self, language: str) -> str:
-        """Why."""
-        return self.es if language == "es" else self.en
+    def __init__(self, reason: Text) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,26 +52,30 @@ class Wish:
     customer: Phone
     due: datetime | None
     digest: str
-    fault: Unusable | None = None
+    fault: UnusableTask | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallData:
-    """What goes with a call. `from_task` names those of `max_wait` and `retries` that the task itself gave."""
+    """What goes with a call. `from_task` names those of `max_wait` and `retries` that the task itself gave; `fault`
+    says why no call can be made of it."""
 
     variables: Mapping[str, str]
     max_wait: int
     retries: int
     from_task: frozenset[str]
+    fault: UnusableTask | None = None
 
 
 @dataclass(frozen=True)
 class Rules:
-    """A source with its line and its calling hours."""
+    """A source with its line and its calling hours. `clock` gives the time, aware."""
 
     source: CallbackSource
     line: Line
     calendar: Calendar
+    configuration: Configuration
+    clock: Callable[[], datetime]
 
     @property
     def title(self) -> str:
@@ -79,45 +83,82 @@ class Rules:
         return self.source.title
 
     def takes(self, task: Task) -> bool:
-        """Whether its `when` holds for a task. One for which it can't be computed is taken, and unusable: nothing else
-        would say so."""
+        """Return whether its `when` holds for a task; of a missed call, whether it was on its line besides. One for
+        which it can't be computed is taken, and unusable: nothing else would say so."""
+        if self.source.built_in and task.fields.get("line") != self.line.number:
+            return False
         if self.source.when is None:
             return True
         try:
-            return self.source.when.true({"task": task, "line": LineView(self.line)})
+            return self.source.when.true(self.scope(task))
         except ExpressionError:
             return True
 
     def zones(self, customer: Phone) -> tuple[str, ...]:
-        """Whose clocks have to show calling hours."""
+        """Return whose clocks have to show calling hours."""
         if self.source.of == "line":
             return (self.line.timezone,)
         return zones_of(customer, self.line.timezone)
 
     def wish(self, task: Task) -> Wish:
-        """What a task asks for; never fails."""
-        scope: dict[str, object] = {"task": task, "line": LineView(self.line)}
+        """Return what a task asks for; never fails."""
+        scope = self.scope(task)
+        wish = self._wish(task, scope)
+        if not self._told_by_the_clock:
+            return wish
+        # that time passes is no change of the task
+        return replace(wish, digest=self._wish(task, {**scope, **self._time(_SOME_TIME)}).digest)
+
+    def _wish(self, task: Task, scope: Mapping[str, object]) -> Wish:
         read: dict[str, str] = {}
         try:
             _check(self.source.when, scope)
             number = self._phone(self.source.number, scope, read, "number")
-            customer = self._phone(self.source.customer, scope, read, "customer") if self.source.customer else number
+            customer = number
+            if self.source.built_in:  # whatever number is rung instead
+                customer = parse(str(task.fields.get("phone", "")), self.line.country)
+            elif self.source.customer:
+                customer = self._phone(self.source.customer, scope, read, "customer")
             due = self._due(scope, read, customer or number)
-            _values(self.source, scope, read)
-        except Unusable as fault:
-            read["fault"] = fault.en
+            _values(self.source, scope, read, whole=not self.source.find)
+        except UnusableTask as fault:
+            read["fault"] = str(fault)
             nobody = Phone("")
             return Wish(nobody, nobody, None, _digest(read), fault)
-        nothing = None if number else Unusable("there is no phone number to call", "no hay número al que llamar")
+        nothing = None if number else UnusableTask(Text("there is no phone number to call"))
         return Wish(number, customer or number, due, _digest(read), nothing)
 
     def due(self, task: Task, customer: Phone) -> datetime | None:
-        """When the task asks for the call, None for now. Raises `Unusable`."""
-        return self._due({"task": task, "line": LineView(self.line)}, {}, customer)
+        """Return when the task asks for the call, None for now. Raises `UnusableTask`."""
+        return self._due(self.scope(task), {}, customer)
 
-    def data(self, task: Task) -> CallData:
-        """What goes with the call. Raises `Unusable`."""
-        return _values(self.source, {"task": task, "line": LineView(self.line)}, {})
+    def data(self, task: Task, records: Mapping[str, object] | None = None) -> CallData:
+        """Return what goes with the call; never fails. `records`: what `find` found; None: nobody has looked so far, so
+        variables that depend on it are left out."""
+        whole = records is not None or not self.source.find
+        try:
+            return _values(self.source, {**(records or {}), **self.scope(task)}, {}, whole=whole)
+        except UnusableTask as fault:
+            return CallData({}, 0, 0, frozenset(), fault)
+
+    def scope(self, task: Task) -> dict[str, object]:
+        """Return what expressions see. The time of a missed call's task follows from that of the call, so that a
+        changed `after` holds for those that wait, too."""
+        last = task.fields.get("last")
+        if self.source.built_in and isinstance(last, datetime):
+            task = Task(task.id, {**task.fields, "due": last + timedelta(seconds=self.source.after)})
+        return {**self._time(self.clock()), "task": task, "line": LineView(self.line)}
+
+    def _time(self, now: datetime) -> dict[str, object]:
+        return of_time(self.configuration, self.line, now)
+
+    @cached_property
+    def _told_by_the_clock(self) -> bool:
+        """Whether what it reads of a task depends on the time."""
+        source = self.source
+        read = [source.when, source.number, source.customer, source.at, source.max_wait, source.retries]
+        templates = [template for template in (*read, *source.variables.values()) if isinstance(template, Template)]
+        return any(template.names & _OF_TIME or "spoken" in template.filters for template in templates)
 
     def _phone(self, template: Template, scope: Mapping[str, object], read: dict[str, str], name: str) -> Phone:
         value = _value(template, scope, name)
@@ -140,41 +181,28 @@ class Rules:
         raise _no_time()
 
 
-def of_source(source: CallbackSource, line: Line) -> Rules:
-    """A source with its calling hours. Raises `bridge.hours.calendar.HolidaysUnknown`."""
-    holidays = source.holidays
+def of_source(configuration: Configuration, source: CallbackSource, line: Line, clock: Callable[[], datetime]) -> Rules:
+    """Return a source with its calling hours. Raises `bridge.hours.calendar.HolidaysUnknown`."""
+    times, holidays = configuration.times_of(source), source.holidays
     if holidays == "line":
-        holidays = None if source.hours == "always" else Holidays.model_validate({"country": line.country})
-    return Rules(source, line, Calendar(source.hours, holidays))
+        holidays = None if times.open == "always" else Holidays.model_validate({"country": line.country})
+    return Rules(source, line, times.calendar(holidays), configuration, clock)
 
 
 def _read_time(text: str) -> date | datetime | None:
     if not text:
         return None
+    when = dates.read(text)
+    if when is not None:
+        return when
     try:
         return date.fromisoformat(text) if len(text) <= _DATE else datetime.fromisoformat(text)
     except ValueError:
-        raise _day_first(text) or _no_time() from None
+        raise _no_time() from None
 
 
-def _day_first(text: str) -> Unusable | None:
-    """What to say of a date such as 31/03/2026, None for anything else."""
-    found = _DAY_FIRST.fullmatch(text)
-    if found is None:
-        return None
-    time = f"T{int(found[4]):02}:{found[5]}" if found[4] else ""
-    better = f"{found[3]}-{int(found[2]):02}-{int(found[1]):02}{time}"
-    return Unusable(
-        f"its time is written day/month/year, which is not read: write it as {better}",
-        f"su hora está escrita como día/mes/año, que no se lee: escríbala como {better}",
-    )
-
-
-def _no_time() -> Unusable:
-    return Unusable(
-        "its time can't be read: write it as 2026-11-23T10:00 or 2026-11-23",
-        "no se entiende su hora: escríbala como 2026-11-23T10:00 o 2026-11-23",
-    )
+def _no_time() -> UnusableTask:
+    return UnusableTask(Text("its time can't be read: write it as 2026-11-23T10:00 or 2026-11-23"))
 
 
 def _moment(value: datetime, zone: str) -> datetime:
@@ -188,9 +216,10 @@ def _moment(value: datetime, zone: str) -> datetime:
     return min(max(moment, EARLIEST.replace(tzinfo=UTC)), LATEST.replace(tzinfo=UTC))
 
 
-def _values(source: CallbackSource, scope: Mapping[str, object], read: dict[str, str]) -> CallData:
+def _values(source: CallbackSource, scope: Mapping[str, object], read: dict[str, str], *, whole: bool) -> CallData:
+    """`whole`: with the variables."""
     variables: dict[str, str] = {}
-    for name, template in source.variables.items():
+    for name, template in source.variables.items() if whole else ():
         if template is not None and not _is_null(template, scope, name):
             variables[name] = read[f"variables.{name}"] = _text(template, scope, f"variables {name}")
     from_task = set()
@@ -209,8 +238,10 @@ def _whole(template: Template, scope: Mapping[str, object], name: str, most: int
     least = 1 if name == "max_wait" else 0
     text = _text(template, scope, name).strip()
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        said = text[:20] or "?"
-        raise Unusable(f"{name} is {said}: from {least} to {most}", f"{name} es {said}: de {least} a {most}")
+        shown = text[:20] or "?"
+        raise UnusableTask(
+            Text("{name} is {value}: from {least} to {most}", name=name, value=shown, least=least, most=most)
+        )
     return int(text)
 
 
@@ -243,8 +274,8 @@ def _is_null(template: Template, scope: Mapping[str, object], name: str) -> bool
         raise _failed(f"variables {name}", error) from error
 
 
-def _failed(name: str, error: Exception) -> Unusable:
-    return Unusable(f"{name} can't be computed: {error}", f"no se puede calcular {name}: {error}")
+def _failed(name: str, error: Exception) -> UnusableTask:
+    return UnusableTask(Text("{name} can't be computed: {error}", name=name, error=str(error)))
 
 
 def _digest(read: Mapping[str, str]) -> str:
@@ -252,12 +283,12 @@ def _digest(read: Mapping[str, str]) -> str:
 
 
 def stored(fields: Mapping[str, object]) -> dict[str, Any]:
-    """The fields of a task as JSON knows them; times and dates come back as such."""
+    """Return the fields of a task as JSON knows them; times and dates come back as such."""
     return {str(name): _plain(value) for name, value in fields.items()}
 
 
 def restored(task_id: str, fields: Mapping[str, Any]) -> Task:
-    """The task that `stored` kept."""
+    """Return the task that `stored` kept."""
     return Task(task_id, {name: _live(value) for name, value in fields.items()})
 
 

@@ -7,39 +7,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import brakes, gates, states, timing
+from bridge.callbacks import brakes, gates, states
 from bridge.callbacks.alarm import Alarm
-from bridge.callbacks.gates import Gate, Refusal
+from bridge.callbacks.gates import Decision, Facts, Gate, LineLoad
 from bridge.callbacks.pace import LinePace
-from bridge.callbacks.parts import Parts
-from bridge.callbacks.rulebook import Book
-from bridge.callbacks.tasks import Rules, Unusable, restored
+from bridge.callbacks.parts import Book, Parts
+from bridge.callbacks.tasks import Rules, restored
 from bridge.config.model import Line
-from bridge.hours.zones import start_of
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, line_key
 from bridge.store import callbacks, campaigns, emissions
 from bridge.store.callbacks import Callback, Change
-from bridge.store.campaigns import Campaign
 from bridge.store.emissions import EmissionState, Mode
 
 _PIECE = 20
 _NEAR = timedelta(seconds=5)
 """What is nearer than this is this process's own to remember."""
 _LEAST = timedelta(milliseconds=50)
-"""Between two looks; what could go meanwhile goes together then."""
+"""Minimum delay between two runs; candidates due meanwhile are batched."""
 
 
 @dataclass(slots=True)
 class _Look:
     """One look at a line. `open`: the sources that may emit; `under_way`: calls; `queued`: those of them that are not
-    being sent yet; `paused`: campaigns; `wake`: when to look again."""
+    being sent yet; `wake`: when to look again."""
 
     book: Book
     line: Line
@@ -50,13 +46,12 @@ class _Look:
     queued: int
     emitted: int
     last_slot: datetime | None
-    paused: Sequence[Campaign]
     wake: datetime | None = None
     full: bool = False
 
 
 class LineScheduler:
-    """Gives callbacks their turn."""
+    """Gives the callbacks of a line their turn, at its pace."""
 
     def __init__(self, parts: Parts) -> None:
         self._database = parts.database
@@ -69,11 +64,11 @@ class LineScheduler:
     def look(self, line: str) -> None:
         """Give those of the line their turn that may have it now, and see to it that somebody looks again in time.
         Raises `StoreUnavailable`."""
-        while self._some(line):
+        while self._batch(line):
             pass
 
-    def _some(self, number: str) -> bool:
-        """A few of them; whether there may be more."""
+    def _batch(self, number: str) -> bool:
+        """Give a few of them their turn; whether there may be more."""
         book = self._book()
         line, rules = book.configuration.line(number), book.on_line(number)
         if line is None or not rules:
@@ -85,12 +80,13 @@ class LineScheduler:
                 self._wake(connection, state, state.until, now)
                 return False
             look = self._begun(connection, book, line, state, now)
-            found = callbacks.due(connection, list(look.open), now, _PIECE)
-            for callback in _by_turns(found, look.open):
+            due = callbacks.due(connection, list(look.open), now, _PIECE)
+            halted = _halt(connection, due, now)
+            for callback in _by_turns([candidate for candidate in due if candidate.campaign not in halted], look.open):
                 if look.full:
                     break
                 self._consider(connection, look, rules[callback.source], callback)
-            more = not look.full and len(found) >= _PIECE
+            more = not look.full and len(due) >= _PIECE
             if not more:
                 if not look.full and look.wake is None:
                     look.wake = callbacks.next_due(connection, list(look.open), now)
@@ -98,19 +94,17 @@ class LineScheduler:
         return more
 
     def _begun(self, connection: Connection, book: Book, line: Line, state: EmissionState, now: datetime) -> _Look:
-        known = emissions.all_of(connection, "source")
-        standing = {name: known.get(name, EmissionState("source", name)) for name in book.on_line(line.number)}
-        shut = [one for one in standing.values() if brakes.closed(one, now)]
-        midnight = start_of(now.astimezone(ZoneInfo(line.timezone)).date(), line.timezone)
+        states_ = emissions.all_of(connection, "source")
+        standing = {name: states_.get(name, EmissionState("source", name)) for name in book.on_line(line.number)}
+        shut = [state for state in standing.values() if brakes.closed(state, now)]
         return _Look(
             book, line, state, now,
-            {name: one for name, one in standing.items() if not brakes.closed(one, now)},
+            {name: source for name, source in standing.items() if not brakes.closed(source, now)},
             callbacks.under_way(connection, line.number, now),
             callbacks.queued(connection, line.number),
-            callbacks.emitted(connection, line.number, midnight),
+            callbacks.emitted_today(connection, line.number, line.timezone, now),
             state.last_slot,
-            [one for one in campaigns.every(connection) if one.paused],
-            min((one.until for one in shut if one.until is not None), default=None),
+            min((source.until for source in shut if source.until is not None), default=None),
         )  # fmt: skip
 
     @staticmethod
@@ -122,48 +116,31 @@ class LineScheduler:
         source = look.open.get(callback.source)
         if source is None:  # its source tries with another one
             return
-        if any(one.source == callback.source and callback.task_id.startswith(one.prefix) for one in look.paused):
-            # the platform refused it for now, just when a person paused its campaign
-            self._put_off(connection, look, callback, states.hold(campaigns.HELD, "the campaign is paused"))
-            return
-        refusal = self._refusal(connection, look, rules, callback)
-        if isinstance(refusal, Refusal) and refusal.gate in (Gate.PACE, Gate.PER_DAY):
-            look.full, look.wake = True, refusal.until
-            if refusal.gate is Gate.PER_DAY:
-                said = refused(refusal, look.now, look.book.configuration.language).values
-                kept = states.renew(gate=said["gate"], reason=said["reason"])
-                callbacks.change(connection, callback.id, kept, look.now)
-        elif isinstance(refusal, Refusal):
-            self._put_off(connection, look, callback, refused(refusal, look.now, look.book.configuration.language))
-        elif isinstance(refusal, Change):
-            self._put_off(connection, look, callback, refusal)
-        else:
-            self._turn(connection, look, source, callback, refusal)
+        language = look.book.configuration.language
+        decision = self._decide(connection, look, rules, callback)
+        if decision.slot is not None:
+            self._turn(connection, look, source, callback, decision.slot.of_line)
+        elif decision.gate not in (Gate.PACE, Gate.PER_DAY):
+            self._put_off(connection, look, callback, states.kept_back(decision, look.now, language))
+        else:  # the line has no room, for nobody: those that wait stay as they are
+            look.full, look.wake = True, decision.until
+            if decision.gate is Gate.PER_DAY:
+                noted = states.renew(gate=decision.gate.value, reason=decision.text(language))
+                callbacks.change(connection, callback.id, noted, look.now)
 
-    def _refusal(
-        self, connection: Connection, look: _Look, rules: Rules, callback: Callback
-    ) -> Refusal | Change | datetime:
-        """What keeps it back, or its slot."""
-        now = look.now
-        late = gates.expiry(callback.expires_at, now) if callback.expires_at is not None else None
-        if late is not None:
-            return late
-        try:
-            data = rules.data(restored(callback.task_id, callback.task))
-        except Unusable as fault:
-            return states.reject(now, "task", fault.text(look.book.configuration.language))
-        slot = timing.slot(rules, callback, data, now)
-        if isinstance(slot, Refusal):
-            return slot
-        rung = callbacks.rung(connection, callback.number, timing.often_since(rules, slot.at), callback.id)
+    @staticmethod
+    def _decide(connection: Connection, look: _Look, rules: Rules, callback: Callback) -> Decision:
+        """Ask the gates: first those that need nothing of the database, which keep back most."""
+        asked, now = gates.candidate(rules, callback), look.now
+        facts = Facts(rules=rules, now=now, data=rules.data(restored(callback.task_id, callback.task)))
+        decision = gates.admit(asked, facts)
+        if decision.slot is None:
+            return decision
+        since = gates.counts_since(rules, decision.slot.rings_at)
+        rung = callbacks.rung(connection, callback.number, since, callback.id)
         rung += [now] * callbacks.queued_to(connection, callback.number)
-        often = timing.often(rules, callback, rung, slot.at)
-        if often is not None:
-            return often
-        emission = look.line.emission
-        full = gates.per_day(look.emitted, look.line, now)
-        pace = LinePace(emission.per_minute, emission.at_once)
-        return full or gates.pace(pace, look.last_slot, look.under_way, now, queued=look.queued)
+        load = LineLoad(look.last_slot, look.under_way, look.queued)
+        return gates.admit(asked, replace(facts, rung=rung, emitted_today=look.emitted, load=load))
 
     def _turn(
         self, connection: Connection, look: _Look, source: EmissionState, callback: Callback, slot: datetime
@@ -172,7 +149,7 @@ class LineScheduler:
         change = states.queue(slot, line, callback.claimed_at or now)
         if not callbacks.change(connection, callback.id, change, now):
             return
-        self._queue.poke(connection, CALLBACK, str(callback.id), lane=EMISSIONS)
+        self._queue.wake(connection, CALLBACK, str(callback.id), lane=EMISSIONS)
         values: dict[str, Any] = {"last_slot": slot}
         if look.state.mode is Mode.PAUSED:
             values |= brakes.probe(callback.id, now)
@@ -182,7 +159,7 @@ class LineScheduler:
         emissions.save(connection, "source", callback.source, {"last_slot": slot})
         if source.mode is Mode.PAUSED:
             emissions.save(connection, "source", source.name, brakes.probe(callback.id, now))
-            look.open = {name: one for name, one in look.open.items() if name != source.name}
+            look.open = {name: state for name, state in look.open.items() if name != source.name}
         emissions.save(connection, "line", line, values)
         look.last_slot = slot
         look.under_way += 1
@@ -201,7 +178,7 @@ class LineScheduler:
         if self.alarm.running and at - now < _NEAR:
             self.alarm.set(at, state.name)
             return
-        self._queue.poke(connection, LINE, line_key(state.name, at), at)
+        self._queue.wake(connection, LINE, line_key(state.name, at), at)
 
     def give_back(self, connection: Connection, state: EmissionState, line: Line) -> None:
         """A slot was not used: the next one may have it."""
@@ -210,23 +187,24 @@ class LineScheduler:
             emissions.save(connection, "line", line.number, {"last_slot": state.last_slot - pace.interval})
 
 
-def _by_turns(found: Sequence[Callback], sources: Mapping[str, EmissionState]) -> list[Callback]:
+def _halt(connection: Connection, due: Sequence[Callback], now: datetime) -> frozenset[str]:
+    """The campaigns among these that a person paused or cancelled; nothing of them waits for a turn any more. What does
+    is what came in at the same moment, or came back from the platform since."""
+    halted = campaigns.halted(connection, {callback.campaign for callback in due if callback.campaign})
+    changes = {campaign.name: states.halted(campaign, now) for campaign in halted}
+    for callback in due:
+        if callback.campaign in changes:
+            callbacks.change(connection, callback.id, changes[callback.campaign], now)
+    return frozenset(changes)
+
+
+def _by_turns(due: Sequence[Callback], sources: Mapping[str, EmissionState]) -> list[Callback]:
     """In the order in which they are considered: one of each source, then the next of each, so that thousands of one
-    source hold up no other's. The source that had no turn for longest begins. `found`: longest due first."""
-    taken: Counter[str] = Counter()
+    source hold up no other's. The source that had no turn for longest begins. `due`: longest due first."""
+    turns: Counter[str] = Counter()
     ranks: list[tuple[int, float]] = []
-    for callback in found:
+    for callback in due:
         slot = sources[callback.source].last_slot
-        ranks.append((taken[callback.source], slot.timestamp() if slot is not None else 0.0))
-        taken[callback.source] += 1
-    return [found[at] for at in sorted(range(len(found)), key=ranks.__getitem__)]
-
-
-def refused(refusal: Refusal, now: datetime, language: str) -> Change:
-    """What a gate's refusal makes of a callback."""
-    text = refusal.text("es" if language == "es" else "en")
-    if refusal.until is not None:
-        return states.wait(refusal.until, refusal.gate.value, text)
-    if refusal.gate is Gate.EXPIRED:
-        return states.expire(now, text)
-    return states.reject(now, refusal.gate.value, text)
+        ranks.append((turns[callback.source], slot.timestamp() if slot is not None else 0.0))
+        turns[callback.source] += 1
+    return [due[at] for at in sorted(range(len(due)), key=ranks.__getitem__)]

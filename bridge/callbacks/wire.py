@@ -1,7 +1,6 @@
 """One connection that can't be held beyond a deadline: opened, by a proxy's tunnel if need be, and secured.
 
-A socket's own timeout starts anew with each byte. Here each read and write may take only what is left until the
-deadline, so that a peer that sends a byte now and then holds nobody.
+Each read and write may take only what is left until the deadline (`connectors.http.sockets`).
 """
 
 from __future__ import annotations
@@ -13,10 +12,11 @@ import ssl
 from base64 import b64encode
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, cast
+from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from connectors.base import Deadline
+from connectors.http.sockets import Received, limit
 
 _MOST_RECEIVED = 1024**2
 
@@ -39,7 +39,7 @@ class Unreached(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class Endpoint:
     """Where to connect. `tls` None: without encryption. `proxy`: `http://user:password@host:port`, empty: straight."""
 
     host: str
@@ -59,52 +59,27 @@ class Wire:
         """Send all of it, or raise OSError; how much left by then can't be known."""
         view = memoryview(data)
         while view:
-            self._sock.settimeout(_left(self._deadline))
+            limit(self._sock, self._deadline)
             view = view[self._sock.send(view) :]
 
     def makefile(self, *_mode: object) -> io.BufferedReader:
-        """What is received, as a file."""
-        return io.BufferedReader(_Received(self._sock, self._deadline))
+        """Return what is received, as a file."""
+        return io.BufferedReader(Received(self._sock, self._deadline, _MOST_RECEIVED))
 
     def close(self) -> None:
         """Nothing: the answer is still to be read when http.client calls this."""
 
 
-class _Received(io.RawIOBase):
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-        self._size = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self._size > _MOST_RECEIVED:
-            raise OSError(f"more than {_MOST_RECEIVED} bytes came")
-        self._sock.settimeout(_left(self._deadline))
-        size = self._sock.recv_into(buffer)
-        self._size += size
-        return size
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.remaining
-    if not left:
-        raise TimeoutError("timed out")
-    return left
-
-
 def over(wire: Wire, host: str, port: int) -> http.client.HTTPConnection:
-    """An HTTP connection over `wire`; it never opens another one by itself."""
+    """Return an HTTP connection over `wire`; it never opens another one by itself."""
     connection = http.client.HTTPConnection(host, port)
     connection.sock = cast(socket.socket, wire)
     connection.auto_open = 0
     return connection
 
 
-def connect(address: Address, deadline: Deadline) -> socket.socket:
-    """A connected socket, secured and verified where `address.tls` is set. Raises `Unreached`.
+def connect(address: Endpoint, deadline: Deadline) -> socket.socket:
+    """Return a connected socket, secured and verified where `address.tls` is set. Raises `Unreached`.
 
     The system's resolver has no deadline: how long it may take to look a name up is set in resolv.conf.
     """
@@ -116,7 +91,7 @@ def connect(address: Address, deadline: Deadline) -> socket.socket:
             _tunnel(sock, address, deadline)
         if address.tls is None:
             return sock
-        sock.settimeout(_left(deadline))
+        limit(sock, deadline)
         return address.tls.wrap_socket(sock, server_hostname=address.host)  # one timeout for the whole handshake
     except OSError as error:  # what ssl raises is one, too
         sock.close()
@@ -129,14 +104,14 @@ def connect(address: Address, deadline: Deadline) -> socket.socket:
 def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     """Each address of the host gets its part of the time."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
         raise Unreached(Step.NAME, f"{host}: {_why(error)}") from error
     last: OSError = TimeoutError("timed out")
-    for number, (family, kind, protocol, _name, place) in enumerate(found):
+    for number, (family, kind, protocol, _name, place) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(_left(deadline) / (len(found) - number))
+            limit(sock, deadline.within(deadline.remaining / (len(addresses) - number)))
             sock.connect(place)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
@@ -147,7 +122,7 @@ def _dial(host: str, port: int, deadline: Deadline) -> socket.socket:
     raise Unreached(Step.CONNECT, f"{host}:{port}: {_why(last)}") from last
 
 
-def _tunnel(sock: socket.socket, address: Address, deadline: Deadline) -> None:
+def _tunnel(sock: socket.socket, address: Endpoint, deadline: Deadline) -> None:
     proxy = urlsplit(address.proxy)
     headers = {}
     if proxy.username is not None:

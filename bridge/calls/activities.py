@@ -9,20 +9,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge.calls.text import note, subject
-from bridge.config.model import ActivityFind, ActivityRule, Configuration, Line
+from bridge.calls.draft import ActivityDraft, ServingLookups, rule_name
+from bridge.config.model import ActivityRule
 from bridge.delivery import saves
 from bridge.delivery.retry import NotNow
-from bridge.expressions.callview import decimal, moment, view
-from bridge.expressions.scope import of_call
+from bridge.delivery.worker import Delivered
 from bridge.lookups import outage
-from bridge.lookups.gateway import ConnectorGateway, LookupOutcome, Lookups, Trail
+from bridge.lookups.finding import LookupOutcome, Trail
 from bridge.queue.base import DELIVER, Queue
 from bridge.store import deliveries
 from bridge.store.calls import Call, CallState
@@ -30,8 +29,7 @@ from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, NewDelivery, State
 from bridge.store.events import Event
 from connectors.base import Activity, Connector, Deadline, Misconfigured, Record, Unavailable, WriteResult
-from connectors.expression import ExpressionError, Template
-from connectors.phone import Phone, parse
+from connectors.expression import ExpressionError
 
 _log = logging.getLogger("bridge.calls.activities")
 
@@ -40,22 +38,16 @@ _PATIENCE = 60.0
 """Seconds that a CRM has for one activity, looking the caller up included."""
 _TURN = 0.5
 """Seconds until an event looks again whether it is its turn."""
-_NEWCOMER = 2.0
+_LONGEST = 200
+"""Characters that are kept of what a CRM calls a caller."""
+_RECORD_PAUSE = 2.0
 """Seconds until an activity looks again whether its caller's new record is there."""
+
 _NOTHING = ""
 """What stands for the CRM's id where `when` refused an activity: nothing was written, a later version may be. (None: it
 was written, and the CRM said no id.)"""
 
-
-class Serving(Protocol):
-    """What the newest good configuration brought up."""
-
-    configuration: Configuration
-    lookups: Lookups
-    sources: dict[str, ConnectorGateway]
-
-
-Use = Callable[[], AbstractContextManager[Serving]]
+Use = Callable[[], AbstractContextManager[ServingLookups]]
 
 
 Own = Callable[[Connection, Call], Collection[str]]
@@ -67,36 +59,39 @@ def _nobody(_connection: Connection, _call: Call) -> Collection[str]:
 
 
 class Activities:
-    """Plans and delivers activities. `use` gives what serves now; `clock` the time, aware."""
+    """Plans and delivers activities. `use` gives what serves now; `clock` the time, aware; `own` tells whose own task
+    a call came of."""
 
-    def __init__(self, database: Database, queue: Queue, use: Use, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, queue: Queue, use: Use, clock: Callable[[], datetime], own: Own = _nobody
+    ) -> None:
         self._database = database
         self._queue = queue
         self._use = use
         self._clock = clock
-        self.own: Own = _nobody
+        self._own = own
 
     def plan(self, connection: Connection, call: Call, new: Sequence[Event]) -> None:
         """Note down what this call has to leave in which CRM, in the caller's transaction."""
         with self._use() as serving:
-            rules = [one for one in serving.configuration.activities if not self._told(connection, one, call)]
+            rules = [rule for rule in serving.configuration.activities if not self._told(connection, rule, call)]
             updates = {rule.in_: _can_correct(serving, rule.in_) for rule in rules}
         for rule in rules:
-            for wanted in _wanted(rule, call, new):
-                self._note(connection, wanted, updates=updates[rule.in_])
+            for delivery in _wanted(rule, call, new):
+                self._note(connection, delivery, updates=updates[rule.in_])
 
     def _told(self, connection: Connection, rule: ActivityRule, call: Call) -> bool:
         """Whether a task of the same connector says already what became of the call."""
-        return not rule.own_callbacks and call.direction == "emitted" and rule.in_ in self.own(connection, call)
+        return not rule.own_callbacks and call.direction == "emitted" and rule.in_ in self._own(connection, call)
 
-    def _note(self, connection: Connection, wanted: NewDelivery, *, updates: bool) -> None:
+    def _note(self, connection: Connection, delivery: NewDelivery, *, updates: bool) -> None:
         """Where the CRM can't correct an activity, the first one that it got stands."""
-        there = deliveries.by_key(connection, wanted.key)
-        if there is not None and (_alike(there.payload, wanted.payload) or (_stands(there) and not updates)):
+        stored = deliveries.by_key(connection, delivery.key)
+        if stored is not None and (_alike(stored.payload, delivery.payload) or (_stands(stored) and not updates)):
             return
-        noted = deliveries.want(self._database, connection, wanted, self._clock())
+        noted = deliveries.upsert(self._database, connection, delivery, self._clock())
         if noted is not None and noted[1] is State.PENDING:
-            self._queue.poke(connection, DELIVER, str(noted[0]), lane=wanted.connector)
+            self._queue.wake(connection, DELIVER, str(noted[0]), lane=delivery.connector)
 
     def deliver(self, delivery: Delivery) -> WriteResult:
         """Bring an activity to its CRM. Raises `ConnectorError`, which says when to try again, if ever, or `NotNow`."""
@@ -111,39 +106,45 @@ class Activities:
         with self._use() as serving:
             outcomes: dict[int, WriteResult | Exception] = {}
             ready: dict[int, Activity] = {}
+            about: dict[int, Record | None] = {}
             for delivery in together:
                 try:
-                    made = self._prepared(serving, delivery)
+                    draft = self._drafted(serving, delivery)
+                    if isinstance(draft, WriteResult):
+                        outcomes[delivery.id] = draft
+                    else:
+                        ready[delivery.id] = draft.activity(_known_id(delivery))
+                        about[delivery.id] = draft.whom
                 except Exception as error:  # noqa: BLE001 - a fault in one is its own; the worker keeps it with it
                     outcomes[delivery.id] = error
-                else:
-                    (ready if isinstance(made, Activity) else outcomes)[delivery.id] = made  # type: ignore[assignment]
             if ready:
                 connector = serving.sources[together[0].connector].connector
-                outcomes |= zip(ready, _logged(connector, list(ready.values())), strict=True)
-        return [_named(delivery, outcomes[delivery.id]) for delivery in together]
+                logged = zip(ready, _logged(connector, list(ready.values())), strict=True)
+                outcomes |= {id_: _delivered(outcome, about[id_]) for id_, outcome in logged}
+        return [_with_known_id(delivery, outcomes[delivery.id]) for delivery in together]
 
     def batch(self, connector: str) -> int:
-        """How many activities this connector takes at once."""
+        """Return how many activities this connector takes at once."""
         with self._use() as serving:
             options = serving.configuration.connectors.get(connector)
             return options.abilities().batch if options is not None else 1
 
-    def _prepared(self, serving: Serving, delivery: Delivery) -> Activity | WriteResult:
-        """The activity to be written; or what it came to, where nothing has to be."""
+    def _drafted(self, serving: ServingLookups, delivery: Delivery) -> ActivityDraft | WriteResult:
+        """The activity to be written, everything looked up; or what it came to, where nothing has to be."""
         self._in_order(delivery)
-        making = _making(serving, delivery)
-        outage.heed(serving.sources[making.rule.in_].connector)
-        if _was_written(delivery) and not _can_correct(serving, making.rule.in_):
-            return WriteResult(None, created=False, exchange=f"{making.rule.in_} can't correct what it has")
-        if not self._is_wanted(making):
+        draft = ActivityDraft.of(serving, delivery, self._clock())
+        rule = draft.rule
+        outage.heed(serving.sources[rule.in_].connector)
+        if _was_written(delivery) and not _can_correct(serving, rule.in_):
+            return WriteResult(None, created=False, exchange=f"{rule.in_} can't correct what it has")
+        if not self._is_wanted(draft):
             return WriteResult(
                 None if _was_written(delivery) else _NOTHING,
                 created=False,
-                exchange=f"not wanted: when: {making.rule.when} is not true",
+                exchange=f"not wanted: when: {rule.when} is not true",
             )
-        self._newcomer(making)
-        return _activity(making)
+        self._ensure_caller_record(draft)
+        return draft
 
     def _in_order(self, delivery: Delivery) -> None:
         """The events of a call reach the CRM in the order in which they came: an earlier one goes first."""
@@ -151,61 +152,61 @@ class Activities:
             return
         with self._database.read() as connection:
             earlier = deliveries.before(connection, delivery)
-        if any(each.payload["rule"] == delivery.payload["rule"] and each.payload["event"] for each in earlier):
+        if any(other.payload["rule"] == delivery.payload["rule"] and other.payload["event"] for other in earlier):
             raise NotNow("an earlier event of the same call goes first", _TURN)
 
-    def _is_wanted(self, making: _Making) -> bool:
+    def _is_wanted(self, draft: ActivityDraft) -> bool:
         """Whether `when` holds; looks up what the rule says, unless `when` refuses without it."""
-        when = making.rule.when
-        if when is not None and not when.names & _steps(making).keys() and not _true(making):
+        when = draft.rule.when
+        if when is not None and not when.names & draft.steps().keys() and not draft.wanted():
             return False
-        self._find(making)
-        return _true(making)
+        self._find(draft)
+        return draft.wanted()
 
-    def _find(self, making: _Making) -> None:
+    def _find(self, draft: ActivityDraft) -> None:
         """Look up what the rule says. A CRM that is away is no reason to leave a known caller out: later, then."""
-        for name, step in _steps(making).items():
+        deadline = Deadline.after(_PATIENCE)
+        for name, step in draft.steps().items():
             trail = Trail()
             try:
-                found = making.serving.lookups.find(name, step, making.scope, making.deadline, None, trail)
+                result = draft.serving.lookups.find(name, step, draft.scope, deadline, None, trail)
             except ExpressionError as error:
                 raise Misconfigured(f"find {name}: {error}") from error
-            if found.outcome in (LookupOutcome.DOWN, LookupOutcome.LATE) and not step.optional:
+            if result.outcome in (LookupOutcome.DOWN, LookupOutcome.LATE) and not step.optional:
                 for connector in step.in_:
-                    outage.heed(making.serving.sources[connector].connector)
+                    outage.heed(draft.serving.sources[connector].connector)
                 reasons = "; ".join(f"{entry.connector}: {entry.note}" for entry in trail.entries if entry.note)
-                kind = Misconfigured if found.misconfigured else Unavailable
-                raise kind(f"looking up {name} failed: {reasons or found.outcome}")
-            making.outcomes[name] = found.outcome
-            making.found[name] = found.record
-            if found.record is not None:
-                making.scope[name] = found.record
+                kind = Misconfigured if result.misconfigured else Unavailable
+                raise kind(f"looking up {name} failed: {reasons or result.outcome}")
+            draft.outcomes[name] = result.outcome
+            draft.found[name] = result.record
+            if result.record is not None:
+                draft.know(name, result.record)
 
-    def _newcomer(self, making: _Making) -> None:
+    def _ensure_caller_record(self, draft: ActivityDraft) -> None:
         """Have a record made of a caller that the CRM does not know, once for a number, and wait until it is there."""
-        rule = making.rule.unknown_caller
-        seconds = making.call["seconds"] or 0
-        unknown = making.outcomes.get("contact") is LookupOutcome.NOT_FOUND and bool(making.caller)
-        if rule is None or not unknown or seconds < rule.min_seconds:
+        rule, connector, caller = draft.rule.unknown_caller, draft.rule.in_, draft.caller
+        unknown = draft.outcomes.get("contact") is LookupOutcome.NOT_FOUND and bool(caller)
+        if rule is None or not unknown or (draft.call.seconds or 0) < rule.min_seconds:
             return
         fields = {
-            name: _value(template.value, making, f"unknown_caller {name}") for name, template in rule.fields.items()
+            name: draft.evaluate(template.value, f"unknown_caller {name}") for name, template in rule.fields.items()
         }
-        key = f"unknown:{making.rule.in_}:{rule.table}:{making.caller.e164}"
-        wanted = saves.wanted(key, making.rule.in_, rule.table, fields, e164=making.caller.e164)
+        key = f"unknown:{connector}:{rule.table}:{caller.e164}"
+        save = saves.new(key, connector, rule.table, fields, e164=caller.e164)
         with self._database.write() as connection:
-            added = deliveries.add(self._database, connection, [wanted], self._clock())
+            added = deliveries.add(self._database, connection, [save], self._clock())
             if key in added:
-                self._queue.poke(connection, DELIVER, str(added[key]), lane=wanted.connector)
-            made = deliveries.by_key(connection, key)
-        if made is None or made.state in (State.PENDING, State.RUNNING):
-            raise NotNow("the caller's new record is not there yet", _NEWCOMER)
-        if made.state is State.DONE:
-            record = Record(making.rule.in_, rule.table, made.written_id, wanted.payload["fields"], (making.caller,))
-            making.found["contact"] = making.scope["contact"] = record
+                self._queue.wake(connection, DELIVER, str(added[key]), lane=connector)
+            stored = deliveries.by_key(connection, key)
+        if stored is None or stored.state in (State.PENDING, State.RUNNING):
+            raise NotNow("the caller's new record is not there yet", _RECORD_PAUSE)
+        if stored.state is State.DONE:
+            made = Record(connector, rule.table, stored.written_id, save.payload["fields"], (caller,))
+            draft.know("contact", draft.serving.sources[connector].linked(made))
 
 
-def _can_correct(serving: Serving, connector: str) -> bool:
+def _can_correct(serving: ServingLookups, connector: str) -> bool:
     """Whether a CRM can correct an activity that it has. One that is out of order may be able to: that is decided when
     it can be asked."""
     options = serving.configuration.connectors.get(connector)
@@ -223,34 +224,21 @@ def _logged(connector: Connector, activities: Sequence[Activity]) -> Sequence[Wr
         return [error] * len(activities)
 
 
-def _named(delivery: Delivery, outcome: WriteResult | Exception) -> WriteResult | Exception:
+def _delivered(outcome: WriteResult | Exception, record: Record | None) -> WriteResult | Exception:
+    """What came of an activity, with the record that its call is about."""
+    if isinstance(outcome, Exception) or record is None:
+        return outcome
+    name = record.fields.get("name")
+    about = {"connector": record.connector, "kind": record.kind, "id": record.id[:_LONGEST] if record.id else None,
+             "name": str(name)[:_LONGEST] if name else None, "link": record.link}  # fmt: skip
+    return Delivered(outcome.id, outcome.created, outcome.exchange, about)
+
+
+def _with_known_id(delivery: Delivery, outcome: WriteResult | Exception) -> WriteResult | Exception:
     """An id that is not known must not be taken for one that is not there."""
     if isinstance(outcome, WriteResult) and outcome.id is None and delivery.written_id == _NOTHING:
         return replace(outcome, id=delivery.key)
     return outcome
-
-
-@dataclass(slots=True)
-class _Making:
-    """An activity being made. `seen` is the call as expressions see it, `scope` all that they see; `found` and
-    `outcomes` are by the name of the step."""
-
-    serving: Serving
-    delivery: Delivery
-    rule: ActivityRule
-    line: Line
-    call: Mapping[str, Any]
-    seen: Mapping[str, object]
-    caller: Phone
-    scope: dict[str, object]
-    deadline: Deadline
-    found: dict[str, Record | None] = field(default_factory=dict)
-    outcomes: dict[str, LookupOutcome] = field(default_factory=dict)
-
-
-def rule_name(rule: ActivityRule) -> str:
-    """What names the rule in keys: its name, or its connector and what it is about."""
-    return rule.name or f"{rule.in_}:{'+'.join(rule.on)}"
 
 
 def _wanted(rule: ActivityRule, call: Call, new: Sequence[Event]) -> Iterator[NewDelivery]:
@@ -272,107 +260,22 @@ def _event_key(event: Event) -> str:
 
 
 def _delivery(rule: ActivityRule, key: str, call: Call, event: str = "", diverted: str = "") -> NewDelivery:
-    payload = {"rule": rule_name(rule), "event": event, "diverted": diverted, "call": call.call}
+    payload = {"rule": rule_name(rule), "event": event, "diverted": diverted, "call": call.call.to_json()}
     return NewDelivery(KIND, key, rule.in_, payload, e164=call.e164, call_id=call.id, revision=call.version)
 
 
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _alike(payload: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two versions of a delivery would be the same activity: that one more event was heard is not in it."""
-    return {**one, "call": {**one["call"], "heard": ()}} == {**other, "call": {**other["call"], "heard": ()}}
+    return {**payload, "call": {**payload["call"], "heard": ()}} == {**other, "call": {**other["call"], "heard": ()}}
 
 
 def _was_written(delivery: Delivery) -> bool:
     """Whether the CRM has a version of it."""
-    return delivery.written > 0 and delivery.written_id != _NOTHING
+    return delivery.written_revision > 0 and delivery.written_id != _NOTHING
 
 
 def _stands(delivery: Delivery) -> bool:
     return delivery.state is State.DONE and _was_written(delivery)
-
-
-def _making(serving: Serving, delivery: Delivery) -> _Making:
-    call, event = delivery.payload["call"], delivery.payload["event"]
-    named = delivery.payload["rule"]
-    rule = next((rule for rule in serving.configuration.activities if rule_name(rule) == named), None)
-    if rule is None:
-        raise Misconfigured(
-            f"the configuration has no activity rule {named} any more: put it back (or name: another so), "
-            f"or discard this with `infocaller-bridge jobs discard {delivery.id}`"
-        )
-    line = serving.configuration.line(call["line"])
-    if line is None:
-        raise Misconfigured(
-            f"line {call['line']} is not in the configuration any more: put it back, "
-            f"or discard this with `infocaller-bridge jobs discard {delivery.id}`"
-        )
-    caller = parse(call["caller"], line.country)
-    seen = view(call, event, delivery.payload["diverted"])
-    scope = of_call(line, caller, call["called"], seen, call["vars"])
-    return _Making(serving, delivery, rule, line, call, seen, caller, scope, Deadline.after(_PATIENCE))
-
-
-def _steps(making: _Making) -> dict[str, ActivityFind]:
-    """The rule's `find`, by default contact by the caller where the connector knows contacts; each in the rule's own
-    connector unless it says another."""
-    rule = making.rule
-    steps = rule.find
-    options = making.serving.configuration.connectors.get(rule.in_)
-    if steps is None and options is not None and "contact" not in options.abilities().by_phone:
-        steps = {}
-    if steps is None:
-        steps = {"contact": ActivityFind.model_validate({"phone": "{{ caller }}"})}
-    return {name: step if step.in_ else step.model_copy(update={"in_": [rule.in_]}) for name, step in steps.items()}
-
-
-def _true(making: _Making) -> bool:
-    rule = making.rule
-    return rule.when is None or bool(_value(rule.when.true, making, "when"))
-
-
-def _value(evaluate: Callable[[Mapping[str, object]], object], making: _Making, what: str) -> object:
-    try:
-        return evaluate(making.scope)
-    except ExpressionError as error:
-        raise Misconfigured(f"activity {rule_name(making.rule)}: {what}: {error}") from error
-
-
-def _field(template: Template, making: _Making, name: str) -> object:
-    """A field's value with its type, as any connector knows it."""
-    value = _value(template.value, making, f"fields {name}")
-    return str(value) if isinstance(value, (Phone, Record)) else value
-
-
-def _activity(making: _Making) -> Activity:
-    rule, call, language = making.rule, making.call, making.serving.configuration.language
-    seen, contact = making.seen, making.found.get("contact")
-    if contact is not None and contact.connector != rule.in_:
-        contact = None  # ids found in one CRM are never written to another
-    own = {name: record for name, record in making.found.items() if record is None or record.connector == rule.in_}
-    known = making.found.get("contact")
-    title = subject(making.caller, known, call, language)
-    text = note(making.caller, known, call, making.line, language)
-    return Activity(
-        key=making.delivery.key,
-        subject=str(_value(rule.subject.render, making, "subject")) if rule.subject else title,
-        note=str(_value(rule.note.render, making, "note")) if rule.note else text,
-        direction=call["direction"],
-        caller=making.caller if making.caller else None,
-        called=call["called"],
-        line=call["line"],
-        start=moment(call["start"]),
-        end=moment(call["end"]),
-        seconds=call["seconds"],
-        cost=decimal(call["cost"]),
-        answered=call["answered"],
-        answered_by=call["answered_by"],
-        contact=contact,
-        found=own,
-        fields={name: _field(template, making, name) for name, template in rule.fields.items()},
-        call={**seen, "vars": call["vars"]},
-        attempt=making.delivery.attempts,
-        revision=making.delivery.wanted,
-        written_id=_known_id(making.delivery),
-    )
 
 
 def _known_id(delivery: Delivery) -> str | None:

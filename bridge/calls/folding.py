@@ -7,17 +7,15 @@ it in one transaction, together with what follows from it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from bridge.config.model import Configuration, Line
-from bridge.expressions.callview import decimal, moment
 from bridge.infocaller.document import from_normalised
 from bridge.infocaller.events import StatusType
 from bridge.infocaller.messages import Document, StatusEvent
@@ -26,6 +24,7 @@ from bridge.store import calls, events
 from bridge.store.calls import Call, CallState
 from bridge.store.database import Database
 from bridge.store.events import Event
+from bridge.store.folded import Diversion, FoldedCall
 from connectors.phone import parse
 
 _log = logging.getLogger("bridge.calls.folding")
@@ -79,20 +78,19 @@ def _stored(heard: Sequence[Event], before: Call | None, configuration: Configur
     begun = min(event.received_at for event in heard)
     close_at = begun + timedelta(seconds=_patience(configuration))
     closed = close_at <= now or (before is not None and before.state is not CallState.OPEN)
-    state = CallState.OVER if folded["over"] else CallState.INCOMPLETE if closed else CallState.OPEN
-    folded["incomplete"] = state is CallState.INCOMPLETE
+    state = CallState.OVER if folded.over else CallState.INCOMPLETE if closed else CallState.OPEN
     return Call(
         line=first.line,
         call_sequence=first.call_sequence,
         state=state,
-        call=folded,
-        e164=folded["e164"],
-        direction=folded["direction"],
-        idcall=folded["idcall"],
-        started_at=datetime.fromisoformat(folded["start"]),
-        ended_at=moment(folded["end"]),
-        seconds=folded["seconds"],
-        cost=decimal(folded["cost"]),
+        call=replace(folded, incomplete=state is CallState.INCOMPLETE),
+        e164=folded.e164,
+        direction=folded.direction,
+        idcall=folded.idcall,
+        started_at=folded.start,
+        ended_at=folded.end,
+        seconds=folded.seconds,
+        cost=folded.cost,
         close_at=close_at if state is CallState.OPEN else None,
         id=before.id if before is not None else None,
         version=before.version if before is not None else 0,
@@ -105,9 +103,8 @@ def _patience(configuration: Configuration) -> float:
     return max((rule.close_after for rule in configuration.activities if "call" in rule.on), default=_USUAL_PATIENCE)
 
 
-def fold(heard: Sequence[Event], line: Line) -> dict[str, Any]:
-    """All events of one call as one call, as JSON knows it. See `bridge.config.checks.expressions` for what each field
-    is.
+def fold(heard: Sequence[Event], line: Line) -> FoldedCall:
+    """Return all events of one call as one call.
 
     INICIO counts before the diversions, and those before FIN, whenever they came. Among events of one name, the order
     of `heard` decides where they contradict each other: the later one holds, a corrected FIN for one.
@@ -120,102 +117,97 @@ def fold(heard: Sequence[Event], line: Line) -> dict[str, Any]:
     zone = ZoneInfo(line.timezone)
     phone = parse(newest.other_party, line.country)
     diversions = _diversions(heard, final, line.country)
-    answered = [diversion for diversion in diversions if diversion["answered"]]
+    answered = [diversion for diversion in diversions if diversion.answered]
     start, end = _times(final, heard[-1].received_at, zone)
     variables: dict[str, str] = {}
     for document in documents:
         variables.update(document.variables)
-    return {
-        "id": heard[0].call_sequence,
-        "uuid": _last(heard, "uuid"),
-        "number_id": _last(heard, "id"),
-        "line": heard[0].line,
-        "direction": "emitted" if newest.emitted else "received",
-        "idcall": newest.idcall or next((d.idcall for d in documents if d.idcall), ""),
-        "caller": newest.other_party,
-        "called": newest.called,
-        "e164": phone.e164,
-        "hidden": phone.hidden,
-        "start": (start or began.astimezone(zone)).isoformat(),
-        "end": _iso(end),
-        "seconds": final.seconds if final is not None else None,
-        "cost": _cost(final),
-        "cost_rx": _text(final.cost_rx) if final is not None else None,
-        "cost_tx": _text(final.cost_tx) if final is not None else None,
-        "over": final is not None,
-        "incomplete": False,
-        "answered": _answered(newest, final, diversions),
-        "answered_by": answered[-1]["to"] if answered else "",
-        "diversions": diversions,
-        "vars": variables,
-        "events": [_status(event) for event in (final.status if final is not None else ())],
-        "heard": sorted({event.event for event in heard}),
-    }
+    return FoldedCall(
+        id=heard[0].call_sequence,
+        uuid=_last(heard, "uuid"),
+        number_id=_last(heard, "id"),
+        line=heard[0].line,
+        direction="emitted" if newest.emitted else "received",
+        idcall=newest.idcall or next((d.idcall for d in documents if d.idcall), ""),
+        caller=newest.other_party,
+        called=newest.called,
+        e164=phone.e164,
+        hidden=phone.hidden,
+        start=_fixed(start or began.astimezone(zone)),
+        end=_fixed(end) if end is not None else None,
+        seconds=final.seconds if final is not None else None,
+        cost=_cost(final),
+        cost_rx=final.cost_rx if final is not None else None,
+        cost_tx=final.cost_tx if final is not None else None,
+        over=final is not None,
+        answered=_answered(newest, final, diversions),
+        answered_by=answered[-1].to if answered else "",
+        diversions=tuple(diversions),
+        vars=variables,
+        events=final.status if final is not None else (),
+        heard=tuple(sorted({event.event for event in heard})),
+    )
 
 
-def _status(event: StatusEvent) -> dict[str, Any]:
-    return {"type": event.type, "at": _iso(event.at), "name": event.name, "info": list(event.info)}
+def _fixed(moment: datetime) -> datetime:
+    """The same moment at the same offset, which no longer depends on a zone's rules."""
+    return moment.replace(tzinfo=timezone(moment.utcoffset() or timedelta()))
 
 
-def _diversions(heard: Sequence[Event], final: Document | None, country: str) -> list[dict[str, Any]]:
+def _diversions(heard: Sequence[Event], final: Document | None, country: str) -> list[Diversion]:
     """To whom the call was put through: in the order that FIN lists, then what only events told of, as they came.
 
     FIN's list says when, in the line's time, and how long they talked; where it does not, the event says whether it was
     answered.
     """
-    told = [_told(event) for event in heard if event.event.startswith("desvio")]
+    from_events = [
+        Diversion(event.diverted_to, event.event == "desvio_correcto", event.received_at)
+        for event in heard
+        if event.event.startswith("desvio")
+    ]
     listed = [
-        _of_listed(event, told, country)
+        _of_listed(event, from_events, country)
         for event in (final.status if final is not None else ())
         if event.type == StatusType.CALL and event.name
     ]
-    named = [diversion for diversion in told if diversion["to"]]
-    return [*listed, *named] or told
+    named = [diversion for diversion in from_events if diversion.to]
+    return [*listed, *named] or from_events
 
 
-def _told(event: Event) -> dict[str, Any]:
-    return {
-        "to": event.diverted_to,
-        "answered": event.event == "desvio_correcto",
-        "at": event.received_at.isoformat(),
-    }
-
-
-def _of_listed(event: StatusEvent, told: list[dict[str, Any]], country: str) -> dict[str, Any]:
-    """A diversion of FIN's list; the event that told of it is taken out of `told`."""
-    talked = _seconds(event.info[2])
-    same = [diversion for diversion in told if _same(diversion["to"], event.name, country)]
-    same.sort(key=lambda diversion: talked is not None and diversion["answered"] != (talked > 0))
+def _of_listed(event: StatusEvent, from_events: list[Diversion], country: str) -> Diversion:
+    """A diversion of FIN's list; the event that told of it is taken out of `from_events`."""
+    talked = seconds(event.info[2].strip())
+    same = [diversion for diversion in from_events if _same(diversion.to, event.name, country)]
+    same.sort(key=lambda diversion: talked is not None and diversion.answered != (talked > 0))
     if same:
-        told.remove(same[0])
-    answered = talked > 0 if talked is not None else bool(same) and same[0]["answered"]
-    return {"to": event.name, "answered": answered, "at": _iso(event.at)}
+        from_events.remove(same[0])
+    answered = talked > 0 if talked is not None else bool(same) and same[0].answered
+    return Diversion(event.name, answered, event.at)
 
 
-def _same(one: str, other: str, country: str) -> bool:
+def _same(extension: str, other: str, country: str) -> bool:
     """Whether both are the same extension or number, however written."""
-    return one.strip() == other.strip() or parse(one, country).same(parse(other, country))
+    return extension.strip() == other.strip() or parse(extension, country).same(parse(other, country))
 
 
-def _answered(newest: Document, final: Document | None, diversions: Sequence[Mapping[str, Any]]) -> bool | None:
-    """Whether somebody answered. An emitted call: it lasted. A received one: a diversion was answered; None where
-    nobody was to be reached, or nothing is known yet."""
-    if newest.emitted:
-        return (final.seconds or 0) > 0 if final is not None else None
-    if any(diversion["answered"] for diversion in diversions):
+def _answered(newest: Document, final: Document | None, diversions: Sequence[Diversion]) -> bool | None:
+    """Whether somebody answered. An emitted call: it lasted, or until its FIN a diversion was answered, for which
+    somebody must have picked up. A received one: a diversion was answered. None where nobody was to be reached, or
+    nothing is known yet."""
+    if newest.emitted and final is not None:
+        return (final.seconds or 0) > 0
+    if any(diversion.answered for diversion in diversions):
         return True
+    if newest.emitted:
+        return None
     return False if diversions else None
 
 
-def _cost(final: Document | None) -> str | None:
+def _cost(final: Document | None) -> Decimal | None:
     """CostRX + CostTX, exactly; None where FIN said neither. Amounts of single actions are part of them already."""
     if final is None or (final.cost_rx is None and final.cost_tx is None):
         return None
-    return f"{(final.cost_rx or 0) + (final.cost_tx or 0):f}"
-
-
-def _text(money: Decimal | None) -> str | None:
-    return None if money is None else f"{money:f}"
+    return (final.cost_rx or Decimal(0)) + (final.cost_tx or Decimal(0))
 
 
 def _last(heard: Sequence[Event], name: str) -> str:
@@ -242,13 +234,4 @@ def _local(moment: datetime | None, zone: ZoneInfo, near: datetime) -> datetime 
         return None
     near = near.astimezone(UTC)
     both = [moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1)]
-    return min(both, key=lambda one: abs(one.astimezone(UTC) - near))
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
-
-
-def _seconds(text: str) -> int | None:
-    """A duration of FIN's list, None where it has none."""
-    return seconds(text.strip())
+    return min(both, key=lambda candidate: abs(candidate.astimezone(UTC) - near))

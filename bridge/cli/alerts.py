@@ -11,12 +11,8 @@ from bridge.alerts import Notice, NotTold, Why, channels
 from bridge.cli.options import config_option
 from bridge.config.load import attempt
 from bridge.errors import ConfigurationFaults
+from bridge.texts import Text
 from bridge.troubles import Severity, Trouble
-
-_WORDS = {
-    "en": ("This is a test: nothing is wrong.", "Nothing is to be done."),
-    "es": ("Esto es una prueba: no ocurre nada.", "No hay que hacer nada."),
-}
 
 
 @click.group()
@@ -34,14 +30,14 @@ def test(config: Path) -> int:
     if read.faults:  # as `serve` does: what is at fault elsewhere keeps nobody from being told
         click.echo(f"warning: {config} has faults; `infocaller-bridge check` says more", err=True)
     loaded = read.loaded
-    found = channels(loaded)
-    if not found:
+    tested = channels(loaded)
+    if not tested:
         click.echo("nobody is told of troubles: the configuration has no alerts: (docs/alerts.md)", err=True)
         return 1
-    text, action = _WORDS[loaded.configuration.language]
+    text, action = Text("This is a test: nothing is wrong."), Text("You need not do anything.")
     trouble = Trouble("test", Severity.WARNING, datetime.now(UTC), 1, text, action)
     good = True
-    for channel in found:
+    for channel in tested:
         try:
             missed = channel.send([Notice(Why.NEW, trouble)])
         except NotTold as error:

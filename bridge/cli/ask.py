@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from os.path import relpath
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from bridge.cli.options import chosen_line, config_option, variables_option
+from bridge.cli.options import at_option, chosen_line, config_option, json_option, variables_option
 from bridge.cli.trace import Trace
+from bridge.config.casetext import section_with
 from bridge.config.load import Loaded, load, load_to_serve
 from bridge.config.model import Line
 from bridge.intake.keeper import Keeper
-from bridge.queries.answering import Answered, Question
+from bridge.queries.answering import Answered
+from bridge.service.cases import case_of, clock_at, question
 from bridge.service.composition import Service
-from connectors.http.cassette_file import Answers, Recorder, yaml_of
-from connectors.phone import parse
+from connectors.http.cassette_file import Answers, Recorder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -30,6 +30,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 def _about_a_call(command: _Command) -> _Command:
     """The options that say what is asked."""
     for option in (
+        at_option("Answer as if it were then"),
         click.option("--trace", is_flag=True, help="Show each request to the CRMs and its answer, secrets masked."),
         variables_option,
         click.option("--line", "line_number", help="The line, by its number; default: the first."),
@@ -44,7 +45,7 @@ def _about_a_call(command: _Command) -> _Command:
 @click.command()
 @_about_a_call
 @click.option("--write", is_flag=True, help="Do the `save:` steps too; else they are only shown.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 @click.option(
     "--replay", type=click.Path(path_type=Path, dir_okay=False), help="Ask no CRM: play the answers kept in this file."
 )
@@ -55,19 +56,22 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
     line_number: str | None,
     variables: dict[str, str],
     trace: bool,
+    at: datetime | None,
     write: bool,
     as_json: bool,
     replay: Path | None,
 ) -> int:
     """Answer a Query as the server would, and show the way: who was asked, what matched, how long, what goes out."""
     loaded = load_to_serve(config)
+    line = chosen_line(loaded.configuration, line_number)
     for fault in loaded.faults:
         click.echo(f"fault: {fault}", err=True)
-    tapes = Answers.read(replay).tape if replay is not None else None
+    cassettes = Answers.read(replay).cassette if replay is not None else None
     see = Trace(partial(click.echo, err=as_json)).see if trace else None
     with _keeper(loaded, write=write) as keeper:
-        service = Service.open(loaded, see=see, tapes=tapes, save=keeper.save if keeper else None)
-        answered = _answered(service, query, caller, chosen_line(loaded.configuration, line_number), variables)
+        save = keeper.save if keeper else None
+        service = Service.open(loaded, see=see, cassettes=cassettes, save=save, now=clock_at(at, line))
+        answered = _answered(service, query, caller, line, variables)
     click.echo(_as_json(answered) if as_json else "\n".join(as_text(answered)))
     return 0 if answered.result == 0 else 1
 
@@ -83,13 +87,14 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
     help="Where to keep the answers, such as answers/ana.yaml.",
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
-def record(
+def record(  # noqa: PLR0913, PLR0917 - as above
     query: str,
     config: Path,
     caller: str,
     line_number: str | None,
     variables: dict[str, str],
     trace: bool,
+    at: datetime | None,
     file: Path,
     force: bool,
 ) -> int:
@@ -99,7 +104,8 @@ def record(
     if file.exists() and not force:
         raise click.UsageError(f"{file} is there already: --force replaces it")
     line, recorder = chosen_line(loaded.configuration, line_number), Recorder()
-    service = Service.open(loaded, see=Trace(click.echo).see if trace else None, tapes=recorder.tape)
+    see = Trace(click.echo).see if trace else None
+    service = Service.open(loaded, see=see, cassettes=recorder.cassette, now=clock_at(at, line))
     answered = _answered(service, query, caller, line, variables)
     click.echo("\n".join(as_text(answered)))
     counts = recorder.counts()
@@ -110,24 +116,25 @@ def record(
     click.echo(f"\nkept in {file}: " + ", ".join(f"{count} of {name}" for name, count in counts.items()))
     click.echo(f"warning: {file} holds personal data as the CRM gave it: keep it from others (secrets are not in it)",
                err=True)  # fmt: skip
-    click.echo("A test that plays it:\n" + _case(loaded, answered, caller, line_number, variables, file))
+    click.echo("A test that plays it:\n" + _case(loaded, answered, caller, line_number, variables, at, file))
     return 0 if answered.result == 0 else 1
 
 
 def _case(
-    loaded: Loaded, answered: Answered, caller: str, line: str | None, variables: dict[str, str], file: Path
+    loaded: Loaded,
+    answered: Answered,
+    caller: str,
+    line: str | None,
+    variables: dict[str, str],
+    at: datetime | None,
+    file: Path,
 ) -> str:
     """An entry for `tests:`, as it passes now."""
 
-    def quoted(values: dict[str, str]) -> dict[str, str]:
-        return {name: DoubleQuotedScalarString(value) for name, value in values.items()}
-
-    case: dict[str, object] = {"ask": answered.query, "caller": DoubleQuotedScalarString(caller)}
-    case |= {"line": DoubleQuotedScalarString(line)} if line is not None else {}
-    case |= {"vars": quoted(variables)} if variables else {}
-    case |= {"replay": relpath(file, loaded.folder), "answer": quoted(dict(answered.variables))}
-    case |= {"result": answered.result} if answered.result else {}
-    return yaml_of({"tests": [case]}).rstrip()
+    case = case_of(answered, caller, line, variables, at)
+    answer = case.pop("answer")
+    result = {"result": case.pop("result")} if "result" in case else {}
+    return section_with({**case, "replay": relpath(file, loaded.folder), "answer": answer, **result}).rstrip()
 
 
 @contextmanager
@@ -144,17 +151,24 @@ def _keeper(loaded: Loaded, *, write: bool) -> Iterator[Keeper | None]:
 def _answered(service: Service, query: str, caller: str, line: Line, variables: dict[str, str]) -> Answered:
     """What the service answers; it is closed then."""
     try:
-        phone = parse(caller, line.country)
-        if not phone and not phone.hidden:
+        asked = question(query, line, caller, variables)
+        if not asked.caller and not asked.caller.hidden:
             click.echo(f"warning: {caller} is no phone number of {line.country}: nobody can be found by it", err=True)
-        return service.queries.answer(Question(query, line, phone, line.number, {"direction": "received"}, variables))
+        return service.queries.answer(asked)
     finally:
         service.close()
 
 
 def _as_json(answered: Answered) -> str:
     trail = [
-        {"step": entry.step, "connector": entry.connector, "outcome": entry.outcome, "ms": entry.ms, "note": entry.note}
+        {
+            "step": entry.step,
+            "connector": entry.connector,
+            "outcome": entry.outcome,
+            "ms": entry.ms,
+            "note": entry.note,
+            "link": entry.link,
+        }
         for entry in answered.trail
     ]
     return json.dumps(
@@ -173,12 +187,13 @@ def _as_json(answered: Answered) -> str:
 
 
 def as_text(answered: Answered) -> list[str]:
-    """The way, then the answer, a line each."""
+    """Return the way, then the answer, a line each."""
     lines = [f"Query {answered.query}"]
     for entry in answered.trail:
         where = f" in {entry.connector}" if entry.connector else ""
         note = f" ({entry.note})" if entry.note else ""
         lines.append(f"  {entry.step}{where}: {entry.outcome.replace('_', ' ')}, {entry.ms:g} ms{note}")
+        lines += [f"    {entry.link}"] if entry.link else []
     lines.append(f"  answer: {answered.outcome.replace('_', ' ')}, after {answered.ms:g} ms")
     lines.append(f"Result {answered.result}" + (f": {answered.text}" if answered.text else ""))
     lines += [f"  {name} = {value}" for name, value in answered.variables.items()] or ["  no variables"]

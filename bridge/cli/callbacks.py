@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 
 from bridge.callbacks import Callback, CallbackFilter, CallbackService, Shown
-from bridge.cli.desk import advice, asking, brief, iso, standing, when
-from bridge.cli.options import Group, config_option
-from bridge.cli.stored import Stored, local, number, stored, table
+from bridge.callbacks.missed import missed_times
+from bridge.cli.commands import (
+    SHOWN,
+    add_pause_and_resume,
+    are,
+    limit_option,
+    list_command,
+    show_json,
+    show_json_list,
+    show_list,
+)
+from bridge.cli.desk import Asking, advice, age, asking, brief, iso, spelled, standing, when
+from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.stored import Stored, local, number
 from bridge.config.model import Line
-from bridge.store.callbacks import CallbackState, each
+from bridge.store.callbacks import OPEN, CallbackState, each
+from bridge.store.emissions import Kind
+from bridge.texts import Language
 
-_SHOWN, _AT_ONCE = 100, 500
+_AT_ONCE = 500
 
 
 @click.group(cls=Group)
@@ -23,7 +35,7 @@ def callbacks() -> None:
     """The callbacks: tasks that become calls, and how that goes."""
 
 
-@callbacks.command("list")
+@list_command(callbacks)
 @config_option
 @click.option("--state", type=click.Choice([state.value for state in CallbackState]), help="Only in this state.")
 @click.option("--unsettled", is_flag=True, help="Only those that may have rung and wait for you to say.")
@@ -31,8 +43,8 @@ def callbacks() -> None:
 @click.option("--line", default="", help="Only of this line.")
 @click.option("--number", "phone", default="", help="Only those that ring, or are about, this number.")
 @click.option("--task", default="", metavar="ID", help="Only for the task with this id.")
-@click.option("--limit", type=click.IntRange(1), help=f"At most so many. [default: {_SHOWN}; all with --json]")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@limit_option
+@json_option
 def list_(  # noqa: PLR0913 - the options of a command
     *,
     config: Path,
@@ -46,117 +58,109 @@ def list_(  # noqa: PLR0913 - the options of a command
     as_json: bool,
 ) -> None:
     """List callbacks, newest first."""
-    with stored(config) as store:
-        wanted = CallbackFilter(
+    with asking(config) as ask:
+        filter_ = CallbackFilter(
             states=frozenset({CallbackState(state)}) if state else frozenset(),
             source=source,
             line=line,
-            e164=number(phone, store.configuration).e164 if phone else "",
+            e164=number(phone, ask.store.configuration).e164 if phone else "",
             task_id=task,
             unsettled=unsettled,
         )
-        if as_json:
-            _as_json(store, wanted, limit)
-            return
-    with asking(config) as ask:
-        most = limit or _SHOWN
-        found = ask.callbacks.find(wanted, most + 1)
-        still: dict[tuple[str, str], str] = {
-            (one.kind, one.name): one.stands for one in [*ask.callbacks.lines(), *ask.callbacks.sources()]
-        }
-        rows = [
-            (one.id, one.state.value, one.source, one.number, when(one, ask.store.line(one.line)), _why(one, still))
-            for one in found[:most]
-        ]
-    if not rows:
-        click.echo("there are none")
-        return
-    for text in table(("ID", "STATE", "SOURCE", "NUMBER", "WHEN", "REASON"), rows):
-        click.echo(text)
-    if len(found) > most:
-        click.echo(f"… and more: --limit {most * 10}, or --json for all", err=True)
+        statuses = [] if as_json else [*ask.callbacks.queries.lines(), *ask.callbacks.queries.sources()]
+        reasons = {(status.kind, status.name): status.blocked_reason for status in statuses}
+        show_list(
+            _every(ask.store, filter_) if as_json else ask.callbacks.queries.find(filter_, (limit or SHOWN) + 1),
+            as_json, brief, ("ID", "STATE", "SOURCE", "NUMBER", "WHEN", "AGE", "REASON"),
+            lambda callback: (
+                callback.id, callback.state.value, callback.source, callback.number,
+                when(callback, ask.store.line(callback.line)), spelled(age(callback)), _why(callback, reasons),
+            ),
+            limit=limit,
+        )  # fmt: skip
 
 
-def _why(one: Callback, still: Mapping[tuple[str, str], str]) -> str:
-    """What keeps it back, or what it came to; `still`: the lines and sources that do not run, and why."""
-    if one.state is not CallbackState.WAITING:
-        return one.reason
-    return one.reason or still.get(("line", one.line)) or still.get(("source", one.source)) or ""
+def _why(callback: Callback, reasons: Mapping[tuple[Kind, str], str]) -> str:
+    """What keeps it back, or what it came to; `reasons`: the lines and sources that do not run, and why."""
+    times = missed_times(callback)
+    about = f"{times} missed {'call' if times == 1 else 'calls'}" if times else ""
+    if callback.state is not CallbackState.WAITING:
+        return "; ".join(filter(None, [about, callback.reason]))
+    kept = callback.reason or reasons.get(("line", callback.line)) or reasons.get(("source", callback.source)) or ""
+    return "; ".join(filter(None, [about, kept]))
 
 
-def _as_json(store: Stored, wanted: CallbackFilter, limit: int | None) -> None:
-    """All of them, piece by piece: a campaign may be large."""
-    told, after = 0, 0
-    click.echo("[", nl=False)
-    while limit is None or told < limit:
+def _every(store: Stored, filter_: CallbackFilter) -> Iterator[Callback]:
+    """All of them, oldest first, read piece by piece: a campaign may be large."""
+    after: int | None = 0
+    while after is not None:
         with store.database.read() as connection:
-            found = each(connection, wanted, after, min(_AT_ONCE, limit - told if limit is not None else _AT_ONCE))
-        for one in found:
-            click.echo(f"{',' if told else ''}\n  {json.dumps(brief(one), ensure_ascii=False)}", nl=False)
-            told += 1
-        if not found:
-            break
-        after = found[-1].id
-    click.echo("\n]" if told else "]")
+            piece = each(connection, filter_, after, _AT_ONCE)
+        yield from piece
+        after = piece[-1].id if piece else None
 
 
 @callbacks.command()
 @click.argument("id_", metavar="ID", type=int)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def show(id_: int, config: Path, as_json: bool) -> int:
     """Say all about a callback: how it stands and why, what the platform said, what its CRM was told."""
     with asking(config) as ask:
-        shown = ask.callbacks.show(id_)
+        shown = ask.callbacks.queries.show(id_)
         if shown is None:
             return _unknown(id_)
         if as_json:
-            click.echo(json.dumps(_whole(shown), ensure_ascii=False, indent=2))
+            show_json(_whole(shown, ask.store.configuration.language))
             return 0
-        for text in _story(shown, ask.store.line(shown.callback.line)):
+        for text in _story(shown, ask.store.line(shown.callback.line), ask.store.configuration.language):
             click.echo(text)
     return 0
 
 
-def _whole(shown: Shown) -> dict[str, object]:
+def _whole(shown: Shown, language: Language) -> dict[str, object]:
     reports = [
         {"status": report.payload["outcome"]["status"], "state": report.state.value, "job": report.id,
          "error": report.error}
         for report in shown.reports
     ]  # fmt: skip
-    one = shown.callback
-    more = {"created_at": iso(one.created_at), "expires_at": iso(one.expires_at), "answer": one.answer}
-    kept = [{"gate": kept.gate, "until": iso(kept.until), "text": kept.text} for kept in shown.kept_back]
-    return brief(one) | more | {
-        "fields": dict(one.task), "request": one.request, "reports": reports, "kept_back": kept,
+    callback = shown.callback
+    more = {"created_at": iso(callback.created_at), "expires_at": iso(callback.expires_at), "answer": callback.answer}
+    kept = [
+        {"gate": kept.gate, "until": iso(kept.until), "text": kept.text.render(language)} for kept in shown.kept_back
+    ]
+    return brief(callback) | more | {
+        "fields": dict(callback.task), "request": callback.request, "reports": reports, "kept_back": kept,
     }  # fmt: skip
 
 
-def _story(shown: Shown, line: Line) -> Iterator[str]:
-    one = shown.callback
-    yield f"callback {one.id}: {one.state.value}{f', {one.reason}' if one.reason else ''}"
-    about = f", about {one.customer}" if one.customer != one.number else ""
-    yield f"  task {one.task_id} of {one.source}, to {one.number or 'nobody'} by line {one.line}{about}"
+def _story(shown: Shown, line: Line, language: Language) -> Iterator[str]:
+    callback = shown.callback
+    yield f"callback {callback.id}: {callback.state.value}{f', {callback.reason}' if callback.reason else ''}"
+    about = f", about {callback.customer}" if callback.customer != callback.number else ""
+    to = f"to {callback.number or 'nobody'} by line {callback.line}{about}"
+    yield f"  task {callback.task_id} of {callback.source}, {to}"
     moments = {
-        "asked for": one.created_at,
-        "not before": one.due,
-        "rung": one.rung_at,
-        "expires": one.expires_at if one.settled_at is None else None,
-        "settled": one.settled_at,
+        "asked for": callback.created_at,
+        "not before": callback.due,
+        "rung": callback.rung_at,
+        "expires": callback.expires_at if callback.settled_at is None else None,
+        "settled": callback.settled_at,
     }
     yield "  " + ", ".join(f"{name} {local(moment, line)}" for name, moment in moments.items() if moment is not None)
     for kept in shown.kept_back:
         by = f" by {kept.gate}" if kept.gate else ""
         until = f" until {local(kept.until, line)}" if kept.until is not None else ""
-        yield f"  kept back{by}{until}: {kept.text}"
-    if one.answer or one.idcall:
-        lasted = f", {one.seconds} s" if one.seconds is not None else ""
-        yield f"  the platform: {one.answer or 'no answer'}{f', idcall {one.idcall}' if one.idcall else ''}{lasted}"
+        yield f"  kept back{by}{until}: {kept.text.render(language)}"
+    if callback.answer or callback.idcall:
+        lasted = f", {callback.seconds} s" if callback.seconds is not None else ""
+        idcall = f", idcall {callback.idcall}" if callback.idcall else ""
+        yield f"  the platform: {callback.answer or 'no answer'}{idcall}{lasted}"
     for report in shown.reports:
-        said = report.payload["outcome"]
+        outcome = report.payload["outcome"]
         failed = f": {report.error} (infocaller-bridge jobs show {report.id})" if report.error else ""
-        yield f"  {report.connector} is told {said['status']}: {report.state.value}{failed}"
-    if what := advice(one):
+        yield f"  {report.connector} is told {outcome['status']}: {report.state.value}{failed}"
+    if what := advice(callback):
         yield f"  {what}"
 
 
@@ -167,15 +171,43 @@ def _story(shown: Shown, line: Line) -> Iterator[str]:
 def confirm(id_: int, rang: str, config: Path) -> int:
     """Settle a callback that may have rung: yes, and it counts as called; no, and it is called."""
     with asking(config, strict=True) as ask:
-        settled = ask.callbacks.confirm(id_, rang=rang == "yes")
+        settled = ask.callbacks.operator.confirm(id_, rang=rang == "yes")
         if settled is not None:
             click.echo(f"callback {id_} {'counts as called' if rang == 'yes' else 'is called again'}")
             return 0
-        shown = ask.callbacks.show(id_)
+        shown = ask.callbacks.queries.show(id_)
     if shown is None:
         return _unknown(id_)
     click.echo(f"error: callback {id_} is {shown.callback.state.value}; there is nothing to confirm", err=True)
     return 1
+
+
+@callbacks.command()
+@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@config_option
+def call(ids: tuple[int, ...], config: Path) -> int:
+    """Have callbacks called that wait for a person (`dial: by_hand`), as soon as nothing else keeps them back."""
+    good = True
+    with asking(config) as ask:
+        for id_ in dict.fromkeys(ids):
+            good = _call(ask, id_) and good
+    return 0 if good else 1
+
+
+def _call(ask: Asking, id_: int) -> bool:
+    callback = ask.callbacks.operator.call(id_)
+    if callback is not None:
+        click.echo(f"callback {id_} is called as soon as nothing keeps it back (callbacks show {id_})")
+        return True
+    shown = ask.callbacks.queries.show(id_)
+    if shown is None:
+        _unknown(id_)
+        return False
+    if shown.callback.state in OPEN:
+        click.echo(f"callback {id_} is called already: it is {shown.callback.state.value}")
+        return True
+    click.echo(f"error: callback {id_} is {shown.callback.state.value}; it is not called any more", err=True)
+    return False
 
 
 @callbacks.command()
@@ -190,7 +222,7 @@ def cancel(ids: tuple[int, ...], source: str, reason: str, config: Path) -> int:
     with asking(config) as ask:
         if source:
             _known(ask.callbacks, source)
-            click.echo(f"{ask.callbacks.cancel_all(source, reason)} are not called any more")
+            click.echo(f"{are(ask.callbacks.operator.cancel_all(source, reason))} not called any more")
             return 0
         good = True
         for id_ in dict.fromkeys(ids):
@@ -199,10 +231,10 @@ def cancel(ids: tuple[int, ...], source: str, reason: str, config: Path) -> int:
 
 
 def _cancel(desk: CallbackService, id_: int, reason: str) -> bool:
-    if desk.cancel(id_, reason):
+    if desk.operator.cancel(id_, reason):
         click.echo(f"callback {id_} is not called any more")
         return True
-    shown = desk.show(id_)
+    shown = desk.queries.show(id_)
     if shown is None:
         _unknown(id_)
     else:
@@ -212,55 +244,51 @@ def _cancel(desk: CallbackService, id_: int, reason: str) -> bool:
 
 @callbacks.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def sources(config: Path, as_json: bool) -> None:
     """List the sources: whether they call, how many of their callbacks are in each state, what keeps which back."""
     with asking(config) as ask:
-        counts, found = ask.callbacks.counts(), ask.callbacks.sources()
+        counts, statuses = ask.callbacks.queries.counts(), ask.callbacks.queries.sources()
         line = ask.store.configuration.lines[0]
     if as_json:
-        told = []
-        for one in found:
-            count = counts.get(one.name)
+        rows = []
+        for status in statuses:
+            count = counts.get(status.name)
             by_state = {state.value: n for state, n in count.states.items()} if count else {}
-            told.append(standing(one) | {"states": by_state, "gates": dict(count.gates) if count else {}})
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+            rows.append(standing(status) | {"states": by_state, "gates": dict(count.gates) if count else {}})
+        show_json_list(rows)
         return
-    for one in found:
-        count = counts.get(one.name)
+    for status in statuses:
+        count = counts.get(status.name)
         states = ", ".join(f"{n} {state.value}" for state, n in count.states.items()) if count else "no callbacks"
-        click.echo(f"{one.name}: {one.mode.value}{f', {one.reason}' if one.reason else ''}: {states}")
+        click.echo(f"{status.name}: {status.mode.value}{f', {status.reason}' if status.reason else ''}: {states}")
         if count and (held := {gate: n for gate, n in count.gates.items() if gate}):
             click.echo(f"  kept back: {', '.join(f'{n} by {gate}' for gate, n in held.items())}")
-        if one.polled_at is not None or one.error:
-            click.echo(f"  asked last {local(one.polled_at, line) or 'never'}{f': {one.error}' if one.error else ''}")
+        if status.polled_at is not None or status.error:
+            click.echo(
+                f"  asked last {local(status.polled_at, line) or 'never'}{f': {status.error}' if status.error else ''}"
+            )
 
 
-@callbacks.command()
-@click.argument("source")
-@config_option
-@click.option("--reason", default="", help="Why, for whoever looks at it later.")
-def pause(source: str, config: Path, reason: str) -> None:
+def _pause(ask: Asking, name: str, reason: str) -> str:
     """Have nothing of a source called from now on; its tasks are kept."""
-    with asking(config) as ask:
-        ask.callbacks.pause_source(_known(ask.callbacks, source), reason)
-    click.echo(f"nothing of {source} is called until `infocaller-bridge callbacks resume {source}`")
+    ask.callbacks.operator.pause_source(_known(ask.callbacks, name), reason)
+    return f"nothing of {name} is called until `infocaller-bridge callbacks resume {name}`"
 
 
-@callbacks.command()
-@click.argument("source")
-@config_option
-def resume(source: str, config: Path) -> None:
+def _resume(ask: Asking, name: str) -> str:
     """Have the tasks of a source called again, whoever or whatever paused it."""
-    with asking(config) as ask:
-        ask.callbacks.resume_source(_known(ask.callbacks, source))
-    click.echo(f"the tasks of {source} are called again")
+    ask.callbacks.operator.resume_source(_known(ask.callbacks, name))
+    return f"the tasks of {name} are called again"
+
+
+add_pause_and_resume(callbacks, "SOURCE", _pause, _resume)
 
 
 def _known(desk: CallbackService, source: str) -> str:
-    known = [one.name for one in desk.sources()]
-    if source not in known:
-        raise click.BadParameter(f"there is no source {source}; there is {', '.join(known) or 'none'}")
+    names = [status.name for status in desk.queries.sources()]
+    if source not in names:
+        raise click.BadParameter(f"there is no source {source}; there is {', '.join(names) or 'none'}")
     return source
 
 

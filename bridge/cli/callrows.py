@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from bridge.config.model import Line
-from bridge.expressions.callview import decimal
 from bridge.store.calls import Call
 from connectors.csv.output import cell
 
@@ -37,8 +35,8 @@ _WORDS = {True: "yes", False: "no", None: ""}
 
 
 def row(stored: Call, line: Line, comma: bool = False) -> list[str]:
-    """A call's cells, in the order of `COLUMNS`. `comma`: amounts have a decimal comma. Texts that a spreadsheet would
-    take for a formula get a `'` before them."""
+    """Return a call's cells, in the order of `COLUMNS`. `comma`: amounts have a decimal comma. Texts that a spreadsheet
+    would take for a formula get a `'` before them."""
     zone, call = ZoneInfo(line.timezone), stored.call
     start = stored.started_at.astimezone(zone) if stored.started_at else None
     values: dict[str, object] = {
@@ -47,25 +45,21 @@ def row(stored: Call, line: Line, comma: bool = False) -> list[str]:
         "call_sequence": stored.call_sequence,
         "direction": stored.direction,
         "number": stored.e164,
-        "our_number": call["called"],
+        "our_number": call.called,
         "start": _local(start),
         "end": _local(stored.ended_at.astimezone(zone) if stored.ended_at else None),
         "utc_offset": "",
         "seconds": stored.seconds,
-        "answered": _WORDS[call["answered"]],
-        "answered_by": call["answered_by"],
+        "answered": _WORDS[call.answered],
+        "answered_by": call.answered_by,
         "state": stored.state.value,
         "idcall": stored.idcall,
     }
     plain = {name: cell(value) for name, value in values.items()}
     plain["utc_offset"] = start.isoformat()[-6:] if start else ""
-    for name, amount in _amounts(call):
+    for name, amount in (("cost_rx", call.cost_rx), ("cost_tx", call.cost_tx), ("cost", call.cost)):
         plain[name] = "" if amount is None else f"{amount:f}".replace(".", "," if comma else ".")
     return [plain[name] for name in COLUMNS]
-
-
-def _amounts(call: Mapping[str, str | None]) -> Iterator[tuple[str, Decimal | None]]:
-    return ((name, decimal(call[name])) for name in ("cost_rx", "cost_tx", "cost"))
 
 
 def _local(moment: datetime | None) -> str:

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
-from sqlalchemy import Connection
 
 from bridge.calls.text import note
 from bridge.cli.callrows import COLUMNS, row
-from bridge.cli.jobtext import state as job_state
-from bridge.cli.jobtext import what
-from bridge.cli.options import Group, config_option
-from bridge.cli.stored import Moment, Stored, local, number, stored, table, within
+from bridge.cli.calltimeline import as_mapping, timeline
+from bridge.cli.commands import list_command, show_json, show_list
+from bridge.cli.jobtext import what, whom
+from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.stored import LineMoment, Stored, local, number, stored, within
+from bridge.delivery.words import state as job_state
 from bridge.store import calls as stored_calls
-from bridge.store import deliveries, events
+from bridge.store import deliveries, events, queries
 from bridge.store.calls import Call, CallFilter, CallState
 from bridge.store.deliveries import DeliveryFilter
 from connectors.phone import parse
@@ -36,8 +37,8 @@ def calls() -> None:
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--until", type=Moment(end=True), help="Only calls that began before it; a date: by its end."),
-        click.option("--since", type=Moment(), help="Only calls that began then or later, in the line's time."),
+        click.option("--until", type=LineMoment(end=True), help="Only calls that began before it; a date: by its end."),
+        click.option("--since", type=LineMoment(), help="Only calls that began then or later, in the line's time."),
         click.option("--line", default="", metavar="NUMBER", help="Only of this line."),
     ):
         function = option(function)
@@ -51,13 +52,13 @@ def _filter(store: Stored, line: str, since: datetime | None, until: datetime | 
     return CallFilter(line=line, since=within(since, clock), until=within(until, clock), **more)
 
 
-@calls.command("list")
+@list_command(calls)
 @config_option
 @_filters
 @click.option("--number", "party", default="", help="Only with this other party, in any spelling.")
 @click.option("--state", type=click.Choice([state.value for state in CallState]), help="Only in this state.")
 @click.option("--limit", type=click.IntRange(1), default=_SHOWN, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def list_(
     config: Path,
     line: str,
@@ -71,50 +72,62 @@ def list_(
     """List calls, newest first."""
     with stored(config) as store:
         e164 = number(party, store.configuration).e164 if party else ""
-        wanted = _filter(store, line, since, until, e164=e164, state=CallState(state) if state else None)
+        filter_ = _filter(store, line, since, until, e164=e164, state=CallState(state) if state else None)
         with store.database.read() as connection:
-            found = stored_calls.find(connection, wanted, limit)
-        if as_json:
-            rows = [_named(store, call) for call in found]
-            click.echo(json.dumps(rows, ensure_ascii=False, indent=2))
-            return
-        lines = [_listed(call, store) for call in found]
-    if not lines:
-        click.echo("no calls")
-        return
-    head = ("ID", "START", "DIRECTION", "NUMBER", "LINE", "SECONDS", "COST", "STATE", "ANSWERED BY")
-    for text in table(head, lines):
-        click.echo(text)
+            page = stored_calls.find(connection, filter_, limit)
+        head = ("ID", "START", "DIRECTION", "NUMBER", "LINE", "SECONDS", "COST", "STATE", "ANSWERED BY")
+        show_list(
+            page, as_json, lambda call: _named(store, call), head, lambda call: _listed(call, store),
+            limit=limit, nothing="no calls",
+        )  # fmt: skip
 
 
 @calls.command()
 @click.argument("id_", metavar="ID")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def show(id_: str, config: Path, as_json: bool) -> int:
-    """Show a call whole. ID: its number in the list, or the platform's CallSequence."""
+    """Show a call whole: its events, what was asked and answered, what it left in the CRMs.
+
+    ID: its number in the list, or the platform's CallSequence.
+    """
     with stored(config) as store:
         with store.database.read() as connection:
-            call = _found(connection, store, id_)
+            lines = [line.number for line in store.configuration.lines]
+            call = stored_calls.named(connection, id_, lines)
             if call is None:
-                click.echo(f"error: there is no call {id_}; `infocaller-bridge calls list` lists them", err=True)
-                return 1
-            heard = events.of_call(connection, call.line, call.call_sequence)
-            wanted = DeliveryFilter(call_id=call.id)
-            work = deliveries.find(connection, wanted)
+                asked = queries.of_sequence(connection, id_, lines)
+                heard, work = [], []
+            else:
+                asked = queries.of_call(connection, call.line, call.call_sequence)
+                heard = events.of_call(connection, call.line, call.call_sequence)
+                work = deliveries.find(connection, DeliveryFilter(call_id=call.id))
+        if call is None and not asked:
+            click.echo(f"error: there is no call {id_}; `infocaller-bridge calls list` lists them", err=True)
+            return 1
+        line = store.line(call.line if call is not None else asked[0].line)
         if as_json:
-            click.echo(json.dumps({**_named(store, call), "call": dict(call.call)}, ensure_ascii=False, indent=2))
+            shown: dict[str, object] = {"call_sequence": id_}
+            if call is not None:
+                people = [job.about for job in work if job.about]
+                shown = {**_named(store, call), "found": people, "call": call.call.to_json()}
+            show_json({**shown, "queries": [as_mapping(query, line) for query in asked]})
             return 0
-        line = store.line(call.line)
-        click.echo(f"Call {call.id}, CallSequence {call.call_sequence}, {call.state.value}")
-        click.echo(note(parse(call.call["caller"], line.country), None, call.call, line, store.configuration.language))
-        click.echo("Events:")
-        for event in heard:
-            diverted = f" to {event.diverted_to}" if event.diverted_to else ""
-            click.echo(f"  {local(event.received_at, line)}  {event.event}{diverted}")
+        if call is None:
+            click.echo(f"CallSequence {id_}: none of its events has come, or is taken up yet")
+        else:
+            click.echo(f"Call {call.id}, CallSequence {call.call_sequence}, {call.state.value}")
+            click.echo(note(parse(call.call.caller, line.country), None, call.call, line, store.configuration.language))
+        click.echo("Events and Queries:" if asked else "Events:")
+        for text in timeline(heard, asked, line):
+            click.echo(f"  {text}")
+        if call is None:
+            return 0
         click.echo("What it left in the CRMs:" if work else "It left nothing in the CRMs.")
         for job in work:
             click.echo(f"  {job_state(job)}: {what(job)} (job {job.id})")
+            if job.about:
+                click.echo(f"    {whom(job.about)}")
     return 0
 
 
@@ -141,27 +154,27 @@ def export(
     if excel and form != "csv":
         raise click.UsageError("--excel goes with --csv")
     with stored(config) as store:
-        wanted = _filter(store, line, since, until)
-        with store.database.read() as connection, _writing(output) as file:
-            found = stored_calls.export(connection, wanted)
+        filter_ = _filter(store, line, since, until)
+        with store.database.read() as connection, writing(output) as file:
+            exported = stored_calls.export(connection, filter_)
             if form == "json":
-                for call in found:
+                for call in exported:
                     file.write(f"{json.dumps(_named(store, call), ensure_ascii=False)}\n")
             else:
-                _as_csv(file, found, store, excel)
+                _as_csv(file, exported, store, excel)
 
 
-def _as_csv(file: TextIO, found: Iterator[Call], store: Stored, excel: bool) -> None:
+def _as_csv(file: TextIO, exported: Iterator[Call], store: Stored, excel: bool) -> None:
     if excel:
         file.write("\ufeff")
     writer = csv.writer(file, delimiter=";" if excel else ",")
     writer.writerow(COLUMNS)
-    for call in found:
+    for call in exported:
         writer.writerow(row(call, store.line(call.line), comma=excel))
 
 
 @contextmanager
-def _writing(output: Path | None) -> Iterator[TextIO]:
+def writing(output: Path | None) -> Iterator[TextIO]:
     """Where the rows go, in UTF-8, its line breaks left to the writer. What fails is said in a line."""
     if output is None:
         sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a terminal, file or pipe
@@ -182,7 +195,7 @@ def _named(store: Stored, call: Call) -> Mapping[str, object]:
 
 
 def _listed(call: Call, store: Stored) -> tuple[object, ...]:
-    party = call.e164 or ("hidden" if call.call["hidden"] else call.call["caller"] or "?")
+    party = call.e164 or ("hidden" if call.call.hidden else call.call.caller or "?")
     return (
         call.id,
         local(call.started_at, store.line(call.line)),
@@ -192,14 +205,5 @@ def _listed(call: Call, store: Stored) -> tuple[object, ...]:
         "" if call.seconds is None else call.seconds,
         "" if call.cost is None else f"{call.cost:f}",
         call.state.value,
-        call.call["answered_by"],
+        call.call.answered_by,
     )
-
-
-def _found(connection: Connection, store: Stored, id_: str) -> Call | None:
-    if id_.isdecimal() and len(id_) < 16:
-        call = stored_calls.by_id(connection, int(id_))
-        if call is not None:
-            return call
-    lines = [line.number for line in store.configuration.lines]
-    return next(filter(None, (stored_calls.get(connection, line, id_) for line in lines)), None)

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
-from bridge.callbacks.campaigns import Campaigns, NoCampaign, Progress
+from bridge.callbacks.campaigns import Campaigns, Progress
 from bridge.callbacks.forecast import KNOWN, Forecast, forecast
-from bridge.callbacks.rowfile import Row, RowFile
-from bridge.cli.desk import asking, iso, now
-from bridge.cli.options import Group, config_option
-from bridge.cli.stored import Stored, local, table
+from bridge.callbacks.rowfile import CampaignRow, RowFile
+from bridge.callbacks.tasks import Rules
+from bridge.cli.commands import add_pause_and_resume, are, list_command, show_json, show_list
+from bridge.cli.desk import Asking, asking, iso, now
+from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.stored import Stored, local
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
 from connectors.csv.output import cell
+from connectors.csv.source import is_spreadsheet
 
 _SHOWN_FAULTS = 20
 _MEANS = {
@@ -57,17 +57,8 @@ def campaign() -> None:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class _Asking:
-    store: Stored
-    campaigns: Campaigns
-
-
-@contextmanager
-def _asking(config: Path, *, strict: bool = False) -> Iterator[_Asking]:
-    with asking(config, strict=strict) as ask:
-        database = ask.store.database
-        yield _Asking(ask.store, Campaigns(database, queue_for(database), ask.callbacks, now))
+def _of(ask: Asking) -> Campaigns:
+    return Campaigns(ask.store.database, queue_for(ask.store.database), ask.callbacks, now)
 
 
 class _Faults:
@@ -79,8 +70,7 @@ class _Faults:
         if self._writer is not None:
             self._writer.writerow(["row", "reason"])
 
-    def __call__(self, row: Row) -> None:
-        """One more."""
+    def __call__(self, row: CampaignRow) -> None:
         self.count += 1
         if self._writer is not None:
             self._writer.writerow([row.number, cell(row.fault)])
@@ -100,7 +90,8 @@ class _Faults:
 @click.option("--faults", type=click.File("w", encoding="utf-8"), help="A CSV file to write rows with faults to.")
 @click.option("--encoding", help="The file's characters, such as cp1252; default: found out.")
 @click.option("--delimiter", help="What stands between columns; default: found out.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--sheet", help="The sheet of a spreadsheet; default: the first that is not hidden.")
+@json_option
 def start(  # noqa: PLR0913 - the options of a command
     *,
     file: Path,
@@ -112,31 +103,41 @@ def start(  # noqa: PLR0913 - the options of a command
     faults: TextIO | None,
     encoding: str | None,
     delimiter: str | None,
+    sheet: str | None,
     as_json: bool,
 ) -> int:
     """Take the rows of a file as callbacks. Exit 1: none of them can be called."""
     name = name or file.stem
+    _check_form(file, encoding, delimiter, sheet)
     bad = _Faults(faults)
-    with _asking(config, strict=True) as ask:
+    with asking(config, strict=True) as ask:
+        campaigns = _of(ask)
         source = source or _only_source(ask.store.configuration)
-        rules = ask.campaigns.rules(source)
-        language = ask.store.configuration.language
-        rows = RowFile(file, rules, f"{name}/", language, encoding, delimiter)
+        rules = campaigns.rules(source)
+        rows = RowFile(file, rules, f"{name}/", ask.store.configuration.language, now(), encoding, delimiter, sheet)
         if dry_run:
-            found = _forecast(ask, source, rows, bad)
-            _say_forecast(found, rules.line, ask.campaigns.stands(source)[0], as_json)
-            return 0 if found.called else 1
-        begun = ask.campaigns.begin(name, source, str(file))
-        began, good = time.monotonic(), _Good()
-        taken = ask.campaigns.take(begun, rows, bad, good)
+            forecast = _forecast(ask, rules, rows, bad)
+            _say_forecast(forecast, rules.line, campaigns.stands(source)[0], as_json)
+            return 0 if forecast.called else 1
+        begun = campaigns.begin(name, source, str(file))
+        began = time.monotonic()
+        taken = campaigns.take(begun, rows, bad, _say_count)
+        seconds = time.monotonic() - began
         if rows.oddities.counts:
             click.echo(f"{file}: {rows.oddities}", err=True)
-        new = taken.rows - begun.rows
-        counts = {"taken": new, "known": good.count - new, "refused": bad.count}
-        _say_taken(ask, name, counts, time.monotonic() - began, as_json)
+        counts = {"taken": taken.new, "known": taken.known, "refused": bad.count}
+        _say_taken(ask.store, campaigns.progress(name), counts, seconds, as_json)
         if watch:
             _watch(ask, name)
-        return 0 if taken.rows else 1
+        return 0 if taken.new + taken.known else 1
+
+
+def _check_form(file: Path, encoding: str | None, delimiter: str | None, sheet: str | None) -> None:
+    """Raise `click.UsageError` where an option does not go with the kind of file."""
+    if is_spreadsheet(file) and (encoding or delimiter):
+        raise click.UsageError(f"{file} is a spreadsheet, which has no {'encoding' if encoding else 'delimiter'}")
+    if sheet and not is_spreadsheet(file):
+        raise click.UsageError(f"{file} is no spreadsheet, it has no sheets")
 
 
 def _only_source(configuration: Configuration) -> str:
@@ -152,16 +153,10 @@ def _only_source(configuration: Configuration) -> str:
     return names[0]
 
 
-class _Good:
-    """How many rows with no fault were gone through so far; says it on the terminal."""
-
-    count = 0
-
-    def __call__(self, count: int) -> None:
-        """So many are."""
-        self.count = count
-        if sys.stderr.isatty():
-            click.echo(f"\r{count:,} rows", nl=False, err=True)
+def _say_count(count: int) -> None:
+    """On the terminal, over the count before."""
+    if sys.stderr.isatty():
+        click.echo(f"\r{count:,} rows", nl=False, err=True)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
@@ -171,60 +166,58 @@ def _in_words(counts: Mapping[str, int]) -> str:
     return ", ".join([f"{_rows(counts['taken'])} taken", *others])
 
 
-def _are(count: int) -> str:
-    return f"{count:,} {'is' if count == 1 else 'are'}"
-
-
 def _rows(count: int) -> str:
     return f"{count:,} row{'s' * (count != 1)}"
 
 
-def _say_taken(ask: _Asking, name: str, counts: Mapping[str, int], seconds: float, as_json: bool) -> None:
-    progress = ask.campaigns.progress(name)
+def _say_taken(store: Stored, progress: Progress, counts: Mapping[str, int], seconds: float, as_json: bool) -> None:
     if as_json:
         older = {"new": counts["taken"], "bad": counts["refused"]}  # their names before, which scripts may read
-        told = {**_progress(progress), **counts, **older, "seconds": round(seconds, 1)}
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        show_json({**_progress(progress), **counts, **older, "seconds": round(seconds, 1)})
         return
     if sys.stderr.isatty():
         click.echo("\r", nl=False, err=True)
+    name = progress.campaign.name
     click.echo(f"campaign {name}: {_in_words(counts)} ({seconds:.1f} s)")
-    for text in _lines(progress, ask.store):
+    for text in _lines(progress, store):
         click.echo(text)
     click.echo(f"`infocaller-bridge campaign status {name} --watch` shows how it goes on", err=True)
 
 
-def _forecast(ask: _Asking, source: str, rows: RowFile, bad: _Faults) -> Forecast:
+def _forecast(ask: Asking, rules: Rules, rows: RowFile, bad: _Faults) -> Forecast:
     from bridge.service.composition import Service  # noqa: PLC0415 - only a dry run opens connectors
 
     service = Service.open(ask.store.loaded)
     try:
         with ask.store.database.read() as connection:
-            rules = ask.campaigns.rules(source)
             return forecast(connection, ask.store.configuration, rules, service.sources, rows, now(), bad)
     finally:
         service.close()
 
 
-def _say_forecast(found: Forecast, line: Line, stands: str, as_json: bool) -> None:
-    counts = {"taken": found.rows - found.known - found.refused, "known": found.known, "refused": found.refused}
+def _say_forecast(forecast: Forecast, line: Line, stands: str, as_json: bool) -> None:
+    counts = {
+        "taken": forecast.rows - forecast.known - forecast.refused,
+        "known": forecast.known,
+        "refused": forecast.refused,
+    }
     if as_json:
-        told = {**asdict(found), **counts, "begins": iso(found.begins), "ends": iso(found.ends), "stands": stands}
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        moments = {"begins": iso(forecast.begins), "ends": iso(forecast.ends)}
+        show_json({**asdict(forecast), **counts, **moments, "stands": stands})
         return
     emission = line.emission
-    click.echo(f"{_rows(found.rows)}: {found.called:,} would be called, by line {line.number}")
+    click.echo(f"{_rows(forecast.rows)}: {forecast.called:,} would be called, by line {line.number}")
     click.echo(f"  without --dry-run: {_in_words(counts)}")
-    for text, counted in (("never", found.never), ("not now", found.later)):
+    for text, counted in (("never", forecast.never), ("not now", forecast.later)):
         for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
             click.echo(f"  {text}: {count:,} ({_MEANS.get(gate, gate)})")
     if stands:
         click.echo(f"nobody is called yet: {stands}")
-    if found.ahead:
-        click.echo(f"{found.ahead:,} other callbacks of the line have their turns meanwhile")
-    if found.begins is not None:
-        end = local(found.ends, line) or "never, within two years: look at hours: and dial.per_day"
-        click.echo(f"from {local(found.begins, line)} to {end}, at {emission.per_minute} a minute")
+    if forecast.ahead:
+        click.echo(f"{forecast.ahead:,} other callbacks of the line have their turns meanwhile")
+    if forecast.begins is not None:
+        end = local(forecast.ends, line) or "never, within two years: look at hours: and dial.per_day"
+        click.echo(f"from {local(forecast.begins, line)} to {end}, at {emission.per_minute} a minute")
         longest = emission.at_once * 60 / emission.per_minute
         click.echo(
             f"that pace holds while a call takes less than {longest:.0f} s (at_once {emission.at_once}), up to "
@@ -232,68 +225,55 @@ def _say_forecast(found: Forecast, line: Line, stands: str, as_json: bool) -> No
         )
 
 
-@campaign.command("list")
+@list_command(campaign)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def list_(config: Path, as_json: bool) -> None:
     """List the campaigns."""
-    with _asking(config) as ask:
-        found = [ask.campaigns.progress(one.name) for one in ask.campaigns.every()]
-        if as_json:
-            click.echo(json.dumps([_progress(one) for one in found], ensure_ascii=False, indent=2))
-            return
-        line = ask.store.configuration.lines[0]
-    if not found:
-        click.echo("there are none")
-        return
-    rows = []
-    for one in found:
-        noted = one.campaign
-        started = _moment(noted.started_at, line)
-        rows.append((noted.name, _standing(one), one.total, one.left, noted.source, started))
-    for text in table(("NAME", "STATE", "ROWS", "LEFT", "SOURCE", "STARTED"), rows):
-        click.echo(text)
+    with asking(config) as ask:
+        campaigns, line = _of(ask), ask.store.configuration.lines[0]
+        show_list(
+            [campaigns.progress(campaign.name) for campaign in campaigns.every()],
+            as_json, _progress, ("NAME", "STATE", "ROWS", "LEFT", "SOURCE", "STARTED"),
+            lambda progress: (
+                progress.campaign.name, _standing(progress), progress.total, progress.left, progress.campaign.source,
+                local(progress.campaign.started_at, line),
+            ),
+        )  # fmt: skip
 
 
 @campaign.command()
 @click.argument("name")
 @config_option
 @click.option("--watch", is_flag=True, help="Go on showing it until it is over; Ctrl-C ends the display alone.")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def status(name: str, config: Path, watch: bool, as_json: bool) -> None:
     """Show how a campaign stands."""
     if watch and as_json:
         raise click.UsageError("--watch is for people, --json for scripts")
-    with _asking(config) as ask:
+    with asking(config) as ask:
         if watch:
             _watch(ask, name)
             return
-        progress = ask.campaigns.progress(name)
+        progress = _of(ask).progress(name)
         if as_json:
-            click.echo(json.dumps(_progress(progress), ensure_ascii=False, indent=2))
+            show_json(_progress(progress))
             return
         for text in _lines(progress, ask.store):
             click.echo(text)
 
 
-@campaign.command()
-@click.argument("name")
-@config_option
-def pause(name: str, config: Path) -> None:
+def _pause(ask: Asking, name: str) -> str:
     """Keep what waits of a campaign back. What is being sent at this moment goes out."""
-    with _asking(config) as ask:
-        click.echo(f"campaign {name} is paused: {_are(ask.campaigns.pause(name))} kept back")
+    return f"campaign {name} is paused: {are(_of(ask).pause(name))} kept back"
 
 
-@campaign.command()
-@click.argument("name")
-@config_option
-def resume(name: str, config: Path) -> None:
+def _resume(ask: Asking, name: str) -> str:
     """Have a paused campaign go on."""
-    with _asking(config) as ask:
-        if ask.campaigns.get(name).cancelled_at:
-            raise NoCampaign(f"campaign {name} was cancelled: start it under another --name")
-        click.echo(f"campaign {name} goes on: {_are(ask.campaigns.resume(name))} to be called")
+    return f"campaign {name} goes on: {are(_of(ask).resume(name))} to be called"
+
+
+add_pause_and_resume(campaign, "NAME", _pause, _resume, reason=False)
 
 
 @campaign.command()
@@ -302,8 +282,8 @@ def resume(name: str, config: Path) -> None:
 @config_option
 def cancel(name: str, reason: str, config: Path) -> None:
     """End a campaign: nobody that waits is called any more. What is being sent at this moment goes out."""
-    with _asking(config) as ask:
-        click.echo(f"campaign {name} is cancelled: {_are(ask.campaigns.cancel(name, reason))} not called any more")
+    with asking(config) as ask:
+        click.echo(f"campaign {name} is cancelled: {are(_of(ask).cancel(name, reason))} not called any more")
 
 
 @campaign.command()
@@ -311,18 +291,18 @@ def cancel(name: str, reason: str, config: Path) -> None:
 @config_option
 def results(name: str, config: Path) -> None:
     """Print what came of each row so far, as CSV."""
-    with _asking(config) as ask:
+    with asking(config) as ask:
         writer = csv.writer(sys.stdout)
         writer.writerow(["id", "number", "status", "text", "at", "seconds", "idcall"])
-        for row in ask.campaigns.results(name):
+        for row in _of(ask).results(name):
             writer.writerow([cell(value) for value in row])
 
 
-def _watch(ask: _Asking, name: str) -> None:
+def _watch(ask: Asking, name: str) -> None:
     """One line that is written anew; where there is no terminal, a line whenever something changed."""
-    before = ""
+    before, campaigns = "", _of(ask)
     while True:
-        progress = ask.campaigns.progress(name)
+        progress = campaigns.progress(name)
         text = " · ".join(_lines(progress, ask.store))
         if sys.stdout.isatty():
             width = shutil.get_terminal_size().columns
@@ -347,11 +327,11 @@ def _standing(progress: Progress) -> str:
 
 def _lines(progress: Progress, store: Stored) -> Iterator[str]:
     """How it stands, for people."""
-    one = progress.campaign
-    line = _line(one.source, store.configuration)
+    campaign = progress.campaign
+    line = _line(campaign.source, store.configuration)
     done = progress.total - progress.left
     share = f" ({done * 100 // progress.total} %)" if progress.total else ""
-    yield f"{one.name}: {_standing(progress)}, {done:,} of {progress.total:,} done{share}"
+    yield f"{campaign.name}: {_standing(progress)}, {done:,} of {progress.total:,} done{share}"
     states = ", ".join(f"{count:,} {state.value}" for state, count in sorted(progress.states.items()) if count)
     if states:
         yield states
@@ -367,12 +347,12 @@ def _lines(progress: Progress, store: Stored) -> Iterator[str]:
 
 def _progress(progress: Progress) -> dict[str, Any]:
     """How it stands, for scripts."""
-    one = progress.campaign
+    campaign = progress.campaign
     return {
-        "name": one.name,
-        "source": one.source,
-        "file": one.file,
-        "started_at": one.started_at,
+        "name": campaign.name,
+        "source": campaign.source,
+        "file": campaign.file,
+        "started_at": iso(campaign.started_at),
         "state": _standing(progress),
         "total": progress.total,
         "left": progress.left,
@@ -385,10 +365,6 @@ def _progress(progress: Progress) -> dict[str, Any]:
 
 
 def _line(source: str, configuration: Configuration) -> Line:
-    found = configuration.source(source)
-    line = configuration.line(found.line) if found is not None else None
+    configured = configuration.source(source)
+    line = configuration.line(configured.line) if configured is not None else None
     return line or configuration.lines[0]
-
-
-def _moment(text: str, line: Line) -> str:
-    return local(datetime.fromisoformat(text), line) if text else ""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
 from bridge.cli.options import config_option
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration
-from bridge.infocaller.events import EVENTS, placeholders
+from bridge.infocaller.panel import panel_addresses
+from bridge.texts import Text
 from connectors.base import Connector, Deadline, ProbeResult
-from connectors.http.cassette_file import Answers, TapeFault
+from connectors.http.cassette_file import Answers, CassetteFault
 
 _PATIENCE = 30.0  # seconds that `--connect` gives each CRM
 
@@ -42,7 +43,7 @@ def _playable(loaded: Loaded) -> bool:
         try:
             if case.replay is not None:
                 Answers.read(loaded.folder / case.replay)
-        except TapeFault as fault:
+        except CassetteFault as fault:
             good = False
             click.echo(f"{loaded.path}: tests[{number}].replay: {fault}", err=True)
     return good
@@ -57,7 +58,7 @@ def _contents(configuration: Configuration) -> str:
         (len(configuration.callbacks), "source of callbacks", "sources of callbacks"),
         (len(configuration.tests), "test", "tests"),
     ]
-    return ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in counts)
+    return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
 
 
 def _connect(loaded: Loaded, trace: bool) -> bool:
@@ -102,14 +103,17 @@ def schema(config: Path) -> None:  # noqa: ARG001 - every command takes --config
 def urls(config: Path, base: str) -> None:
     """Print the URLs to paste into the platform's panel (section API of the line's start tab)."""
     configuration = load(config).configuration
-    key = configuration.server.url_key
-    root = f"{base.rstrip('/')}/infocaller" + (f"/{key[0].get_secret_value()}" if key else "")
-    click.echo("Events (INICIO, DESVIO CORRECTO, DESVIO FALLIDO, FIN):")
-    for event in EVENTS:
-        parameters = "&".join(f"{name}={text}" for name, text in placeholders(event).items())
-        click.echo(f"  {event.upper():16} {root}/event/{event}?{parameters}")
-    click.echo("Queries:" if configuration.queries else "Queries: none in the configuration")
-    for name in configuration.queries:
-        click.echo(f"  {name:16} {root}/query/{quote(name, safe='')}")
+    for text in panel_urls(configuration, base):
+        click.echo(str(text))
     if not base.startswith("https://"):
         click.echo("warning: without https:// anyone on the way can read the calls", err=True)
+
+
+def panel_urls(configuration: Configuration, base: str) -> Iterator[Text | str]:
+    """Yield the URLs to paste into the platform's panel, a line each below their headings."""
+    keys = configuration.server.url_key
+    addresses = list(panel_addresses(base, keys[0].get_secret_value() if keys else "", configuration.queries))
+    yield Text("Events (INICIO, DESVIO CORRECTO, DESVIO FALLIDO, FIN):")
+    yield from (f"  {address.name.upper():16} {address.url}" for address in addresses if address.kind == "event")
+    yield Text("Queries:") if configuration.queries else Text("Queries: none in the configuration")
+    yield from (f"  {address.name:16} {address.url}" for address in addresses if address.kind == "query")

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bridge.callbacks import Callback, CallbackService, EmissionStatus
+from bridge.callbacks import Callback, CallbackService, EmissionStatus, missed
+from bridge.callbacks.gates import Gate
 from bridge.cli.stored import Stored, local, stored
 from bridge.config.model import Line
 from bridge.queue import queue_for
@@ -26,19 +27,19 @@ class Asking:
 
 @contextmanager
 def asking(config: Path, *, strict: bool = False) -> Iterator[Asking]:
-    """The callbacks of a configuration; `strict` as in `stored`. Raises `StoreUnavailable`."""
+    """Yield the callbacks of a configuration; `strict` as in `stored`. Raises `StoreUnavailable`."""
     with stored(config, strict=strict) as store:
         queue = queue_for(store.database)
         yield Asking(store, CallbackService(store.database, queue, lambda: store.configuration, now))
 
 
 def now() -> datetime:
-    """The time."""
+    """Return the time, in UTC."""
     return datetime.now(UTC)
 
 
 def brief(callback: Callback) -> dict[str, Any]:
-    """A callback for scripts."""
+    """Return a callback for scripts."""
     return {
         "id": callback.id,
         "source": callback.source,
@@ -57,26 +58,46 @@ def brief(callback: Callback) -> dict[str, Any]:
         "result": callback.result,
         "seconds": callback.seconds,
         "settled_at": iso(callback.settled_at),
+        "age": age(callback),
     }
 
 
 def iso(moment: datetime | None) -> str | None:
-    """A moment for scripts."""
+    """Return a moment for scripts; None for None."""
     return moment.isoformat(timespec="seconds") if moment is not None else None
 
 
 def when(callback: Callback, line: Line) -> str:
-    """The moment that counts for a callback, on its line's clock."""
+    """Return the moment that counts for a callback, on its line's clock."""
     return local(callback.settled_at or callback.rung_at or callback.next_at or callback.created_at, line)
 
 
+def age(callback: Callback) -> int | None:
+    """For how many seconds somebody has waited for it; None where it is settled."""
+    if callback.settled_at is not None:
+        return None
+    return max(0, int((now() - missed.since(callback)).total_seconds()))
+
+
+def spelled(seconds: int | None) -> str:
+    """Return an age for people."""
+    if seconds is None:
+        return ""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
 def advice(callback: Callback) -> str:
-    """What a person can do about it, empty where there is nothing to do."""
+    """Return what a person can do about it, empty where there is nothing to do."""
     if callback.state is CallbackState.MAY_HAVE_RUNG and callback.settled_at is None:
         return (
             "the bridge never calls it again by itself. Look the number up in the platform's activity page, then: "
             f"infocaller-bridge callbacks confirm {callback.id} --rang yes   (or no: it is called)"
         )
+    if callback.gate == Gate.BY_HAND:
+        return f"infocaller-bridge callbacks call {callback.id}   has it called; cancel {callback.id} ends it"
     if callback.state in (CallbackState.WAITING, CallbackState.QUEUED):
         return f"infocaller-bridge callbacks cancel {callback.id}   keeps it from being called"
     if callback.state is CallbackState.NO_OUTCOME:
@@ -84,15 +105,15 @@ def advice(callback: Callback) -> str:
     return ""
 
 
-def standing(one: EmissionStatus) -> dict[str, Any]:
-    """How a line or a source stands, for scripts."""
-    told: dict[str, Any] = {
-        "name": one.name,
-        "mode": one.mode.value,
-        "reason": one.reason,
-        "since": iso(one.since),
-        "until": iso(one.until),
+def standing(status: EmissionStatus) -> dict[str, Any]:
+    """Return how a line or a source stands, for scripts."""
+    fields: dict[str, Any] = {
+        "name": status.name,
+        "mode": status.mode.value,
+        "reason": status.reason,
+        "since": iso(status.since),
+        "until": iso(status.until),
     }
-    if one.kind == "line":
-        return told | {"today": one.today}
-    return told | {"polled_at": iso(one.polled_at), "error": one.error}
+    if status.kind == "line":
+        return fields | {"today": status.today}
+    return fields | {"polled_at": iso(status.polled_at), "error": status.error}

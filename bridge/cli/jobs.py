@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import click
 
-from bridge.cli.jobtext import brief, state, story, whole
-from bridge.cli.options import Group, config_option
-from bridge.cli.stored import Stored, local, stored, table
+from bridge.cli.commands import limit_option, list_command, show_json, show_list
+from bridge.cli.jobtext import brief, story, whole
+from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.stored import Stored, local, stored
+from bridge.delivery import operator
+from bridge.delivery.words import state
 from bridge.queue import queue_for
-from bridge.queue.base import DELIVER, Queue
+from bridge.queue.base import Queue
 from bridge.store import deliveries
-from bridge.store.deliveries import OPEN, Delivery, DeliveryFilter, State
+from bridge.store.deliveries import Delivery, DeliveryFilter, State
+from bridge.store.folded import FoldedCall
 
-_STATES = {
-    "pending": frozenset({State.PENDING}),
-    "running": frozenset({State.RUNNING}),
-    "failed": frozenset({State.PENDING}),
-    "dead": frozenset({State.DEAD}),
-}
+_STATES = ("pending", "running", "failed", "dead")
 _AT_ONCE = 200
-_SHOWN = 100
 _LONG = 50
 """From how many jobs on the progress is shown."""
 
@@ -43,43 +39,32 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--kind", default="", metavar="KIND", help="Only of this kind: activity, save.")(function)
 
 
-@jobs.command("list")
+@list_command(jobs)
 @config_option
-@click.option("--state", "only", type=click.Choice(list(_STATES)), help="Only in this state.")
+@click.option("--state", "only", type=click.Choice(_STATES), help="Only in this state.")
 @_filters
-@click.option("--limit", type=click.IntRange(1), help=f"At most so many. [default: {_SHOWN}; all with --json]")
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@limit_option
+@json_option
 def list_(config: Path, only: str | None, kind: str, connector: str, limit: int | None, as_json: bool) -> None:
     """List what is not done, oldest first. What is done is not listed."""
-    states = OPEN if only is None else _STATES[only]
-    wanted = DeliveryFilter(states=states, kind=kind, connector=connector, failed=only == "failed")
     with stored(config) as store:
-        found = (job for job in _every(store, wanted) if only is None or state(job) == only)
-        most = limit if limit is not None else None if as_json else _SHOWN
-        listed = list(islice(found, most))
-        more = next(found, None) is not None
-        if as_json:
-            click.echo(json.dumps([brief(job) for job in listed], ensure_ascii=False, indent=2))
-            return
-        if not listed:
-            click.echo("nothing is waiting, and nothing has failed")
-            return
+        jobs = _every(store, operator.selection(only or "open", kind, connector))
         line = store.configuration.lines[0]
-        rows = [
-            (job.id, state(job), job.kind, job.connector, job.attempts, local(job.next_at, line), job.key, job.error)
-            for job in listed
-        ]
-    for text in table(("ID", "STATE", "KIND", "CONNECTOR", "ATTEMPTS", "NEXT", "KEY", "ERROR"), rows):
-        click.echo(text)
-    if more:
-        click.echo(f"… and more: --limit {len(listed) * 10}, or --json for all", err=True)
-    click.echo("`infocaller-bridge jobs show ID` says why, and what to do", err=True)
+        listed = show_list(
+            jobs, as_json, brief, ("ID", "STATE", "KIND", "CONNECTOR", "ATTEMPTS", "NEXT", "KEY", "ERROR"),
+            lambda job: (
+                job.id, state(job), job.kind, job.connector, job.attempts, local(job.next_at, line), job.key, job.error
+            ),
+            limit=limit, nothing="nothing is waiting, and nothing has failed",
+        )  # fmt: skip
+    if listed:
+        click.echo("`infocaller-bridge jobs show ID` says why, and what to do", err=True)
 
 
 @jobs.command()
 @click.argument("id_", metavar="ID", type=int)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def show(id_: int, config: Path, as_json: bool) -> int:
     """Say all about a job: why it failed, when it is tried next, and what to do."""
     with stored(config) as store:
@@ -89,10 +74,9 @@ def show(id_: int, config: Path, as_json: bool) -> int:
         if job is None:
             return _unknown(id_)
         if as_json:
-            click.echo(json.dumps(whole(job, tries), ensure_ascii=False, indent=2))
+            show_json(whole(job, tries))
             return 0
-        call = job.payload.get("call")
-        line = store.line(str(call["line"]) if isinstance(call, dict) else "")
+        line = store.line(FoldedCall.from_json(job.payload.get("call", {})).line)
         for text in story(job, tries, line, datetime.now(UTC)):
             click.echo(text)
     return 0
@@ -114,15 +98,11 @@ def retry(ids: tuple[int, ...], config: Path, everything: bool, kind: str, conne
         if ids:
             tried = [_retry_one(store, queue, id_) for id_ in dict.fromkeys(ids)]
             return 0 if all(tried) else 1
-        wanted = [
-            DeliveryFilter(states=frozenset({State.DEAD}), kind=kind, connector=connector),
-            DeliveryFilter(states=frozenset({State.PENDING}), kind=kind, connector=connector, failed=True),
-        ]
-        chosen = [job.id for each in wanted for job in _every(store, each)]
+        chosen = [job.id for filter_ in operator.troubled(kind, connector) for job in _every(store, filter_)]
         again = 0
-        with _progress(chosen, "trying again") as some:
-            for id_ in some:
-                again += _again(store, queue, id_) is not None
+        with _progress(chosen, "trying again") as bar:
+            for id_ in bar:
+                again += operator.retry(store.database, queue, id_, datetime.now(UTC)) is not None
     click.echo(f"{again} {'job is' if again == 1 else 'jobs are'} tried again now")
     return 0
 
@@ -135,9 +115,7 @@ def discard(ids: tuple[int, ...], config: Path) -> int:
     good = True
     with stored(config) as store:
         for id_ in dict.fromkeys(ids):
-            with store.database.write() as connection:
-                gone = deliveries.discard(connection, id_, datetime.now(UTC))
-            if gone:
+            if operator.discard(store.database, id_, datetime.now(UTC)):
                 click.echo(f"job {id_} is given up")
             else:
                 good = _cant(store, id_) and good
@@ -145,19 +123,10 @@ def discard(ids: tuple[int, ...], config: Path) -> int:
 
 
 def _retry_one(store: Stored, queue: Queue, id_: int) -> bool:
-    if _again(store, queue, id_) is None:
+    if operator.retry(store.database, queue, id_, datetime.now(UTC)) is None:
         return _cant(store, id_)
     click.echo(f"job {id_} is tried again now")
     return True
-
-
-def _again(store: Stored, queue: Queue, id_: int) -> Delivery | None:
-    """Have it tried again; None when it is neither pending nor dead."""
-    with store.database.write() as connection:
-        job = deliveries.retry(connection, id_, datetime.now(UTC))
-        if job is not None:
-            queue.poke(connection, DELIVER, str(id_), lane=job.connector)
-    return job
 
 
 def _cant(store: Stored, id_: int) -> bool:
@@ -178,16 +147,16 @@ def _unknown(id_: int) -> int:
     return 1
 
 
-def _every(store: Stored, wanted: DeliveryFilter) -> Iterator[Delivery]:
+def _every(store: Stored, filter_: DeliveryFilter) -> Iterator[Delivery]:
     """All that are wanted, oldest first, read piece by piece."""
     after = 0
     while True:
         with store.database.read() as connection:
-            found = deliveries.find(connection, wanted, _AT_ONCE, after)
-        yield from found
-        if len(found) < _AT_ONCE:
+            piece = deliveries.find(connection, filter_, _AT_ONCE, after)
+        yield from piece
+        if len(piece) < _AT_ONCE:
             return
-        after = found[-1].id
+        after = piece[-1].id
 
 
 def _progress(items: Sequence[int], label: str) -> AbstractContextManager[Any]:

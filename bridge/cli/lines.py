@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from bridge.cli.desk import asking, standing
-from bridge.cli.options import Group, chosen_line, config_option
-from bridge.cli.stored import Stored, local, table
+from bridge.cli.commands import add_pause_and_resume, list_command, show_list
+from bridge.cli.desk import Asking, asking, standing
+from bridge.cli.options import Group, chosen_line, config_option, json_option
+from bridge.cli.stored import local
 
 
 @click.group(cls=Group)
@@ -17,52 +17,39 @@ def lines() -> None:
     """The emissions of each line: whether it calls, and if not, why."""
 
 
-@lines.command("list")
+@list_command(lines)
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def list_(config: Path, as_json: bool) -> None:
     """List the lines: running, paused (tried again by itself), stopped (needs you), held (somebody paused it, or the
     database was restored from a backup)."""
     with asking(config) as ask:
-        found = ask.callbacks.lines()
-        if as_json:
-            click.echo(json.dumps([standing(one) for one in found], ensure_ascii=False, indent=2))
-            return
-        rows = [
-            (one.name, one.mode.value, one.today, local(one.until, ask.store.line(one.name)), one.reason)
-            for one in found
-        ]
-    for text in table(("LINE", "EMISSIONS", "TODAY", "TRIED AGAIN", "REASON"), rows):
-        click.echo(text)
-    for one in found:
-        if one.restored:
-            click.echo(one.stands)
+        statuses = ask.callbacks.queries.lines()
+        show_list(
+            statuses, as_json, standing, ("LINE", "EMISSIONS", "TODAY", "TRIED AGAIN", "REASON"),
+            lambda status: (
+                status.name, status.mode.value, status.today, local(status.until, ask.store.line(status.name)),
+                status.reason,
+            ),
+        )  # fmt: skip
+    for status in statuses:
+        if status.restored and not as_json:
+            click.echo(status.blocked_reason)
 
 
-@lines.command()
-@click.argument("number")
-@config_option
-@click.option("--reason", default="", help="Why, for whoever looks at it later.")
-def pause(number: str, config: Path, reason: str) -> None:
+def _pause(ask: Asking, name: str, reason: str) -> str:
     """Have a line call nobody from now on; its callbacks are kept. What is being sent at this moment goes out."""
-    with asking(config) as ask:
-        ask.callbacks.pause_line(_known(ask.store, number), reason)
-    click.echo(f"line {number} places no calls until `infocaller-bridge lines resume {number}`")
+    ask.callbacks.operator.pause_line(chosen_line(ask.store.configuration, name).number, reason)
+    return f"line {name} places no calls until `infocaller-bridge lines resume {name}`"
 
 
-@lines.command()
-@click.argument("number")
-@config_option
-def resume(number: str, config: Path) -> None:
+def _resume(ask: Asking, name: str) -> str:
     """Have a line call again, whoever or whatever stopped it."""
-    with asking(config) as ask:
-        known = _known(ask.store, number)
-        restored = any(one.restored for one in ask.callbacks.lines() if one.name == known)
-        ask.callbacks.resume_line(known)
-    click.echo(f"line {number} places calls again")
-    if restored:
-        click.echo("who was called since the backup is not: `infocaller-bridge callbacks list --unsettled` lists them")
+    number = chosen_line(ask.store.configuration, name).number
+    restored = any(status.restored for status in ask.callbacks.queries.lines() if status.name == number)
+    ask.callbacks.operator.resume_line(number)
+    since_backup = "who was called since the backup is not: `infocaller-bridge callbacks list --unsettled` lists them"
+    return f"line {name} places calls again" + (f"\n{since_backup}" if restored else "")
 
 
-def _known(store: Stored, number: str) -> str:
-    return chosen_line(store.configuration, number).number
+add_pause_and_resume(lines, "NUMBER", _pause, _resume)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from bridge.config.hours import moment
+from bridge.config.load import environment
 from bridge.config.model import Configuration, Line
+from bridge.texts import Language
 
 CONFIG = Path("config.yaml")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -24,6 +30,26 @@ def config_option(function: _Function) -> _Function:
         show_default=True,
         help="The configuration file.",
     )(function)
+
+
+class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A moment; naive unless it names a zone."""
+
+    name = "MOMENT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return moment(value)
+        except ValueError as error:
+            self.fail(f"{value!r}: {error}", param, ctx)
+
+
+def at_option(text: str) -> Callable[[_Function], _Function]:
+    """`--at MOMENT`, as `at: datetime | None`, on the line's clock unless it names a zone."""
+    return click.option("--at", type=_Moment(), help=f"{text}, such as 2026-12-24T21:30, on the line's clock.")
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
 
 class Group(click.Group):
@@ -42,37 +68,62 @@ class Group(click.Group):
             )
         )
 
-    def _hand_down(self, context: click.Context, _option: click.Parameter, given: Path | None) -> None:
-        if given is not None:
-            context.default_map = {name: {"config": str(given)} for name in self.list_commands(context)}
+    def _hand_down(self, context: click.Context, _option: click.Parameter, value: Path | None) -> None:
+        if value is not None:
+            context.default_map = {name: {"config": str(value)} for name in self.list_commands(context)}
 
 
-def variables_option(function: _Function) -> _Function:
-    """`--var NAME=VALUE`, any number of them, as `variables: dict[str, str]`."""
+def language_of(configuration: Configuration | None) -> Language:
+    """Return the configuration's language; without one, that of the terminal (`LANG`)."""
+    if configuration is not None:
+        return configuration.language
+    return terminal_language()
+
+
+def terminal_language() -> Language:
+    """Return the language that the environment asks for: Spanish also where it names another language of Spain, which
+    we do not have; English where it names none of these."""
+    named = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment().get(name))), "")
+    return "es" if named[:2].lower() in ("es", "ca", "gl", "eu") else "en"
+
+
+def pairs_option(
+    option: str, name: str, shape: str, text: str, *, capitals: bool = False
+) -> Callable[[_Function], _Function]:
+    """`--OPTION NAME=VALUE`, any number of them, as `name: dict[str, str]`."""
+
+    def pairs(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+        values = {}
+        for pair in given:
+            key, equals, value = pair.partition("=")
+            if not equals or not key.strip():
+                raise click.BadParameter(f"{pair!r}: write {shape}")
+            values[key.strip().upper() if capitals else key.strip()] = value
+        return values
+
     return click.option(
-        "--var",
-        "variables",
-        multiple=True,
-        metavar="NAME=VALUE",
-        callback=_variables,
-        help="A variable of the call, such as what was keyed in; may be given several times.",
-    )(function)
+        option, name, multiple=True, metavar=shape, callback=pairs, help=f"{text}; may be given several times."
+    )
 
 
-def _variables(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    variables = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise click.BadParameter(f"{text!r}: write NAME=VALUE")
-        variables[name.strip().upper()] = value
-    return variables
+variables_option = pairs_option(
+    "--var", "variables", "NAME=VALUE", "A variable of the call, such as what was keyed in", capitals=True
+)
+"""`--var NAME=VALUE`, as `variables: dict[str, str]`."""
 
 
 def chosen_line(configuration: Configuration, number: str | None) -> Line:
-    """The line with this number; the first where none is named."""
+    """Return the line with this number; the first where none is named."""
     line = configuration.lines[0] if number is None else configuration.line(number)
     if line is None:
-        known = ", ".join(line.number for line in configuration.lines)
-        raise click.BadParameter(f"line {number} is not in the configuration; there is {known}")
+        numbers = ", ".join(line.number for line in configuration.lines)
+        raise click.BadParameter(f"line {number} is not in the configuration; there is {numbers}")
     return line
+
+
+def program() -> list[str]:
+    """Return how this program is called here: by its name where the shell finds it, else by its place."""
+    name, place = "infocaller-bridge", Path(sys.argv[0])
+    if shutil.which(name) is not None:
+        return [name]
+    return [str(place.absolute())] if place.name == name else [sys.executable, "-m", "bridge"]

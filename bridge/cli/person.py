@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import Group, config_option
+from bridge.cli.commands import show_json
+from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, number, spool, stored
 from bridge.store import privacy
 from bridge.store.privacy import Erased
@@ -30,15 +30,15 @@ def export(phone: str, config: Path) -> None:
     """Print everything that is stored about a number (in any spelling), as JSON: database and spool."""
     with stored(config, strict=True) as store, spool(store) as spooled:
         whose = number(phone, store.configuration)
-        found = privacy.person(store.database, whose.e164, spooled)
-    exported = {"number": whose.e164, "exported_at": datetime.now(UTC).isoformat(timespec="seconds"), **found}
-    click.echo(json.dumps(exported, ensure_ascii=False, indent=2))
+        sections = privacy.person(store.database, whose.e164, spooled)
+    exported = {"number": whose.e164, "exported_at": datetime.now(UTC).isoformat(timespec="seconds"), **sections}
+    show_json(exported)
 
 
 @click.command()
 @click.argument("phone", metavar="NUMBER")
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def forget(phone: str, config: Path, as_json: bool) -> int:
     """Erase a person's data (the number in any spelling): from the database, the spool, and the files that connectors
     write; what waits for a CRM is cancelled. Says what is left elsewhere. Exit 1: something could not be erased."""
@@ -51,7 +51,7 @@ def forget(phone: str, config: Path, as_json: bool) -> int:
         left = list(_left(store, erased, outcomes))
     failed = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
     if as_json:
-        told = {
+        report = {
             "number": whose.e164,
             "erased": {
                 **asdict(erased),
@@ -60,7 +60,7 @@ def forget(phone: str, config: Path, as_json: bool) -> int:
             "failed": failed,
             "left": left,
         }
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        show_json(report)
     else:
         for text in (*_erased(whose, erased, outcomes), "Left elsewhere, for you to see to:"):
             click.echo(text)
@@ -79,9 +79,9 @@ def _from_files(store: Stored, whose: Phone) -> Iterator[tuple[str, int | str | 
         return
     service = Service.open(store.loaded)
     try:
-        for name, source in service.sources.items():
+        for name in store.configuration.connectors:
             try:
-                yield name, source.connector.forget(whose)
+                yield name, service.sources[name].connector.forget(whose)
             except ConnectorError as error:
                 yield name, str(error)
     finally:
@@ -92,13 +92,14 @@ def _erased(whose: Phone, erased: Erased, outcomes: dict[str, int | str | None])
     rows = {
         "calls": erased.calls,
         "events": erased.events,
+        "Queries": erased.queries,
         "activities and records, done or on their way": erased.deliveries,
         "callbacks (those that waited are cancelled)": erased.callbacks,
         "kept in the spool": erased.spooled,
         **{f"rows in the files of {name}": rows for name, rows in outcomes.items() if isinstance(rows, int)},
     }
-    told = [f"{what}: {count}" for what, count in rows.items() if count]
-    yield f"Erased of {whose.e164}: {'; '.join(told)}" if told else f"Nothing was stored about {whose.e164}"
+    counts = [f"{what}: {count}" for what, count in rows.items() if count]
+    yield f"Erased of {whose.e164}: {'; '.join(counts)}" if counts else f"Nothing was stored about {whose.e164}"
 
 
 def _left(store: Stored, erased: Erased, outcomes: dict[str, int | str | None]) -> Iterator[str]:

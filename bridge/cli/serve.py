@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, program, terminal_language
+from bridge.texts import Text
 
 
 @click.command()
@@ -30,4 +32,11 @@ def demo(keep_serving: bool) -> int:
     """From nothing to a working bridge on example data, with a simulated platform placing calls on it."""
     from bridge.simulator.demo import run  # noqa: PLC0415 - only this command needs it
 
-    return run(click.echo, keep_serving=keep_serving)
+    code = run(click.echo, keep_serving=keep_serving)
+    if code == 0 and not keep_serving:
+        init = shlex.join([*program(), "init"])
+        text = Text(
+            "Now with your own line. This asks a few questions, and overwrites nothing:\n  {command}", command=init
+        )
+        click.echo(f"\n{text.render(terminal_language())}")
+    return code

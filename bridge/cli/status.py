@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,8 +13,10 @@ from typing import Any
 import click
 
 from bridge.callbacks import CallbackService
+from bridge.callbacks.gates import Gate
+from bridge.cli.commands import show_json
 from bridge.cli.desk import iso, standing
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, json_option, language_of
 from bridge.cli.stored import with_what_is_known
 from bridge.config.essentials import essentials
 from bridge.config.load import Loaded, attempt
@@ -26,63 +27,73 @@ from bridge.runtime.state import existing_state_folder
 from bridge.store import deliveries, overview
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import State
-from bridge.troubles import Place, Severity, Trouble, current
-from bridge.troubles.ledger import Unusable
+from bridge.texts import Language, Plural, Text, literal
+from bridge.troubles import SEVERITIES, Place, Severity, Trouble, current
+from bridge.troubles.ledger import LedgerUnusable
 from bridge.troubles.registry import reported
 
 _MOST = 10
 """Reasons of callbacks that are shown."""
+_MODES = {
+    "running": Text("emits"),
+    "paused": Text("emissions paused"),
+    "stopped": Text("emissions stopped"),
+    "held": Text("emissions held"),
+}
 
 
 @dataclass
 class _Status:
-    """All that is shown. `nothing_yet`: why there is no database, empty where there is one."""
+    """All that is shown. `nothing_yet`: why there is no database, None where there is one. `language`: the
+    reader's."""
 
     troubles: list[Trouble] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     jobs: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, int] = field(default_factory=dict)
-    kept_back: list[overview.KeptBack] = field(default_factory=list)
-    nothing_yet: str = ""
+    kept_back: list[overview.KeptBackCount] = field(default_factory=list)
+    nothing_yet: Text | None = None
+    language: Language = "en"
 
 
 @click.command()
 @config_option
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@json_option
 def status(config: Path, as_json: bool) -> int:
     """Say what needs you, worst first, since when, and what to do; exit code 1 if something is lost meanwhile."""
-    found = _status(config)
+    summary = _status(config)
     if as_json:
-        told = {
-            "troubles": [_brief(one) for one in found.troubles],
-            "lines": found.lines,
-            "jobs": found.jobs,
-            "callbacks": found.callbacks,
+        report = {
+            "troubles": [_brief(trouble, summary.language) for trouble in summary.troubles],
+            "lines": summary.lines,
+            "jobs": summary.jobs,
+            "callbacks": summary.callbacks,
         }
-        click.echo(json.dumps(told, ensure_ascii=False, indent=2))
+        show_json(report)
     else:
-        for text in _shown(found):
-            click.echo(text)
-    return int(any(one.severity is Severity.ERROR for one in found.troubles))
+        for text in _shown(summary):
+            click.echo(text.render(summary.language) if isinstance(text, Text) else text)
+    return int(any(trouble.severity is Severity.ERROR for trouble in summary.troubles))
 
 
 def _status(config: Path) -> _Status:
     read = attempt(config)
     readable = read.loaded or _what_can_be_read(config)
     with _database(readable) as database:
-        found = _Status()
+        summary = _Status(language=language_of(readable.configuration if readable is not None else None))
         usual = config.absolute().parent / Configuration.model_fields["state"].default
         state = existing_state_folder(readable) if readable is not None else usual
         place = Place(read.loaded, database, state, read.faults)
         try:
-            known = reported(state, time.time())
-        except Unusable as error:
-            click.echo(f"what the running bridge noticed can't be read: {error}", err=True)
-            known = []
-        found.troubles = current(place, known)
+            troubles = reported(state, time.time())
+        except LedgerUnusable as error:
+            text = Text("what the running bridge noticed can't be read: {error}", error=str(error))
+            click.echo(text.render(summary.language), err=True)
+            troubles = []
+        summary.troubles = current(place, troubles)
         if readable is not None and database is not None:
-            _add_figures(found, readable, database, whole=read.loaded is not None)
-    return found
+            _add_figures(summary, readable, database, whole=read.loaded is not None)
+    return summary
 
 
 def _what_can_be_read(config: Path) -> Loaded | None:
@@ -109,72 +120,98 @@ def _database(loaded: Loaded | None) -> Iterator[Database | None]:
         database.close()
 
 
-def _add_figures(found: _Status, loaded: Loaded, database: Database, *, whole: bool) -> None:
+def _add_figures(summary: _Status, loaded: Loaded, database: Database, *, whole: bool) -> None:
     if database.path is not None and not database.path.exists():
-        found.nothing_yet = f"there is no database at {database.path} yet: `infocaller-bridge serve` makes it"
+        summary.nothing_yet = Text(
+            "there is no database at {path} yet: `infocaller-bridge serve` makes it", path=database.path
+        )
         return
     try:
-        known = (with_what_is_known(loaded, database) if not whole else loaded).configuration
+        configuration = (with_what_is_known(loaded, database) if not whole else loaded).configuration
     except StoreUnavailable:
         return  # the troubles say why
-    desk = CallbackService(database, queue_for(database), lambda: known, lambda: datetime.now(UTC))
+    desk = CallbackService(database, queue_for(database), lambda: configuration, lambda: datetime.now(UTC))
     try:
-        found.lines = [standing(one) for one in desk.lines()]
+        summary.lines = [standing(line) for line in desk.queries.lines()]
         with database.read() as connection:
             counts = deliveries.counts(connection)
             oldest = overview.oldest_pending(connection)
-            found.callbacks = overview.callback_states(connection)
-            found.kept_back = overview.kept_back(connection)
+            summary.callbacks = overview.callback_states(connection)
+            summary.kept_back = overview.kept_back(connection)
         states = (State.PENDING, State.RUNNING, State.DEAD)
-        by_state = {one.value: sum(n for (_, state), n in counts.items() if state is one) for one in states}
-        found.jobs = {**by_state, "oldest": iso(oldest)}
+        by_state = {state.value: sum(n for (_, other), n in counts.items() if other is state) for state in states}
+        summary.jobs = {**by_state, "oldest": iso(oldest)}
     except StoreUnavailable:
         return  # the troubles say why
 
 
-def _brief(one: Trouble) -> dict[str, Any]:
+def _brief(trouble: Trouble, language: Language) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "severity": one.severity.value,
-        "since": iso(one.since),
-        "count": one.count,
-        "text": one.text,
-        "action": one.action,
+        "id": trouble.id,
+        "severity": trouble.severity.value,
+        "since": iso(trouble.since),
+        "count": trouble.count,
+        "text": trouble.text.render(language),
+        "action": trouble.action.render(language),
     }
 
 
-def _shown(found: _Status) -> Iterator[str]:
+def _shown(summary: _Status) -> Iterator[Text | str]:
     now = datetime.now(UTC)
-    for one in found.troubles:
-        often = f", {one.count:,} times" if one.count > 1 else ""
-        since = f"since {one.since.astimezone():%Y-%m-%d %H:%M} ({_long(now - one.since)}{often})"
-        yield f"{one.severity.value.upper():7}  {one.id}  {since}: {one.text}"
-        yield f"         → {one.action}"
-    if not found.troubles:
-        yield "nothing needs you"
+    for trouble in summary.troubles:
+        severity = f"{SEVERITIES[trouble.severity].render(summary.language):7}"
+        yield Text(
+            "{severity}  {id}  since {when:%Y-%m-%d %H:%M} ({facts}): {text}",
+            severity=severity, id=trouble.id, when=trouble.since.astimezone(),
+            facts=", ".join(fact.render(summary.language) for fact in _facts(trouble, now)), text=trouble.text,
+        )  # fmt: skip
+        yield f"         → {trouble.action.render(summary.language)}"
+    if not summary.troubles:
+        yield Text("nothing needs you")
     yield ""
-    if found.nothing_yet:
-        yield found.nothing_yet
+    if summary.nothing_yet is not None:
+        yield summary.nothing_yet
         return
-    for line in found.lines:
-        mode = "emits" if line["mode"] == "running" else f"emissions {line['mode']}"
-        yield f"line {line['name']}: {mode}, {line['today']:,} calls emitted today"
-    if found.jobs:
-        oldest = found.jobs["oldest"]
-        waiting = found.jobs["pending"] + found.jobs["running"]
-        age = f", the oldest for {_long(now - datetime.fromisoformat(oldest))}" if oldest else ""
-        yield f"jobs: {waiting:,} on their way to the CRMs{age}; {found.jobs['dead']:,} dead"
-    if found.callbacks:
-        yield "callbacks: " + ", ".join(f"{count:,} {state}" for state, count in sorted(found.callbacks.items()))
-    for kept in found.kept_back[:_MOST]:
-        again = f"; next try {kept.next_at.astimezone():%Y-%m-%d %H:%M}" if kept.next_at else ""
-        yield f"  {kept.count:,} {kept.state.value} of {kept.source}: {kept.reason}{again}"
-    if len(found.kept_back) > _MOST:
-        yield "  more reasons: `infocaller-bridge callbacks list`"
+    for line in summary.lines:
+        yield Plural(
+            "line {name}: {mode}, {count:,} call emitted today", "line {name}: {mode}, {count:,} calls emitted today",
+            line["today"], name=line["name"], mode=_MODES[line["mode"]],
+        )  # fmt: skip
+    if summary.jobs:
+        yield from _jobs(summary.jobs, now)
+    if summary.callbacks:
+        counts = [f"{count:,} {state}" for state, count in sorted(summary.callbacks.items())]
+        yield Text("callbacks: {counts}", counts=", ".join(counts))
+    for kept in summary.kept_back[:_MOST]:
+        shown: Text = Text(
+            "{count:,} {state} of {source}: {reason}",
+            count=kept.count, state=kept.state.value, source=kept.source, reason=kept.reason,
+        )  # fmt: skip
+        if kept.next_at and kept.gate != Gate.BY_HAND:  # which is looked at again to expire, not to be tried
+            shown = Text("{shown}; next try {when:%Y-%m-%d %H:%M}", shown=shown, when=kept.next_at.astimezone())
+        yield f"  {shown.render(summary.language)}"
+    if len(summary.kept_back) > _MOST:
+        yield Text("  more reasons: `infocaller-bridge callbacks list`")
+
+
+def _facts(trouble: Trouble, now: datetime) -> Iterator[Text]:
+    yield literal(_long(now - trouble.since))
+    if trouble.count > 1:
+        yield Plural("{count:,} time", "{count:,} times", trouble.count)
+
+
+def _jobs(jobs: Mapping[str, Any], now: datetime) -> Iterator[Text]:
+    waiting, dead = jobs["pending"] + jobs["running"], jobs["dead"]
+    if jobs["oldest"]:
+        yield Text(
+            "jobs: {waiting:,} on their way to the CRMs, the oldest for {age}; {dead:,} dead",
+            waiting=waiting, age=_long(now - datetime.fromisoformat(jobs["oldest"])), dead=dead,
+        )  # fmt: skip
+    else:
+        yield Text("jobs: {waiting:,} on their way to the CRMs; {dead:,} dead", waiting=waiting, dead=dead)
 
 
 def _long(span: timedelta) -> str:
-    """A length of time, roughly."""
     seconds = max(0, int(span.total_seconds()))
     for size, name in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:

@@ -22,9 +22,18 @@ from bridge.store.database import Database, unprepared
 from bridge.store.emissions import names
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
+from bridge.texts import Language
 from connectors.phone import Phone, parse
 
 _WIDEST, _WIDEST_LAST = 60, 120
+
+
+class NotServedYet(StoreUnavailable):
+    """There is no database, because nothing was served by this configuration so far. `language`: the reader's."""
+
+    def __init__(self, path: Path, language: Language) -> None:
+        super().__init__(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
+        self.language = language
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,37 +45,36 @@ class Stored:
 
     @property
     def configuration(self) -> Configuration:
-        """The configuration."""
         return self.loaded.configuration
 
     def line(self, number: str) -> Line:
-        """The line with this number, or the first where it is gone from the configuration."""
+        """Return the line with this number, or the first where it is gone from the configuration."""
         return self.configuration.line(number) or self.configuration.lines[0]
 
 
 @contextmanager
 def stored(config: Path, *, strict: bool = False) -> Iterator[Stored]:
-    """The database of a configuration, open. Raises `StoreUnavailable`; a database that is not there is not made,
-    because whoever runs a command need not be who runs the server.
+    """Yield the database of a configuration, open. Raises `StoreUnavailable`; a database that is not there is not made
+    (`NotServedYet`), because whoever runs a command need not be who runs the server.
 
     It needs no more than the database, whatever else in the configuration is at fault: of the rest there is what can be
     read, and the lines and sources that the database knows. `strict`: the configuration has to be good, else
     `ConfigurationFaults` is raised.
     """
-    found = Essentials(load(config), (), whole=True) if strict else essentials(config)
-    if found.faults:
-        count = f"{len(found.faults)} faults" if len(found.faults) > 1 else "a fault"
+    readable = Essentials(load(config), (), whole=True) if strict else essentials(config)
+    if readable.faults:
+        count = f"{len(readable.faults)} faults" if len(readable.faults) > 1 else "a fault"
         click.echo(f"warning: {config} has {count}; `infocaller-bridge check` says more", err=True)
-    loaded = found.loaded
+    loaded = readable.loaded
     url = loaded.configuration.database.get_secret_value()
     missing = unprepared(url, loaded.folder)
     path = missing.path
     missing.close()
     if path is not None and not path.exists():
-        raise StoreUnavailable(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
+        raise NotServedYet(path, loaded.configuration.language)
     database = connect(url, loaded.folder)
     try:
-        yield Stored(loaded if found.whole else with_what_is_known(loaded, database), database)
+        yield Stored(loaded if readable.whole else with_what_is_known(loaded, database), database)
     finally:
         database.close()
 
@@ -108,7 +116,7 @@ def spool(of: Stored) -> Iterator[Spool | None]:
 
 
 def number(text: str, configuration: Configuration) -> Phone:
-    """A phone number in any spelling, by the first line's country. Raises `click.BadParameter`."""
+    """Return a phone number in any spelling, by the first line's country. Raises `click.BadParameter`."""
     country = configuration.lines[0].country
     phone = parse(text, country)
     if not phone:
@@ -116,7 +124,7 @@ def number(text: str, configuration: Configuration) -> Phone:
     return phone
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+class LineMoment(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
     """A date or a time of the lines' own clock, naive. `end`: a date alone means the end of that day."""
 
     name = "DATE[THH:MM[:SS]]"
@@ -125,7 +133,6 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newes
         self._end = end
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read it."""
         if isinstance(value, datetime):
             return value
         try:
@@ -138,18 +145,18 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newes
 
 
 def within(moment: datetime | None, line: Line) -> datetime | None:
-    """A moment of the line's own clock, aware."""
+    """Return a moment of the line's own clock, aware."""
     return None if moment is None else moment.replace(tzinfo=ZoneInfo(line.timezone))
 
 
 def local(moment: datetime | None, line: Line) -> str:
-    """A moment on the line's own clock, for people; empty for None."""
+    """Return a moment on the line's own clock, for people; empty for None."""
     return "" if moment is None else f"{moment.astimezone(ZoneInfo(line.timezone)):%Y-%m-%d %H:%M:%S}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
-    """Rows in columns below their heads, a line each; the last column takes what it needs, up to a bound. What is too
-    long loses its middle: the reason of an error stands at its end."""
+    """Yield rows in columns below their heads, a line each; the last column takes what it needs, up to a bound. What is
+    too long loses its middle: the reason of an error stands at its end."""
     cells = [list(head), *([*map(_one_line, row[:-1]), _one_line(row[-1], _WIDEST_LAST)] for row in rows)]
     widths = [max(len(row[place]) for row in cells) for place in range(len(head) - 1)]
     for row in cells:
@@ -160,3 +167,8 @@ def _one_line(value: object, widest: int = _WIDEST) -> str:
     text = " ".join(str(value).split())
     half = widest // 2
     return text if len(text) <= widest else f"{text[:half]}…{text[1 + half - widest :]}"
+
+
+def printable(text: str) -> str:
+    """Return the text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

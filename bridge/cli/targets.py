@@ -9,20 +9,11 @@ from urllib.parse import urlsplit
 import click
 
 from bridge.config.model import Configuration, Line
-from bridge.infocaller.messages import Format
 from bridge.simulator.calls import Target
 
 
-def at(
-    configuration: Configuration,
-    line: Line,
-    base: str | None,
-    *,
-    yes: bool,
-    form: Format = Format.JSON,
-    charset: str = "iso-8859-1",
-) -> Target:
-    """The bridge at `base`, None: where its configuration has it listen. Raises `click.UsageError` where that is
+def at(configuration: Configuration, line: Line, base: str | None, *, yes: bool) -> Target:
+    """Return the bridge at `base`, None: where its configuration has it listen. Raises `click.UsageError` where that is
     another machine and not `yes`."""
     server = configuration.server
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - to be replaced
@@ -31,7 +22,7 @@ def at(
         raise click.UsageError(f"{base} is not this machine: calls would land in a real CRM; add --yes to go ahead")
     key = server.url_key[0].get_secret_value() if server.url_key else ""
     password = line.password.get_secret_value()
-    return Target(base, line.number, password, key, form, charset, timezone=line.timezone)
+    return Target(base, line.number, password, key, timezone=line.timezone)
 
 
 def _is_loopback(base: str) -> bool:

@@ -17,7 +17,7 @@ class Trace:
         self._lock = threading.Lock()
 
     def see(self, connector: str, exchange: str) -> None:
-        """One exchange, masked."""
+        """Print one exchange, masked."""
         with self._lock:
             self._count += 1
             ms = (self._clock() - self._began) * 1000

@@ -46,15 +46,15 @@ def _remind(value: Duration | None) -> Duration | None:
     return value
 
 
-Address = Annotated[Text, AfterValidator(_address)]
+MailAddress = Annotated[Text, AfterValidator(_address)]
 
 
 class Alert(Section):
     """Who is told of troubles: by e-mail, by a webhook, or both."""
 
-    email: Annotated[list[Address], BeforeValidator(listed, json_schema_input_type=Address | list[Address])] = Field(
-        [], description="Addresses that get a mail; needs `smtp`", examples=[["ana@example.com"]]
-    )
+    email: Annotated[
+        list[MailAddress], BeforeValidator(listed, json_schema_input_type=MailAddress | list[MailAddress])
+    ] = Field([], description="Addresses that get a mail; needs `smtp`", examples=[["ana@example.com"]])
     webhook: Annotated[Secret, AfterValidator(_hook)] | None = Field(
         None, description="Gets a POST with JSON for each trouble", examples=["https://hooks.example.com/x"]
     )
@@ -76,14 +76,23 @@ class Alert(Section):
         return self
 
 
+class ReportRule(Section):
+    """Who gets the figures of each month or week by e-mail."""
+
+    email: Annotated[
+        list[MailAddress], BeforeValidator(listed, json_schema_input_type=MailAddress | list[MailAddress])
+    ] = Field(description="Addresses that get them; needs `smtp`", min_length=1, examples=[["ana@example.com"]])
+    every: Literal["month", "week"] = Field("month", description="How often: once the month, or the week, is over")
+
+
 class Smtp(Section):
-    """The mail server that takes the bridge's alerts."""
+    """The mail server that takes the bridge's alerts and reports."""
 
     host: Text = Field(description="The mail server's name", min_length=1, examples=["localhost"])
     port: Integer | None = Field(
         None, ge=1, le=65535, description="Its port; default by `tls`: 587 for starttls, 465 for tls, 25 for none"
     )
-    from_: Address = Field(alias="from", description="The sender's address", examples=["bridge@example.com"])
+    from_: MailAddress = Field(alias="from", description="The sender's address", examples=["bridge@example.com"])
     tls: Tls | None = Field(
         None,
         description="starttls, tls (from the first byte on) or none; default: none on this machine, else tls on port "

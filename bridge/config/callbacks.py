@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
-from bridge.config.emission import DAYTIME, Holidays, Hours
+from bridge.config.find import FindStep
+from bridge.config.hours import DAYTIME, Holidays, NamedHours
 from bridge.config.kinds import Incomplete, Secrets, Section, Text, as_written, listed, section_or_none
 from connectors.expression import Template
 from connectors.units import Duration, Rate
 
 LONGEST_NAME = 100
 """Characters of a source's name."""
-FROM, NAME = "from", "name"
+FROM, NAME, BUILT_IN_ORIGIN = "from", "name", "built_in"
 """The kinds of origins."""
-OUTCOMES = ("answered", "busy", "no_answer", "failed")
-"""What a call that was made can come to."""
 
 
 def _number_or_expression(value: object) -> int | Template:
@@ -48,6 +47,22 @@ class DoNotCall(Section):
     table: Text = Field(description="The table, object or record that is looked up by phone", examples=["robinson"])
 
 
+class MissedRecord(Section):
+    """What each task of missed calls is in a CRM."""
+
+    in_: Text = Field(alias="in", description="The connector that keeps it", examples=["agenda"])
+    table: Text = Field(description="The table, object or record that it becomes", examples=["callback"])
+    fields: dict[str, Template] = Field(
+        description="Its values, by field; they change with each further missed call",
+        examples=[{"phone": "{{ task.phone }}", "calls": "{{ task.count }}", "status": "open"}],
+    )
+    done: dict[str, Template] = Field(
+        {},
+        description="Values once the task has ended; outcome has .status, .text and .at",
+        examples=[{"status": "closed", "note": "{{ outcome.text }}"}],
+    )
+
+
 class CallbackSource(Section):
     """Tasks that become calls: where they come from, whom to call, when, and with which rules."""
 
@@ -55,7 +70,9 @@ class CallbackSource(Section):
         None, description="The word in /callbacks/NAME; default: from", examples=["web"], max_length=LONGEST_NAME
     )
     from_: Text | None = Field(
-        None, alias="from", description="The connector whose tasks are called; leave out for HTTP and campaigns"
+        None,
+        alias="from",
+        description="The connector whose tasks are called, or missed_calls; leave out for HTTP and campaigns",
     )
     token: Secrets = Field(
         (),
@@ -81,6 +98,13 @@ class CallbackSource(Section):
     )
     line: Text = Field(description="The line that calls", examples=["912345678"])
     every: Duration = Field(Duration(30), description="How often the connector's tasks are looked at")
+    dial: Literal["automatic", "by_hand"] = Field(
+        "automatic",
+        description="by_hand: a callback waits until somebody says `infocaller-bridge callbacks call ID`",
+    )
+    after: Duration = Field(
+        Duration(0), description="Of missed_calls only: not before so long after the end of the last missed call"
+    )
     rule_group: Annotated[Text, BeforeValidator(_plain)] = Field(
         description="The platform's rule group for these calls (gruporeglas)", min_length=1, examples=["callbacks"]
     )
@@ -104,11 +128,16 @@ class CallbackSource(Section):
     variables: dict[str, Template | None] = Field(
         {}, description="The call's variables, as its script sees them", examples=[{"TAREA": "{{ task.id }}"}]
     )
+    find: dict[str, FindStep] = Field(
+        {},
+        description="What to look up just before the call; variables see it by name, empty where nothing is found",
+        examples=[{"contact": {"in": "agenda", "phone": "{{ task.phone }}", "optional": True}}],
+    )
     max_wait: OfTask = Field(5, description="Minutes to wait for a free line (EsperaMax), 1 to 300")
     retries: OfTask = Field(0, description="How often a busy phone is tried again (Reintentos), 0 to 4")
-    hours: Hours = Field(
+    hours: NamedHours = Field(
         [DAYTIME],
-        description="When people are called: always, or days with from and to",
+        description="When people are called: always, days with from and to, or the name of a calendar under hours:",
         json_schema_extra={"default": {"days": "mon-fri", "from": "09:00", "to": "20:00"}},
     )
     holidays: Annotated[
@@ -116,20 +145,20 @@ class CallbackSource(Section):
         BeforeValidator(section_or_none, json_schema_input_type=Holidays | Literal["none"]),
     ] = Field(
         "line",
-        description="Whose public holidays are kept: country and region, or none. Default: the line's country; with "
-        "hours: always none",
+        description="Whose public holidays are kept, besides those of a calendar that hours: names: country and "
+        "region, or none. Default: the line's country; with hours: always none",
         json_schema_extra={"default": None},
     )
-    of: Literal["customer", "line"] = Field("customer", description="Whose clock shows the hours")
+    of: Literal["customer", "line"] = Field("customer", description="Whose time zone `hours` are in")
     do_not_call: Annotated[
         list[DoNotCall], BeforeValidator(listed, json_schema_input_type=DoNotCall | list[DoNotCall])
     ] = Field([], description="Who is never called, one list or several; while one can't be read, nobody is called")
     per_number: Rate = Field(
         Rate(3, 86400.0),
-        description="So often one number is called at most, over all sources",
+        description="Maximum calls to one number, all sources together",
         json_schema_extra={"default": "3/d"},
     )
-    expires: Duration = Field(Duration(7 * 86400), description="So long after its time a task is still called")
+    expires: Duration = Field(Duration(7 * 86400), description="How late a task may still be called")
     may_have_rung: Literal["ask", "given_up"] = Field(
         "ask",
         description="Where nobody can know whether the phone rang: ask a person, or tell the CRM and let it be",
@@ -140,6 +169,27 @@ class CallbackSource(Section):
         examples=[{"busy": "{{ call.events[-1].name == 'Comunica' }}"}],
     )
 
+    save: MissedRecord | None = Field(
+        None, description="Of missed_calls only: the CRM has each task as a record, which is closed when the task ends"
+    )
+    _built_in: bool = PrivateAttr(False)
+
+    @property
+    def built_in(self) -> bool:
+        """Whether its tasks are those that the bridge makes of missed calls."""
+        return self._built_in
+
+    @property
+    def connector(self) -> str | None:
+        """The connector whose tasks it has, None where there is none."""
+        return None if self._built_in else self.from_
+
+    def as_built_in(self) -> CallbackSource:
+        """Return the same, where no connector is called as `from` says."""
+        copy = self.model_copy()
+        copy._built_in = True
+        return copy
+
     @property
     def title(self) -> str:
         """What the source is called."""
@@ -148,6 +198,8 @@ class CallbackSource(Section):
     @property
     def origin(self) -> str:
         """What its tasks are known by, beside their ids."""
+        if self._built_in:
+            return f"{BUILT_IN_ORIGIN}:{self.from_}"
         return f"{FROM}:{self.from_}" if self.from_ is not None else f"{NAME}:{self.title}"
 
     @model_validator(mode="after")

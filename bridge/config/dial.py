@@ -8,15 +8,13 @@ Nor does a line call itself, which would put the call through to where it comes 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
 from bridge.config.model import Dial, Line
+from bridge.texts import Text
 from connectors.phone import Phone, parse
-
-Language = Literal["es", "en"]
 
 _KINDS: dict[int, tuple[str, ...]] = {
     PhoneNumberType.FIXED_LINE: ("fixed",),
@@ -35,26 +33,26 @@ _KINDS: dict[int, tuple[str, ...]] = {
 _CODES = {870: "satellite", 878: "personal", 881: "satellite", 882: "satellite", 883: "satellite", 979: "premium"}
 _NEVER = frozenset({"premium", "shared_cost", "personal", "satellite", "emergency", "short"})
 
-_WORDS: dict[str, tuple[str, str]] = {
-    "premium": ("a premium number", "de tarificación adicional"),
-    "shared_cost": ("a shared-cost number", "de coste compartido"),
-    "personal": ("a personal (follow-me) number", "un número personal"),
-    "satellite": ("a satellite number", "un número de satélite"),
-    "emergency": ("an emergency number", "un número de emergencias"),
-    "short": ("a short number", "un número corto"),
-    "fixed": ("a fixed line", "un fijo"),
-    "mobile": ("a mobile", "un móvil"),
-    "voip": ("a VoIP number", "un número VoIP"),
-    "toll_free": ("a toll-free number", "un número gratuito"),
-    "pager": ("a pager", "un buscapersonas"),
-    "company": ("a company-wide number", "un número de empresa"),
-    "voicemail": ("a voicemail number", "un buzón de voz"),
+_WORDS: dict[str, Text] = {
+    "premium": Text("a premium number"),
+    "shared_cost": Text("a shared-cost number"),
+    "personal": Text("a personal (follow-me) number"),
+    "satellite": Text("a satellite number"),
+    "emergency": Text("an emergency number"),
+    "short": Text("a short number"),
+    "fixed": Text("a fixed line"),
+    "mobile": Text("a mobile"),
+    "voip": Text("a VoIP number"),
+    "toll_free": Text("a toll-free number"),
+    "pager": Text("a pager"),
+    "company": Text("a company-wide number"),
+    "voicemail": Text("a voicemail number"),
 }
 
 
 @lru_cache(maxsize=20_000)
 def kinds(phone: Phone) -> tuple[str, ...]:
-    """What sort of number it is: `fixed`, `mobile`, `voip`, `toll_free`, `premium`, `shared_cost`, `personal`,
+    """Return what sort of number it is: `fixed`, `mobile`, `voip`, `toll_free`, `premium`, `shared_cost`, `personal`,
     `satellite`, `emergency`, `short`, `pager`, `company` (one number for the whole country) or `voicemail`; two where
     the numbering plan does not tell fixed from mobile; empty for what is no valid number."""
     if not phone.e164:
@@ -69,42 +67,39 @@ def kinds(phone: Phone) -> tuple[str, ...]:
     return ("short",) if phonenumbers.is_possible_short_number(number) else ()
 
 
-def may_dial(phone: Phone, line: Line, language: Language = "en") -> str | None:
-    """None where `line` may call `phone`; else the reason, for people, without the number itself.
+def may_dial(phone: Phone, line: Line) -> Text | None:
+    """None where `line` may call `phone`; else the reason, without the number itself.
 
     A number of `dial.allow` may be of another country or kind, or the line's own, but has to be valid and of no kind
     that is never called.
     """
-    found = kinds(phone)
-    spanish = language == "es"
-    if not found:
-        return _unread(phone, spanish=spanish)
-    what = _WORDS[found[0]][spanish]
-    if found[0] in _NEVER:
-        return f"es {what}, que nunca se marca" if spanish else f"it is {what}, which is never dialled"
+    possible = kinds(phone)
+    if not possible:
+        return _unread(phone)
+    kind = _WORDS[possible[0]]
+    if possible[0] in _NEVER:
+        return Text("it is {kind}, which is never dialled", kind=kind)
     dial = line.dial
     if phone.e164 in _allowed(tuple(dial.allow), line.country):
         return None
     if phone.e164 in _allowed((line.number,), line.country):
-        return "es el número de la propia línea" if spanish else "it is the line's own number"
+        return Text("it is the line's own number")
     if phone.country not in _countries(dial, line):
-        where = phone.country or "?"
-        if spanish:
-            return f"es un número de {where}, y la línea {line.number} no llama allí (dial.countries)"
-        return f"it is a number of {where}, where line {line.number} may not call (dial.countries)"
-    if not set(found) & set(dial.kinds):
-        if spanish:
-            return f"es {what}, y la línea {line.number} no los marca (dial.kinds)"
-        return f"it is {what}, which line {line.number} may not call (dial.kinds)"
+        return Text(
+            "it is a number of {country}, where line {line} may not call (dial.countries)",
+            country=phone.country or "?", line=line.number,
+        )  # fmt: skip
+    if not set(possible) & set(dial.kinds):
+        return Text("it is {kind}, which line {line} may not call (dial.kinds)", kind=kind, line=line.number)
     return None
 
 
-def _unread(phone: Phone, *, spanish: bool) -> str:
+def _unread(phone: Phone) -> Text:
     if phone.hidden:
-        return "es un número oculto" if spanish else "it is a hidden number"
+        return Text("it is a hidden number")
     if not phone.text and not phone.e164:
-        return "no hay número" if spanish else "there is no number"
-    return "no es un número de teléfono válido" if spanish else "it is no valid phone number"
+        return Text("there is no number")
+    return Text("it is no valid phone number")
 
 
 def _countries(dial: Dial, line: Line) -> set[str]:

@@ -4,6 +4,7 @@ a value is expanded. A line that the two read differently is warned of."""
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ _NAME = re.compile(r"[ \t]*(?P<export>export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9
 _QUOTED = re.compile(r"'(?P<single>[^']*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\"", re.DOTALL)
 _REST = re.compile(r"[ \t]*(?P<comment>[ \t]#.*)?")
 _COMMENT = re.compile(r"(?<=[ \t])#")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:@%+,=-]*")
+_TO_ESCAPE = re.compile(r"[\"\\`$]")
 _ESCAPED = re.compile(r"\\(?:\n|([\"\\`$]))")
 _OTHER_ESCAPE = re.compile(r"(?:[^\\]|\\[\n\"\\`$])*+\\.")
 
@@ -28,16 +31,29 @@ class DotEnv:
 def parse(text: str) -> DotEnv:
     """Read the text of a file. A broken line is left out; of a name that stands twice the last one counts."""
     text = text.replace("\r\n", "\n")
-    found = DotEnv()
+    pairs = DotEnv()
     position, line = 0, 1
     while position < len(text):
         end = _end_of_line(text, position)
         content = text[position:end].strip()
         if content and content[0] not in "#;":
-            end = _pair(text, position, line, found)
+            end = _pair(text, position, line, pairs)
         line += text.count("\n", position, end + 1)
         position = end + 1
-    return found
+    return pairs
+
+
+def written(name: str, value: str) -> str:
+    """Return the line that gives a name this value, the same to us, Docker, systemd and a shell. Raises ValueError for
+    what a file can't hold: line breaks and other control characters."""
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in value):
+        raise ValueError("line breaks and control characters can't stand here")
+    if _PLAIN.fullmatch(value):
+        return f"{name}={value}"
+    if "'" not in value and "\\" not in value:
+        return f"{name}='{value}'"
+    escaped = _TO_ESCAPE.sub(r"\\\g<0>", value)
+    return f'{name}="{escaped}"'
 
 
 def _end_of_line(text: str, position: int) -> int:
@@ -45,13 +61,13 @@ def _end_of_line(text: str, position: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _pair(text: str, position: int, line: int, found: DotEnv) -> int:
+def _pair(text: str, position: int, line: int, pairs: DotEnv) -> int:
     """Read the pair that begins here; where its last line ends."""
     end = _end_of_line(text, position)
     named = _NAME.match(text, position, end)
     if named is None:
-        said = "is not NAME=value: write one pair a line, a NAME of letters, digits and _, and # before a comment"
-        found.broken.append((line, said))
+        problem = "is not NAME=value: write one pair a line, a NAME of letters, digits and _, and # before a comment"
+        pairs.broken.append((line, problem))
         return end
     start = named.end()
     if text[start:end].startswith(("'", '"')):
@@ -59,20 +75,21 @@ def _pair(text: str, position: int, line: int, found: DotEnv) -> int:
         last = _end_of_line(text, quoted.end()) if quoted is not None else end
         rest = _REST.fullmatch(text, quoted.end(), last) if quoted is not None else None
         if quoted is None or rest is None:
-            found.broken.append((line, "a quote is not closed, or something follows the closing quote"))
+            pairs.broken.append((line, "a quote is not closed, or something follows the closing quote"))
             return end
         end = last
         single = quoted["single"]
         value = _ESCAPED.sub(r"\1", quoted["double"]) if single is None else single
         escapes = single is None and _OTHER_ESCAPE.match(quoted["double"]) is not None
         commented = rest["comment"] is not None
+        expanded = single is None and "${" in _ESCAPED.sub("", quoted["double"])
     else:
         comment = _COMMENT.search(text, start, end)
         value = text[start : comment.start() if comment else end].strip()
-        single, escapes, commented = None, "\\" in value, comment is not None
-    found.values[named["name"]] = value
-    exported, expanded = named["export"] is not None, single is None and "${" in value
-    found.odd.extend((line, said) for said in _odd(exported, escapes, expanded, commented))
+        escapes, expanded, commented = "\\" in value, "${" in value, comment is not None
+    pairs.values[named["name"]] = value
+    exported = named["export"] is not None
+    pairs.odd.extend((line, oddity) for oddity in _odd(exported, escapes, expanded, commented))
     return end
 
 

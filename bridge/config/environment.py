@@ -32,14 +32,15 @@ class Environment:
         self.warnings: list[Fault] = []
 
     def fill(self, text: str) -> str:
-        """The text with everything put in. Raises `Unfilled`, which names what is missing, never what it holds."""
+        """Return the text with everything put in. Raises `Unfilled`, which names what is missing, never what it
+        holds."""
         return _USE.sub(self._one, text)
 
-    def _one(self, found: re.Match[str]) -> str:
-        written = found[0]
+    def _one(self, match: re.Match[str]) -> str:
+        written = match[0]
         if written == "$${":
             return "${"
-        inside = found["inside"]
+        inside = match["inside"]
         if inside is None:
             raise Unfilled("a ${ is not closed by }; for a plain ${ write $${")
         if inside.startswith("file:"):
@@ -78,25 +79,25 @@ class Environment:
         self.read[path] = None
         try:
             self.read[path] = data = content(path, _LARGEST_SECRET)
-            found = parse(text(data))
+            pairs = parse(text(data))
         except NotUsable as error:
             if str(error) == ABSENT:
                 return DotEnv()
-            found = DotEnv(broken=[(0, f"the file {error}")])
+            pairs = DotEnv(broken=[(0, f"the file {error}")])
         except NotText as error:
-            found = DotEnv(broken=[(error.line, f"{error}; nothing of the file is used")])
+            pairs = DotEnv(broken=[(error.line, f"{error}; nothing of the file is used")])
         if mode_of(path) & ~0o600:
-            found.odd.append(
+            pairs.odd.append(
                 (0, f"others than its owner may use this file, which holds secrets: chmod 600 {path.name}")
             )
-        told = sorted([*found.broken, *found.odd])
-        self.warnings += [Fault(str(path), line, 1 if line else 0, "", said) for line, said in told]
-        return found
+        problems = sorted([*pairs.broken, *pairs.odd])
+        self.warnings += [Fault(str(path), line, 1 if line else 0, "", problem) for line, problem in problems]
+        return pairs
 
     def _about_beside(self) -> str:
         """What of `.env` may be why a variable is missing."""
         broken = self._beside.broken if self._beside is not None else []
-        where = ", ".join(f"line {line}" if line else said for line, said in broken)
+        where = ", ".join(f"line {line}" if line else problem for line, problem in broken)
         return f" ({_BESIDE} beside the configuration can't be read whole: {where})" if where else ""
 
     def _from_file(self, name: str) -> str:

@@ -22,6 +22,7 @@ from bridge.config.model import Configuration, Line
 from bridge.config.nodes import Unreadable
 from bridge.config.sections import near
 from bridge.config.source import Source, read
+from bridge.config.whole import with_built_in
 from bridge.errors import BridgeError, ConfigurationFaults, Fault
 
 _TOP = re.compile(r"^(?=[^\s#\-\]}])", re.MULTILINE)
@@ -46,8 +47,8 @@ class Essentials:
 
 
 def essentials(path: Path, environ: Mapping[str, str] | None = None) -> Essentials:
-    """What is needed to stop something. Raises `ConfigurationFaults` where there is no file, `NoDatabase` where the
-    database or the state folder is among what can't be read."""
+    """Return what is needed to stop something. Raises `ConfigurationFaults` where there is no file, `NoDatabase` where
+    the database or the state folder is among what can't be read."""
     result = attempt(path, environ)
     if result.loaded is not None:
         return Essentials(result.loaded, result.faults, whole=True)
@@ -56,15 +57,17 @@ def essentials(path: Path, environ: Mapping[str, str] | None = None) -> Essentia
         text = files.text(files.content(path))
     except (files.NotUsable, files.NotText):
         raise ConfigurationFaults(result.faults) from None
-    found = dict(_sections(text, environment))
+    top = dict(_sections(text, environment))
     configuration = Configuration.model_construct(
         None,
-        database=SecretStr(_certain("database", found, text, result.faults)),
-        state=_certain("state", found, text, result.faults),
-        language="en" if found.get("language") == "en" else "es",
-        lines=list(_lines(found.get("lines"))),
-        callbacks=list(_sources(found.get("callbacks"))),
+        database=SecretStr(_certain("database", top, text, result.faults)),
+        state=_certain("state", top, text, result.faults),
+        language="en" if top.get("language") == "en" else "es",
+        lines=list(_lines(top.get("lines"))),
+        callbacks=list(_sources(top.get("callbacks"))),
     )
+    connectors = top.get("connectors")
+    configuration = with_built_in(configuration, connectors if isinstance(connectors, dict) else ())
     wrong = next(rules.database(configuration), None)
     if wrong is not None:
         raise NoDatabase(f"{path}: database: {wrong.text}")
@@ -93,17 +96,17 @@ def _values(source: Source) -> Iterator[tuple[str, Any]]:
     yield from source.value.items()
 
 
-def _certain(key: str, found: Mapping[str, Any], text: str, faults: tuple[Fault, ...]) -> str:
+def _certain(key: str, top: Mapping[str, Any], text: str, faults: tuple[Fault, ...]) -> str:
     """The value of a key on which everything depends: as the file says, or by default where it says nothing that could
     mean it."""
     about = [fault for fault in faults if fault.path == key]
-    value = found.get(key)
+    value = top.get(key)
     if isinstance(value, str) and not about and _keys(text).count(key) == 1:
         return value
-    said = any(near(key, [word], _ALIKE) for word in _keys(text))
+    mentioned = any(near(key, [word], _ALIKE) for word in _keys(text))
     # whoever indents a line by mistake means that line all the same
-    said = said or (key == "database" and not found.keys() >= set(_keys(text)) and bool(_ANYWHERE.search(text)))
-    if said or about:
+    mentioned = mentioned or (key == "database" and not top.keys() >= set(_keys(text)) and bool(_ANYWHERE.search(text)))
+    if mentioned or about:
         what = "database" if key == "database" else "state folder"
         raise NoDatabase(
             f"it can't be told which {what} is meant: {(about or faults)[0]}. Mend that; or write a file of one line, "
@@ -123,9 +126,9 @@ def _lines(value: Any) -> Iterator[Line]:
     for item in value if isinstance(value, list) else []:
         if isinstance(item, dict):
             clock = {key: item[key] for key in ("number", "country", "timezone") if item.get(key) is not None}
-            for said in (item, clock, {"number": item.get("number")}):
+            for keys in (item, clock, {"number": item.get("number")}):
                 with suppress(ValidationError):
-                    yield Line.model_validate({**said, "password": "0"})
+                    yield Line.model_validate({**keys, "password": "0"})
                     break
 
 

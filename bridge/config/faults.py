@@ -15,7 +15,8 @@ _SHORT = 8
 
 
 def dotted(loc: Loc) -> str:
-    """`queries.DESVIO.find.contact.phone`, `lines[0].number`; a key with a dot in it is put in `["…"]`."""
+    """Return a place as `queries.DESVIO.find.contact.phone`, `lines[0].number`; a key with a dot in it is put in
+    `["…"]`."""
     text = ""
     for part in loc:
         if isinstance(part, int):
@@ -28,28 +29,28 @@ def dotted(loc: Loc) -> str:
 
 
 def follow(loc: Loc, value: Any, *, new_key: bool = False) -> tuple[Loc, Loc]:
-    """Where a model's `loc` is in this value, and where that was in the file. Steps that the value does not have are
-    left out: a list's position where one thing stands in its place, the name of a kind. With `new_key` the last step
-    is a key that is not there."""
-    here: list[str | int] = []
-    there: list[str | int] = []
+    """Return where a model's `loc` is in this value, and where that was in the file. Steps that the value does not have
+    are left out: a list's position where one thing stands in its place, the name of a kind. With `new_key` the last
+    step is a key that is not there."""
+    in_value: list[str | int] = []
+    in_file: list[str | int] = []
     for at, part in enumerate(loc):
         if isinstance(value, dict) and part in value:
-            here.append(part)
-            there.append(part)
+            in_value.append(part)
+            in_file.append(part)
             value = value[part]
         elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            here.append(part)
-            there.append(value.origin[part] if isinstance(value, Items) else part)
+            in_value.append(part)
+            in_file.append(value.origin[part] if isinstance(value, Items) else part)
             value = value[part]
         elif new_key and at == len(loc) - 1 and isinstance(part, str):
-            here.append(part)
-            there.append(part)
-    return tuple(here), tuple(there)
+            in_value.append(part)
+            in_file.append(part)
+    return tuple(in_value), tuple(in_file)
 
 
 def follow_in(value: Any, loc: Loc) -> Any:
-    """What is at `loc`, which is there."""
+    """Return what is at `loc`, which is there."""
     for part in loc:
         value = value[part]
     return value
@@ -64,30 +65,33 @@ def remove(value: Any, loc: Loc) -> None:
 
 
 def within(loc: Loc, outer: Loc) -> bool:
-    """Whether `loc` is `outer` or inside it."""
+    """Return whether `loc` is `outer` or inside it."""
     return loc[: len(outer)] == outer
 
 
 def located(
     file: str, source: Source, wrong: Iterable[Wrong], filled: Mapping[str, str], secrets: Iterable[str] = ()
 ) -> list[Fault]:
-    """The faults, with their places. `filled` is what `${}` put in, by how it was written: none of it is shown where
-    it was put in. `secrets` are shown nowhere."""
-    hidden = dict.fromkeys(secrets, "•••")
-    return [_fault(file, source, one, {value: written for written, value in filled.items()}, hidden) for one in wrong]
+    """Return the faults, with their places. `filled` is what `${}` put in, by how it was written: none of it is shown
+    where it was put in. `secrets` are shown nowhere."""
+    never = dict.fromkeys(secrets, "•••")
+    return [
+        _fault(file, source, fault, {value: written for written, value in filled.items()}, never) for fault in wrong
+    ]
 
 
 def _fault(file: str, source: Source, wrong: Wrong, filled: Mapping[str, str], secrets: Mapping[str, str]) -> Fault:
     place = source.place(wrong.loc)
     exact = wrong.loc in source.places
     mark = place.key if place.key is not None and (wrong.at_key or not exact) else place.value
-    text = _hidden(_hidden(wrong.text, filled) if place.filled else wrong.text, secrets)
+    text = hidden(hidden(wrong.text, filled) if place.filled else wrong.text, secrets)
     return Fault(file, *mark, dotted(wrong.loc), text)
 
 
-def _hidden(text: str, hidden: Mapping[str, str]) -> str:
-    """The text with other words for what must not be seen; short values are changed only where they stand alone."""
-    for value, written in sorted(hidden.items(), key=lambda item: -len(item[0])):
+def hidden(text: str, words: Mapping[str, str]) -> str:
+    """Return the text with other words for what must not be seen; short values are changed only where they stand
+    alone."""
+    for value, written in sorted(words.items(), key=lambda item: -len(item[0])):
         for spelled in {value, repr(value)[1:-1]} - {""}:
             if len(spelled) >= _SHORT:
                 text = text.replace(spelled, written)
@@ -97,10 +101,10 @@ def _hidden(text: str, hidden: Mapping[str, str]) -> str:
 
 
 def at(file: str, mark: Mark, loc: Loc, text: str) -> Fault:
-    """A fault at a place that is known."""
+    """Return a fault at a place that is known."""
     return Fault(file, *mark, dotted(loc), text)
 
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Each fault once, in the order of the file."""
+    """Return each fault once, in the order of the file."""
     return tuple(sorted(dict.fromkeys(faults), key=lambda fault: (fault.line, fault.column, fault.path, fault.text)))

@@ -35,7 +35,7 @@ class NotText(Exception):
 
 
 def content(path: Path, largest: int = LARGEST) -> bytes:
-    """All that is in a file. Raises `NotUsable`."""
+    """Return all that is in a file. Raises `NotUsable`."""
     try:
         about = path.stat()
         if stat.S_ISDIR(about.st_mode):
@@ -60,7 +60,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def text(data: bytes) -> str:
-    """The text of a file in UTF-8, with or without a byte order mark. Raises `NotText`."""
+    """Return the text of a file in UTF-8, with or without a byte order mark. Raises `NotText`."""
     for mark, name in _ENCODINGS.items():
         if data.startswith(mark):
             raise NotText(1, 1, f"the file is {name}: save it as UTF-8")
@@ -82,12 +82,12 @@ def _position(before: bytes) -> tuple[int, int]:
 
 
 def fingerprint(data: bytes | None) -> str:
-    """What tells one content of a file from another; empty for one that could not be read (None)."""
+    """Return what tells one content of a file from another; empty for one that could not be read (None)."""
     return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
 def fingerprint_now(path: Path, largest: int = LARGEST) -> str:
-    """The fingerprint of what is in a file now."""
+    """Return the fingerprint of what is in a file now."""
     try:
         return fingerprint(content(path, largest))
     except NotUsable:
@@ -95,12 +95,12 @@ def fingerprint_now(path: Path, largest: int = LARGEST) -> str:
 
 
 def open_to_others(path: Path) -> bool:
-    """Whether every user of the machine may read it."""
+    """Return whether every user of the machine may read it."""
     return bool(mode_of(path) & stat.S_IROTH)
 
 
 def mode_of(path: Path) -> int:
-    """The permissions of a file; 0 where they can't be told."""
+    """Return the permissions of a file; 0 where they can't be told."""
     try:
         return stat.S_IMODE(path.stat().st_mode) if os.name == "posix" else 0
     except OSError:

@@ -24,24 +24,24 @@ class Section(BaseModel):
 
 
 def as_written(value: object) -> object:
-    """A number without quotes where a text belongs: as it is spelled in the file (00077)."""
+    """Return a number without quotes, where a text belongs, as it is spelled in the file (00077)."""
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(getattr(value, "text", value))
     return value
 
 
 def listed(value: object) -> list[object]:
-    """One thing where a list may be."""
+    """Return a list; one thing where a list may be is a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def or_none(value: object) -> object:
-    """`none` switches a thing off."""
+    """Return None for `none`, which switches a thing off."""
     return None if value == "none" else value
 
 
 def section_or_none(value: object) -> object:
-    """`none` switches a section off; no other word does."""
+    """Return None for `none`, which switches a section off; no other word does."""
     if isinstance(value, (str, bool, int, float)) and value != "none":
         raise ValueError("write none to switch it off, or keys with their values below it")
     return or_none(value)
@@ -54,7 +54,7 @@ def _or_unset(value: object) -> object:
 
 def _or_two(value: object) -> object:
     """A secret, or a list of two while one takes the other's place; empty ones are none."""
-    return [as_written(one) for one in listed(value) if one not in ("", None)]
+    return [as_written(item) for item in listed(value) if item not in ("", None)]
 
 
 def _no_switch(value: object) -> object:
@@ -73,10 +73,10 @@ def _network(value: str) -> str:
 
 def _size(value: object) -> object:
     units = {"": 1, "KI": 1024, "MI": 1024**2}
-    found = re.fullmatch(r"\s*+(\d{1,12})\s*+(?:([KM]i)B|B)?\s*+", str(value), re.IGNORECASE)
-    if not found or isinstance(value, bool):
+    match = re.fullmatch(r"\s*+(\d{1,12})\s*+(?:([KM]i)B|B)?\s*+", str(value), re.IGNORECASE)
+    if not match or isinstance(value, bool):
         raise ValueError("write a size such as 256KiB or 1MiB")
-    return int(found[1]) * units[(found[2] or "").upper()]
+    return int(match[1]) * units[(match[2] or "").upper()]
 
 
 _PLAIN = WithJsonSchema({"type": ["string", "number"]})

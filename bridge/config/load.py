@@ -12,6 +12,8 @@ from bridge.config import files
 from bridge.config.checks import callbacks as calling
 from bridge.config.checks import connectors as uses
 from bridge.config.checks import expressions as names
+from bridge.config.checks import hours as calendars
+from bridge.config.checks import links
 from bridge.config.checks import values as rules
 from bridge.config.checks import warnings as advice
 from bridge.config.environment import Environment
@@ -20,7 +22,7 @@ from bridge.config.model import Configuration
 from bridge.config.nodes import Mark, Unreadable
 from bridge.config.source import Wrong, read
 from bridge.config.validation import validate
-from bridge.config.whole import CheckContext
+from bridge.config.whole import CheckContext, with_built_in
 from bridge.errors import ConfigurationFaults, Fault
 
 _LEAST_SECRET = 4
@@ -52,24 +54,31 @@ class Loaded:
         return in_order([*chain(*self.out.values()), *self.outages, *self.ignored])
 
     def no_worse_than(self, before: Loaded) -> bool:
-        """Whether all that is out of order here was out of order there as well."""
-        known = {(fault.path, fault.text) for fault in (*before.outages, *before.ignored)}
-        new = (fault for fault in (*self.outages, *self.ignored) if (fault.path, fault.text) not in known)
+        """Return whether all that is out of order here was out of order there as well."""
+        faults_before = {(fault.path, fault.text) for fault in (*before.outages, *before.ignored)}
+        new = (fault for fault in (*self.outages, *self.ignored) if (fault.path, fault.text) not in faults_before)
         return self.out.keys() <= before.out.keys() and next(new, None) is None
 
 
 @dataclass(frozen=True)
 class Read:
     """What came of reading a file: all `faults` in it, and `loaded`, what can be served with in spite of them (None:
-    nothing can). `files` as in `Loaded`, whatever came of it."""
+    nothing can). `files` as in `Loaded`, whatever came of it. `secrets` are those that are written out in the file, as
+    far as they can be told."""
 
     loaded: Loaded | None
     faults: tuple[Fault, ...]
     files: Mapping[Path, str]
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's own variables."""
+    return os.environ
 
 
 def load(path: str | Path, environ: Mapping[str, str] | None = None) -> Loaded:
-    """The configuration in this file. `environ`: the variables for `${NAME}`, the process's own where None.
+    """Return the configuration in this file. `environ`: the variables for `${NAME}`, the process's own where None.
 
     Raises `ConfigurationFaults` with every fault in it.
     """
@@ -94,12 +103,17 @@ def load_to_serve(path: str | Path, environ: Mapping[str, str] | None = None) ->
 def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
     """As `load`, but telling of faults instead of raising them."""
     path = Path(path)
-    folder = path.absolute().parent
-    environment = surroundings(folder, environ)
     try:
         data = files.content(path)
     except files.NotUsable as error:
         return Read(None, (Fault(str(path), 0, 0, "", f"the file {error}{_cure(error)}"),), {path: ""})
+    return examine(path, data, environ)
+
+
+def examine(path: Path, data: bytes, environ: Mapping[str, str] | None = None) -> Read:
+    """As `attempt`, of what would be in the file: what is in it now does not matter."""
+    folder = path.absolute().parent
+    environment = surroundings(folder, environ)
     try:
         understood = _understand(path, folder, data, environment)
     except Unreadable as error:
@@ -111,7 +125,7 @@ def attempt(path: str | Path, environ: Mapping[str, str] | None = None) -> Read:
 
 
 def surroundings(folder: Path, environ: Mapping[str, str] | None) -> Environment:
-    """What fills in a configuration in this folder; `environ` as in `load`."""
+    """Return what fills in a configuration in this folder; `environ` as in `load`."""
     return Environment(os.environ if environ is None else environ, folder)
 
 
@@ -126,6 +140,7 @@ class _Understood:
     out: dict[str, list[Fault]] = field(default_factory=dict)
     outages: list[Fault] = field(default_factory=list)
     ignored: list[Fault] = field(default_factory=list)
+    secrets: frozenset[str] = frozenset()
 
     def add(self, wrong: Wrong, fault: Fault) -> None:
         """One fault more, that of `wrong`, whose place is one in the file."""
@@ -142,13 +157,14 @@ class _Understood:
         """What came of it."""
         faults = in_order([*self.refused, *chain(*self.out.values()), *self.outages, *self.ignored])
         if self.refused or self.configuration is None:
-            return Read(None, faults, prints)
-        left = {name: one for name, one in self.configuration.connectors.items() if name not in self.out}
+            return Read(None, faults, prints, self.secrets)
+        left = {name: options for name, options in self.configuration.connectors.items() if name not in self.out}
         shortened = {"connectors": left, **({"tests": []} if self.ignored else {})}
         configuration = self.configuration.model_copy(update=shortened) if faults else self.configuration
-        out = {name: in_order(found) for name, found in self.out.items()}
+        out = {name: in_order(faults) for name, faults in self.out.items()}
         outages, ignored = in_order(self.outages), in_order(self.ignored)
-        return Read(Loaded(configuration, folder, path, self.warnings, prints, out, outages, ignored), faults, prints)
+        loaded = Loaded(configuration, folder, path, self.warnings, prints, out, outages, ignored)
+        return Read(loaded, faults, prints, self.secrets)
 
 
 def _cure(error: files.NotUsable) -> str:
@@ -168,29 +184,38 @@ def _understand(path: Path, folder: Path, data: bytes, environment: Environment)
     whole = None
     wrong = list(validated.wrong)
     if validated.configuration is not None:
-        whole = CheckContext(validated.configuration, validated, folder)
+        named = CheckContext(validated.configuration, validated, folder).keys("connectors")
+        whole = CheckContext(with_built_in(validated.configuration, named), validated, folder)
         wrong += _whole_file(whole)
     secrets = set() if whole is None else {secret.get_secret_value() for _, secret in whole.secrets()}
     secrets = {secret for secret in secrets if len(secret) >= _LEAST_SECRET}
-    found = _Understood(None if whole is None else whole.configuration)
-    for one, fault in zip(wrong, located(str(path), source, wrong, environment.values, secrets), strict=True):
-        found.add(one, fault)
-    found.refused += [at(str(path), mark, loc, text) for mark, loc, text in source.twice]
-    if whole is not None and not found.refused:
+    understood = _Understood(None if whole is None else whole.configuration)
+    for complaint, fault in zip(wrong, located(str(path), source, wrong, environment.values, secrets), strict=True):
+        understood.add(complaint, fault)
+    understood.refused += [at(str(path), mark, loc, text) for mark, loc, text in source.twice]
+    if whole is not None:
+        understood.secrets = frozenset(secret.get_secret_value() for _, secret in whole.written_out())
+    if whole is not None and not understood.refused:
         advised = _in_file(whole, advice.advise(whole, path))
-        found.warnings = in_order(located(str(path), source, advised, environment.values, secrets))
-    return found
+        understood.warnings = in_order(located(str(path), source, advised, environment.values, secrets))
+    return understood
 
 
 def _whole_file(whole: CheckContext) -> Iterator[Wrong]:
     """What is wrong beyond single values, but for what only follows from a value that was wrong by itself."""
     checks = chain(
-        uses.problems(whole), uses.check(whole), names.check(whole), rules.check(whole), calling.check(whole)
+        uses.problems(whole),
+        uses.check(whole),
+        names.check(whole),
+        links.check(whole),
+        rules.check(whole),
+        calendars.check(whole),
+        calling.check(whole),
     )
     lost = whole.validated.lost
     return (wrong for wrong in _in_file(whole, checks) if not lost(wrong.loc[:-1] if wrong.at_key else wrong.loc))
 
 
-def _in_file(whole: CheckContext, found: Iterable[Wrong]) -> Iterator[Wrong]:
-    for wrong in found:
+def _in_file(whole: CheckContext, complaints: Iterable[Wrong]) -> Iterator[Wrong]:
+    for wrong in complaints:
         yield replace(wrong, loc=whole.in_file(wrong.loc))

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from bridge.config.sections import homes, keys_of, meant, near
-from bridge.config.source import Loc, Place
+from bridge.config.source import Loc, Location
 from connectors.expression import filter_names
 
 _TEXT = "write a text"
@@ -62,8 +62,8 @@ _SAYINGS: Mapping[str, str] = {
 }
 
 
-def message(error: ErrorDetails, *, section: type[BaseModel] | None, place: Place, loc: Loc) -> str:
-    """What is wrong at `loc`. `section` is the one that the key stands in, None where it has no fixed keys."""
+def message(error: ErrorDetails, *, section: type[BaseModel] | None, place: Location, loc: Loc) -> str:
+    """Return what is wrong at `loc`. `section` is the one that the key stands in, None where it has no fixed keys."""
     special = _SPECIAL.get(error["type"])
     if special is not None:
         return special(error, section, place, loc)
@@ -79,17 +79,17 @@ def message(error: ErrorDetails, *, section: type[BaseModel] | None, place: Plac
     return text
 
 
-def _unknown(_error: ErrorDetails, section: type[BaseModel] | None, _place: Place, loc: Loc) -> str:
-    key, known = str(loc[-1]), keys_of(section) if section else {}
-    close = near(key, known, _SURE)
+def _unknown(_error: ErrorDetails, section: type[BaseModel] | None, _place: Location, loc: Loc) -> str:
+    key, keys = str(loc[-1]), keys_of(section) if section else {}
+    close = near(key, keys, _SURE)
     if close is None and key in homes():
         places = [path for path in homes()[key] if path]
         where = " or ".join(f"{path}:" for path in places[:2]) or "the top of the file, not indented"
         return f"unknown key here; it belongs under {where}" if places else f"unknown key here; it belongs at {where}"
-    return f"unknown key; {meant(key, known, 'known here:')}" if known else "unknown key: remove it"
+    return f"unknown key; {meant(key, keys, 'known here:')}" if keys else "unknown key: remove it"
 
 
-def _missing(_error: ErrorDetails, section: type[BaseModel] | None, _place: Place, loc: Loc) -> str:
+def _missing(_error: ErrorDetails, section: type[BaseModel] | None, _place: Location, loc: Loc) -> str:
     info = keys_of(section).get(str(loc[-1])) if section else None
     if info is None or not info.description:
         return "is missing"
@@ -101,17 +101,17 @@ def _example(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else str(value).replace("'", '"')
 
 
-def _choice(error: ErrorDetails, _section: type[BaseModel] | None, place: Place, _loc: Loc) -> str:
+def _choice(error: ErrorDetails, _section: type[BaseModel] | None, place: Location, _loc: Loc) -> str:
     return _one_of(re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", ""))), error["input"], place)
 
 
-def _one_of(choices: list[str], given: object, place: Place) -> str:
+def _one_of(choices: list[str], given: object, place: Location) -> str:
     listed = ", ".join(choices)
     close = near(place.text, choices) if place.text and not place.filled and isinstance(given, str) else None
     return f"write one of {listed}{f'; did you mean {close}?' if close else ''}"
 
 
-def _value(error: ErrorDetails, _section: type[BaseModel] | None, place: Place, _loc: Loc) -> str:
+def _value(error: ErrorDetails, _section: type[BaseModel] | None, place: Location, _loc: Loc) -> str:
     text = str(error.get("ctx", {}).get("error", error["msg"]))
     if " (in " not in text:
         return text
@@ -135,7 +135,7 @@ def _expression(problem: str) -> str:
     return f"this is no expression: {problem.replace('end of print statement', '}}')}"
 
 
-def _tag(error: ErrorDetails, _section: type[BaseModel] | None, _place: Place, _loc: Loc) -> str:
+def _tag(error: ErrorDetails, _section: type[BaseModel] | None, _place: Location, _loc: Loc) -> str:
     context = error.get("ctx", {})
     choices = re.findall(r"'([^']*)'", str(context.get("expected_tags", "")))
     tag = context.get("tag")
@@ -145,7 +145,7 @@ def _tag(error: ErrorDetails, _section: type[BaseModel] | None, _place: Place, _
     return f"write one of {', '.join(choices)}{f'; did you mean {close}?' if close else ''}"
 
 
-_SPECIAL: Mapping[str, Callable[[ErrorDetails, type[BaseModel] | None, Place, Loc], str]] = {
+_SPECIAL: Mapping[str, Callable[[ErrorDetails, type[BaseModel] | None, Location, Loc], str]] = {
     "extra_forbidden": _unknown,
     "missing": _missing,
     "literal_error": _choice,

@@ -8,14 +8,18 @@ what it can know by itself; what takes the whole file (names in expressions, wha
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny, model_validator
 
-from bridge.config.alerts import Alert, Smtp
+from bridge.config.alerts import Alert, ReportRule, Smtp
 from bridge.config.callbacks import CallbackSource
+from bridge.config.console import ConsoleSettings, ConsoleUser
 from bridge.config.emission import Emission
+from bridge.config.find import FindStep
+from bridge.config.hours import Moment, OpeningTimes
 from bridge.config.kinds import (
     Incomplete,
     Integer,
@@ -30,6 +34,7 @@ from bridge.config.kinds import (
     or_none,
     section_or_none,
 )
+from bridge.hours.calendar import Calendar
 from connectors.base import ConnectorOptions
 from connectors.expression import Template
 from connectors.units import Duration, Rate
@@ -49,6 +54,9 @@ NOTHING_KNOWN = 2
 2, so a caller of whom nothing is known is never mistaken for one whom no CRM knows."""
 
 
+_ALWAYS = OpeningTimes(open="always")
+
+
 class Server(Section):
     """Where the bridge listens and who may talk to it."""
 
@@ -62,7 +70,8 @@ class Server(Section):
     )
     console_password: OptionalSecret = Field(
         None,
-        description="Password of the console, which this version does not have yet",
+        description="Password of the console at /console/, for one user named admin; empty: no console. For several "
+        "people, with roles: console.users",
         examples=["${BRIDGE_CONSOLE_PASSWORD:-}"],
     )
     allowed_ips: list[Network] = Field(
@@ -81,7 +90,9 @@ class Server(Section):
         json_schema_extra={"default": "256KiB"},
     )
     workers: Integer = Field(2, ge=1, le=64, description="Processes that answer requests")
-    threads: Integer = Field(600, ge=1, le=4000, description="Threads in each of them")
+    threads: Integer = Field(
+        600, ge=1, le=4000, description="Lookups in each of them that may wait for one CRM at a time; more queue up"
+    )
     metrics_token: Secrets = Field(
         (),
         description="Bearer token for /metrics, or a list of two; without it, /metrics answers loopback only",
@@ -125,34 +136,9 @@ class Line(Section):
 class Cache(Section):
     """How long answers of a CRM are kept."""
 
-    fresh: Duration = Field(Duration(30), description="So long a record is used again without asking")
-    negative: Duration = Field(Duration(5), description="So long a 'not found' is used again without asking")
-    stale: Duration = Field(Duration(24 * 3600), description="So long a record still serves while the CRM is away")
-
-
-class FindStep(Section):
-    """One thing to look up: by `phone` or by `key`."""
-
-    in_: Annotated[list[Text], BeforeValidator(listed, json_schema_input_type=Text | list[Text])] = Field(
-        alias="in",
-        min_length=1,
-        description="The connector to ask, or several in order: the first that finds wins",
-        examples=["agenda", ["agenda", "crm"]],
-    )
-    table: Text | None = Field(None, description="The table, object or record to look in; default: this step's name")
-    phone: Template | None = Field(None, description="Look up by this phone number", examples=["{{ caller }}"])
-    key: Template | None = Field(None, description="Look up by this key", examples=["{{ vars.PEDIDO }}"])
-    many: Literal["first", "newest", "ambiguous"] = Field(
-        "ambiguous", description="What several matches mean: take the first, the newest, or none (ambiguous)"
-    )
-    optional: bool = Field(False, description="Go on without it when it is not found, ambiguous or its CRM is away")
-
-    @model_validator(mode="after")
-    def _one_way(self) -> FindStep:
-        if (self.phone is None) == (self.key is None):
-            both = "both phone: and key: stand here; keep one" if self.phone else "it does not say what to look for"
-            raise Incomplete(f'{both}: phone: "{{{{ caller }}}}" or key: "{{{{ vars.NAME }}}}"', "phone", "key")
-        return self
+    fresh: Duration = Field(Duration(30), description="How long a record is reused without asking the CRM")
+    negative: Duration = Field(Duration(5), description="How long a 'not found' is reused without asking the CRM")
+    stale: Duration = Field(Duration(24 * 3600), description="How long a record still serves while the CRM is down")
 
 
 class ActivityFind(FindStep):
@@ -214,7 +200,7 @@ class Query(Section):
     on_timeout: Answer | None = Field(
         None, description="Answer when it took too long; default: not_found's variables with result 2"
     )
-    deadline: Duration = Field(Duration(1.5), description="By when the platform has its answer")
+    deadline: Duration = Field(Duration(1.5), description="Maximum time until the platform has its answer")
     cache: Annotated[Cache | None, BeforeValidator(section_or_none, json_schema_input_type=Cache | Literal["none"])] = (
         Field(default_factory=Cache, description="How long answers of the CRM are kept, or none")
     )
@@ -226,8 +212,8 @@ class Query(Section):
     )
 
     def block_for(self, outcome: Unanswered) -> tuple[Answer | None, int]:
-        """What to answer when `answer` can't be: the block with its variables (None: no variables), and the Result
-        where the block itself says none.
+        """Return what to answer when `answer` can't be: the block with its variables (None: no variables), and the
+        Result where the block itself says none.
 
         on_error defaults to on_timeout, that to not_found's variables with result 2, and ambiguous to not_found.
         """
@@ -273,6 +259,16 @@ class ActivityRule(Section):
     )
     subject: Template | None = Field(None, description="One line; default: who called and how it went")
     note: Template | None = Field(None, description="Default: what happened in the call, line by line")
+    outcome: Template | None = Field(
+        None,
+        description="What came of the call, as the agent keyed it in: a variable, or a menu's option",
+        examples=["{{ vars.RESULTADO }}", "{{ call.menus['Resultado'] }}"],
+    )
+    outcomes: dict[Text, Text] = Field(
+        {},
+        description="The words for what was keyed in; what is not among them stays as it is",
+        examples=[{"1": "Vendido", "2": "Volver a llamar"}],
+    )
     fields: dict[str, Template] = Field({}, description="More fields of the activity")
     own_callbacks: bool = Field(
         False,
@@ -282,6 +278,12 @@ class ActivityRule(Section):
     unknown_caller: UnknownCaller | None = Field(None, description="Create a record for a caller who is not known")
     close_after: Duration = Field(Duration(6 * 3600), description="When a call whose FIN never came counts as over")
 
+    @model_validator(mode="after")
+    def _words_of_something(self) -> ActivityRule:
+        if self.outcomes and self.outcome is None:
+            raise Incomplete('outcomes: are words for what outcome: says; write outcome: "{{ vars.NAME }}"', "outcomes")
+        return self
+
 
 class Case(Section):
     """A question with the answer that is expected."""
@@ -290,6 +292,9 @@ class Case(Section):
     caller: Text = Field("X", description="Who calls; X: hidden", examples=["600111222"])
     line: Text | None = Field(None, description="The line; default: the first")
     vars: dict[str, Text] = Field({}, description="The call's variables", examples=[{"PEDIDO": "00077"}])
+    at: Moment | None = Field(
+        None, description="As if it were then, on the line's clock; default: now", examples=["2026-12-24T21:30"]
+    )
     replay: Text | None = Field(
         None,
         description="Play the CRMs' answers that are kept in this file (see record) instead of asking them",
@@ -313,7 +318,13 @@ class Configuration(Section):
         ".infocaller-bridge", description="Folder of the bridge's own: indexes, locks, the spool; made when missing"
     )
     retention: Duration = Field(
-        Duration(90 * 86400), description="How long calls, events, activities and callbacks that are done are kept"
+        Duration(90 * 86400),
+        description="How long calls, Queries, events, activities and callbacks that are done are kept",
+    )
+    log_queries: bool = Field(
+        True,
+        description="Whether what each Query asked and was answered is kept, as long as `retention`, for `calls show` "
+        "and the console",
     )
     sensitive: list[Text] = Field(
         [],
@@ -326,18 +337,51 @@ class Configuration(Section):
         min_length=1,
         examples=[[{"number": "912345678", "password": "${INFOCALLER_PASSWORD}"}]],
     )
+    hours: dict[str, OpeningTimes] = Field(
+        {},
+        description="Calendars by a name of your own, for expressions and callbacks: {{ hours.NAME.open }}",
+    )
     connectors: dict[str, SerializeAsAny[ConnectorOptions]] = Field({}, description="The CRMs, by a name of your own")
     queries: dict[str, Query] = Field({}, description="The Queries, by the name that they have in the panel")
     activities: list[ActivityRule] = Field([], description="What each call leaves in a CRM")
     callbacks: list[CallbackSource] = Field([], description="Tasks that become calls")
+    console: ConsoleSettings = Field(
+        default_factory=ConsoleSettings, description="Who may open the console: docs/console.md"
+    )
     alerts: list[Alert] = Field([], description="Who is told of troubles: docs/alerts.md")
+    reports: list[ReportRule] = Field([], description="Who gets the figures by e-mail: docs/reports.md")
     smtp: Smtp | None = Field(None, description="The mail server that takes them")
     tests: list[Case] = Field([], description="Questions with the answers expected, run by `infocaller-bridge test`")
 
+    @cached_property
+    def calendars(self) -> Mapping[str, Calendar]:
+        """The calendars of `hours`, by name. Raises `bridge.hours.calendar.HolidaysUnknown`, unless it was checked."""
+        return {name: times.calendar() for name, times in self.hours.items()}
+
+    @cached_property
+    def console_users(self) -> Mapping[str, ConsoleUser]:
+        """Who may sign in to the console, by name; none: there is no console."""
+        password = self.server.console_password
+        if self.console.users or password is None:
+            return {user.name: user for user in self.console.users}
+        return {"admin": ConsoleUser(name="admin", password=password, role="admin")}
+
+    @property
+    def console_address(self) -> str:
+        """Where a browser finds the console; empty: there is none, or its public address is not known."""
+        return f"{self.console.url}/console/" if self.console.url and self.console_users else ""
+
+    def times_of(self, source: CallbackSource) -> OpeningTimes:
+        """Return a source's calling hours without its own holidays: those that it writes, or a calendar. Raises
+        KeyError where there is no such calendar."""
+        if isinstance(source.hours, list):
+            return OpeningTimes.model_construct(open=source.hours, holidays=None, closed=())
+        return _ALWAYS if source.hours == "always" else self.hours[source.hours]
+
     def line(self, number: str) -> Line | None:
-        """The line with this LineNumber, None where there is none."""
+        """Return the line with this LineNumber, None where there is none."""
         return next((line for line in self.lines if line.number == number), None)
 
     def source(self, name: str) -> CallbackSource | None:
-        """The source of callbacks with this name, None where there is none."""
+        """Return the source of callbacks with this name, None where there is none."""
         return next((source for source in self.callbacks if source.title == name), None)

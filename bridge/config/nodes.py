@@ -1,24 +1,14 @@
-"""A YAML text as a tree of nodes, each with its place in the file. ruamel.yaml reads the text into events."""
+"""A YAML text as ruamel.yaml's nodes, which know their spelling and their place in the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
-    AliasEvent,
-    DocumentStartEvent,
-    Event,
-    MappingEndEvent,
-    MappingStartEvent,
-    NodeEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from ruamel.yaml.events import AliasEvent, ScalarEvent
+from ruamel.yaml.nodes import Node
 
 from bridge.config import syntax
 
@@ -43,96 +33,68 @@ class Unreadable(Exception):
         self.mark = mark
 
 
-@dataclass(slots=True)
-class Node:
-    """A part of the file, before aliases are unfolded. One of `text`, `items`, `pairs` counts, as `kind` says."""
-
-    kind: str
-    mark: Mark
-    text: str = ""
-    plain: bool = False
-    items: list[Node] = field(default_factory=list)
-    pairs: list[tuple[Node, Node]] = field(default_factory=list)
-    alias: Node | None = None
-    open: bool = True
+class Alias(Node):
+    """A `*name` in its own place; `value` is the node that it stands for."""
 
 
 def compose(text: str) -> Node:
-    """The one document of a text. Raises `Unreadable`."""
-    return _Composer(text).root()
+    """Return the one document of a text, before aliases are unfolded. Raises `Unreadable`."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = _Composer
+    try:
+        root: Node | None = yaml.compose(text)
+    except ComposerError as error:
+        raise Unreadable(mark_of(error.problem_mark), "a second document begins here: remove the ---") from None
+    except MarkedYAMLError as error:
+        mark, reason = syntax.explain(error, text)
+        raise Unreadable(Mark(*mark), reason) from None
+    except YAMLError as error:
+        raise Unreadable(Mark(1, 1), f"this is not YAML: {str(error).splitlines()[0]}") from None
+    except AssertionError:  # how ruamel.yaml refuses the version in a %YAML
+        line = text[: text.find("%YAML")].count("\n") + 1
+        raise Unreadable(Mark(line, 1), "YAML has no such version: remove this line, or write %YAML 1.2") from None
+    if root is None:
+        raise Unreadable(Mark(1, 1), "the file is empty: start with lines:, and see config.example.yaml")
+    return root
 
 
-def _mark(mark: Any) -> Mark:
-    return Mark(mark.line + 1, mark.column + 1)
+def mark_of(start: Any) -> Mark:
+    """Return the place of a mark of ruamel.yaml, which counts from 0."""
+    return Mark(start.line + 1, start.column + 1)
 
 
-class _Composer:
-    """Events to nodes. Depth is bounded here, so that neither this nor what follows runs out of stack."""
+class _Composer(Composer):
+    """Keeps aliases where they stand, and bounds depth, so that neither this nor what follows runs out of stack."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._events: Iterator[Event] = YAML(typ="safe", pure=True).parse(text)
-        self._anchors: dict[str, Node] = {}
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False
+        self._depth = 0
 
-    def root(self) -> Node:
-        """The whole document."""
-        try:
-            documents = list(self._documents())
-        except MarkedYAMLError as error:
-            mark, what = syntax.explain(error, self._text)
-            raise Unreadable(Mark(*mark), what) from None
-        except YAMLError as error:
-            raise Unreadable(Mark(1, 1), f"this is not YAML: {str(error).splitlines()[0]}") from None
-        if not documents:
-            raise Unreadable(Mark(1, 1), "the file is empty: start with lines:, and see config.example.yaml")
-        return documents[0]
-
-    def _documents(self) -> Iterator[Node]:
-        found = 0
-        for event in self._events:
-            if isinstance(event, DocumentStartEvent):
-                found += 1
-                if found > 1:
-                    raise Unreadable(_mark(event.start_mark), "a second document begins here: remove the ---")
-            elif isinstance(event, NodeEvent):
-                yield self._node(event, 0)
-
-    def _node(self, event: Any, depth: int) -> Node:
-        mark = _mark(event.start_mark)
+    def compose_node(self, parent: Any, index: Any) -> Node:
+        """The next node. Raises `Unreadable`."""
+        event = self.parser.peek_event()
+        mark = mark_of(event.start_mark)
         if isinstance(event, AliasEvent):
-            return self._alias(str(event.anchor), mark)
-        if depth > DEEPEST:
+            return self._alias(self.parser.get_event(), mark)
+        if self._depth > DEEPEST:
             raise Unreadable(mark, f"more than {DEEPEST} levels inside one another: is a bracket not closed?")
         tag = None if event.tag is None else str(event.tag)
         if tag is not None and tag not in _PLAIN_TAGS:
             shown = tag.replace("tag:yaml.org,2002:", "!!")[:40]
             raise Unreadable(mark, f"the tag {shown} means nothing here: put the text in quotes")
-        node = Node("text", mark)
-        if event.anchor:
-            self._anchors[str(event.anchor)] = node
-        if isinstance(event, ScalarEvent):
-            node.text, node.plain = event.value, event.style is None and tag != _TEXT
-        elif isinstance(event, SequenceStartEvent):
-            node.kind = "list"
-            node.items = [self._node(part, depth + 1) for part in self._until(SequenceEndEvent)]
-        elif isinstance(event, MappingStartEvent):
-            node.kind = "map"
-            for key in self._until(MappingEndEvent):
-                pair = self._node(key, depth + 1), self._node(next(self._events), depth + 1)
-                node.pairs.append(pair)
-        node.open = False
+        if tag == _TEXT and isinstance(event, ScalarEvent):
+            event.style = event.style or '"'  # !!str does what quotes do
+        self._depth += 1
+        node: Node = super().compose_node(parent, index)
+        self._depth -= 1
         return node
 
-    def _until(self, end: type[Event]) -> Iterator[Event]:
-        for event in self._events:
-            if isinstance(event, end):
-                return
-            yield event
-
-    def _alias(self, name: str, mark: Mark) -> Node:
-        target = self._anchors.get(name)
+    def _alias(self, event: AliasEvent, mark: Mark) -> Alias:
+        name = event.anchor
+        target = self.anchors.get(name)
         if target is None:
             raise Unreadable(mark, f"no anchor &{name} stands before this *{name}; a text with * in front needs quotes")
-        if target.open:
+        if target.end_mark is None:
             raise Unreadable(mark, f"*{name} stands inside what it means: it would never end")
-        return Node("alias", mark, alias=target)
+        return Alias(None, target, event.start_mark, event.end_mark)

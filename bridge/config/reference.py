@@ -12,12 +12,14 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from bridge.config.builtin import CALL_TABLES, PAST_CALL_FIELDS
 from bridge.config.checks.expressions import CALL_FIELDS
 from bridge.config.sections import alternatives, keys_of, parts_of, sections
 from connectors import registry
 from connectors.base import ConnectorOptions
 from connectors.expression import Template
 from connectors.units import Duration, Rate
+from connectors.urltemplate import LinkTemplate
 
 _OWN = "connectors."
 _INTRODUCTION = """# The configuration file, key by key
@@ -50,15 +52,28 @@ Values marked *expression* may hold `{{ }}`: Jinja2 expressions, sandboxed, with
 | `line` | the line: `.number` `.country` `.timezone` |
 | `vars` | the call's variables: `vars.PEDIDO`, `vars['1A']`; one that did not come is empty |
 | `call` | the call itself, see below |
+| `now` | the moment, on the line's clock: [the time in expressions](expressions.md) |
+| `hours` | the calendars of `hours:` as of now: `hours.reception.open` `.opens_at` `.closes_at` |
 | names under `find` | what was found: `contact.name`, and `.id`, the CRM's own; within `find` what is found earlier |
 
 A field that a record lacks is empty; a name that nothing defines is a fault. `| dial` makes sure that the line may dial
-a destination, `| e164` formats a number, `| last(9)` takes the last characters.
+a destination, `| e164` formats a number, `| last(9)` takes the last characters, `| date('%d/%m %H:%M')` writes a time,
+`| spoken` says it in words.
+"""
+
+
+_CALLS = """## The bridge's own calls
+
+`in: calls` in a `find` step looks into the calls that the bridge keeps itself (for `retention`), on all lines, by
+phone: `previous: {in: calls, table: answered, phone: "{{ caller }}", optional: true}`. It needs no connector. Only
+calls that are over count, never the one that asks, and nothing is cached. A database that is away is a CRM that
+is away: `on_error`, or `on_timeout` where it is silent. `in: calls` means a connector of yours that is called `calls`.
+
 """
 
 
 def reference() -> str:
-    """The whole page, in Markdown, with the built-in connectors."""
+    """Return the whole page, in Markdown, with the built-in connectors."""
     pieces = [_INTRODUCTION]
     for path, model in sections():
         if not path or "find.NAME" not in path or path.startswith("queries"):
@@ -67,6 +82,9 @@ def reference() -> str:
     pieces.append(_EXPRESSIONS)
     rows = "".join(f"| `call.{name}` | {text} |\n" for name, text in CALL_FIELDS.items())
     pieces.append(f"| of the call | |\n| --- | --- |\n{rows}")
+    tables = "".join(f"| `{name}` | {text} |\n" for name, text in CALL_TABLES.items())
+    fields = "".join(f"| `.{name}` | {text} |\n" for name, text in PAST_CALL_FIELDS.items())
+    pieces.append(f"{_CALLS}| table | |\n| --- | --- |\n{tables}\n| field | |\n| --- | --- |\n{fields}")
     return "\n".join(pieces)
 
 
@@ -129,28 +147,32 @@ def _quoted(value: Any) -> str:
 
 def _kind(annotation: Any) -> str:
     """A type in the words of someone who writes YAML."""
-    kinds = [_one_kind(one) for one in alternatives(annotation) if one is not type(None)]
+    kinds = [_one_kind(alternative) for alternative in alternatives(annotation) if alternative is not type(None)]
     return " or ".join(dict.fromkeys(kinds))
 
 
-def _one_kind(one: Any) -> str:
+def _one_kind(annotation: Any) -> str:
     names = {str: "text", SecretStr: "text, secret", int: "whole number", float: "number", bool: "true or false",
-             Template: "expression", Duration: "duration", Rate: "rate"}  # fmt: skip
-    if get_origin(one) is Literal:
-        return ", ".join(f"`{_literal(value)}`" for value in get_args(one))
-    if one == tuple[SecretStr, ...]:
+             Template: "expression", LinkTemplate: "link", Duration: "duration", Rate: "rate"}  # fmt: skip
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{_literal(value)}`" for value in get_args(annotation))
+    if annotation == tuple[SecretStr, ...]:
         return "text, secret, or a list of two"
-    if get_origin(one) in (list, tuple):
-        return f"list of: {_kind(get_args(one)[0])}"
-    if get_origin(one) is dict:
-        return f"by name: {_kind(get_args(one)[1])}"
-    if isinstance(one, type) and issubclass(one, BaseModel):
+    if get_origin(annotation) in (list, tuple):
+        return f"list of: {_kind(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return f"by name: {_kind(get_args(annotation)[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "section"
-    return names.get(one, "any")
+    return names.get(annotation) or str(getattr(annotation, "written", "any"))  # a connector's own kind of value
 
 
 def _connectors() -> str:
-    types = sorted((name, one) for name, one in registry.options_types().items() if one.__module__.startswith(_OWN))
+    types = sorted(
+        (name, options)
+        for name, options in registry.installed().options_types().items()
+        if options.__module__.startswith(_OWN)
+    )
     pieces = ["## `connectors.NAME`\n\nEvery connector has these keys, and those of its `type`.\n"]
     pieces.append("\n".join([*_table(ConnectorOptions, shared=True), ""]))
     for name, options in types:
@@ -159,17 +181,17 @@ def _connectors() -> str:
     return "\n".join(pieces)
 
 
-def _below(path: str, model: type[BaseModel], told: set[type[BaseModel]]) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The sections inside a connector's, each where it comes first; `told` are those that have been."""
+def _below(path: str, model: type[BaseModel], described: set[type[BaseModel]]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """The sections inside a connector's, each where it comes first; `described` are those that have been."""
     for key, info in keys_of(model).items():
         if key in ConnectorOptions.model_fields and issubclass(model, ConnectorOptions):
             continue
         for suffix, inner in parts_of(info.annotation):
-            if inner not in told:
-                told.add(inner)
-                here = f"{path}.{key}{suffix}"
-                yield f"{here}{_which(inner)}", inner
-                yield from _below(here, inner, told)
+            if inner not in described:
+                described.add(inner)
+                inner_path = f"{path}.{key}{suffix}"
+                yield f"{inner_path}{_which(inner)}", inner
+                yield from _below(inner_path, inner, described)
 
 
 def _which(model: type[BaseModel]) -> str:

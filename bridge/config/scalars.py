@@ -27,7 +27,7 @@ class Real(float):
 
 
 def resolve(text: str) -> Any:
-    """The value of a text without quotes: None, true, false, a `Whole`, a `Real`, else the text itself."""
+    """Return the value of a text without quotes: None, true, false, a `Whole`, a `Real`, else the text itself."""
     if text in _WORDS:
         return _WORDS[text]
     if len(text) > _LONGEST_NUMBER:

@@ -27,16 +27,16 @@ class _Generator(GenerateJsonSchema):
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the file, with the connectors of this installation told apart by `type`."""
-    types = registry.options_types()
+    """Return the JSON Schema (2020-12) of the file, with the connectors of this installation told apart by `type`."""
+    types = registry.installed().options_types()
     models: list[type[BaseModel]] = [Configuration, *types.values()]
-    references, made = models_json_schema(
+    references, schema = models_json_schema(
         [(model, "validation") for model in models],
         by_alias=True,
         ref_template="#/$defs/{model}",
         schema_generator=_Generator,
     )
-    definitions: dict[str, Any] = made["$defs"]
+    definitions: dict[str, Any] = schema["$defs"]
     whole = definitions.pop(_name(references[Configuration, "validation"]))
     options = {name: references[model, "validation"] for name, model in types.items()}
     whole["properties"]["connectors"]["additionalProperties"] = _connector(options, definitions)

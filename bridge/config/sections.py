@@ -14,29 +14,30 @@ from pydantic.fields import FieldInfo
 from bridge.config.model import Configuration
 from bridge.config.source import Loc
 from connectors import registry
+from connectors.base import Misconfigured
 
 _CONNECTOR_DEPTH = 2
 
 
-def near(word: str, known: Iterable[str], least: float = 0.6) -> str | None:
-    """The one of `known` that was probably meant, None where none is near."""
-    spelled = {_plain(name): name for name in sorted(known, reverse=True)}
+def near(word: str, words: Iterable[str], least: float = 0.6) -> str | None:
+    """Return the one of `words` that was probably meant, None where none is near."""
+    spelled = {_plain(name): name for name in sorted(words, reverse=True)}
     if _plain(word) in spelled:
         return spelled[_plain(word)]
-    found = difflib.get_close_matches(_plain(word), spelled, 1, least)
-    return spelled[found[0]] if found else None
+    matches = difflib.get_close_matches(_plain(word), spelled, 1, least)
+    return spelled[matches[0]] if matches else None
 
 
 def _plain(word: str) -> str:
     return word.lower().replace("-", "_").replace(" ", "_")
 
 
-def meant(word: str, known: Iterable[str], what: str = "there are") -> str:
-    """`did you mean …?`, or what there is, to be put at the end of a sentence."""
-    names = sorted(known)
-    found = near(word, names)
-    if found:
-        return f"did you mean {found}?"
+def meant(word: str, words: Iterable[str], what: str = "there are") -> str:
+    """Return `did you mean …?`, or what there is, to be put at the end of a sentence."""
+    names = sorted(words)
+    nearest = near(word, names)
+    if nearest:
+        return f"did you mean {nearest}?"
     if not names:
         return f"{what} none"
     if len(names) == 1 and what == "there are":
@@ -45,22 +46,24 @@ def meant(word: str, known: Iterable[str], what: str = "there are") -> str:
 
 
 def key_of(name: str, info: FieldInfo) -> str:
-    """A field's name as the file writes it."""
+    """Return a field's name as the file writes it."""
     return info.alias or name
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, FieldInfo]:
-    """The keys that a section may hold."""
+    """Return the keys that a section may hold."""
     return {key_of(name, info): info for name, info in model.model_fields.items()}
 
 
 def model_at(loc: Loc, value: Any) -> type[BaseModel] | None:
-    """The section at `loc` of a configuration with this value; None where there is none (a table of the admin's own
-    names, a text)."""
+    """Return the section at `loc` of a configuration with this value; None where there is none (a table of the admin's
+    own names, a text)."""
     if len(loc) >= _CONNECTOR_DEPTH and loc[0] == "connectors":
         kind = _type_of(value, str(loc[1]))
-        options = registry.options_types().get(kind)
-        models = [] if options is None else _walk(options, loc[_CONNECTOR_DEPTH:])
+        try:
+            models = _walk(registry.installed().connector(kind).Options, loc[_CONNECTOR_DEPTH:])
+        except Misconfigured:
+            models = []
     else:
         models = _walk(Configuration, loc)
     return _fitting(models, _value_at(value, loc))
@@ -79,12 +82,12 @@ def _value_at(value: Any, loc: Loc) -> Any:
 
 def _fitting(models: list[type[BaseModel]], value: Any) -> type[BaseModel] | None:
     """Of the sections that may stand in a place, the one that this value was meant for: by its type, then its keys."""
-    given = value if isinstance(value, Mapping) else {}
+    keys = value if isinstance(value, Mapping) else {}
 
     def likeness(model: type[BaseModel]) -> tuple[bool, int]:
         kind = model.model_fields.get("type")
-        named = kind is not None and given.get("type") in get_args(kind.annotation)
-        return named, len(keys_of(model).keys() & given.keys())
+        named = kind is not None and keys.get("type") in get_args(kind.annotation)
+        return named, len(keys_of(model).keys() & keys.keys())
 
     return max(models, key=likeness, default=None)
 
@@ -96,18 +99,18 @@ def _type_of(value: Any, connector: str) -> str:
 
 
 def _walk(start: Any, loc: Loc) -> list[type[BaseModel]]:
-    found: list[Any] = [start]
+    annotations: list[Any] = [start]
     for part in loc:
-        found = [inner for one in found for inner in _inner(one, part)]
-    return [model for one in found for model in models_in(one)]
+        annotations = [inner for annotation in annotations for inner in _inner(annotation, part)]
+    return [model for annotation in annotations for model in models_in(annotation)]
 
 
 def _inner(annotation: Any, part: str | int) -> Iterator[Any]:
     """What stands under a key or a position of something annotated so."""
-    for one in alternatives(annotation):
-        origin, arguments = get_origin(one), get_args(one)
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            info = keys_of(one).get(str(part))
+    for alternative in alternatives(annotation):
+        origin, arguments = get_origin(alternative), get_args(alternative)
+        if isinstance(alternative, type) and issubclass(alternative, BaseModel):
+            info = keys_of(alternative).get(str(part))
             if info is not None:
                 yield info.annotation
         elif isinstance(origin, type) and issubclass(origin, Mapping):
@@ -118,7 +121,7 @@ def _inner(annotation: Any, part: str | int) -> Iterator[Any]:
 
 
 def alternatives(annotation: Any) -> Iterator[Any]:
-    """The members of a union, without what only annotates them."""
+    """Yield the members of a union, without what only annotates them."""
     if get_origin(annotation) is Annotated:
         yield from alternatives(get_args(annotation)[0])
     elif _is_union(annotation):
@@ -133,27 +136,28 @@ def _is_union(annotation: Any) -> bool:
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The sections that may stand where this annotation does, in a list or alone."""
-    for one in alternatives(annotation):
-        origin = get_origin(one)
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            yield one
+    """Yield the sections that may stand where this annotation does, in a list or alone."""
+    for alternative in alternatives(annotation):
+        origin = get_origin(alternative)
+        if isinstance(alternative, type) and issubclass(alternative, BaseModel):
+            yield alternative
         elif isinstance(origin, type) and issubclass(origin, Sequence):
-            yield from models_in(get_args(one)[0])
+            yield from models_in(get_args(alternative)[0])
 
 
 @cache
 def homes() -> Mapping[str, tuple[str, ...]]:
-    """Where each key belongs: key → sections as people write them (`server:`, `queries.NAME.find.NAME:`)."""
-    found: dict[str, list[str]] = {}
+    """Return where each key belongs: key → sections as people write them (`server:`, `queries.NAME.find.NAME:`)."""
+    paths_of: dict[str, list[str]] = {}
     for path, model in sections():
         for key in keys_of(model):
-            found.setdefault(key, []).append(path)
-    return {key: tuple(paths) for key, paths in found.items()}
+            paths_of.setdefault(key, []).append(path)
+    return {key: tuple(paths) for key, paths in paths_of.items()}
 
 
 def sections() -> Iterator[tuple[str, type[BaseModel]]]:
-    """Every section of the file but those of connectors, outer before inner, with its path (empty for the whole)."""
+    """Yield every section of the file but those of connectors, outer before inner, with its path (empty for the
+    whole)."""
     yield from _below("", Configuration)
 
 
@@ -167,11 +171,11 @@ def _below(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseMo
 
 
 def parts_of(annotation: Any) -> Iterator[tuple[str, type[BaseModel]]]:
-    """The sections that something annotated so may hold, each with the way to it (`.NAME`, `[]`, or nothing)."""
-    for one in alternatives(annotation):
-        origin, arguments = get_origin(one), get_args(one)
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            yield "", one
+    """Yield the sections that something annotated so may hold, each with the way to it (`.NAME`, `[]`, or nothing)."""
+    for alternative in alternatives(annotation):
+        origin, arguments = get_origin(alternative), get_args(alternative)
+        if isinstance(alternative, type) and issubclass(alternative, BaseModel):
+            yield "", alternative
         elif isinstance(origin, type) and issubclass(origin, Mapping):
             yield from ((f".NAME{suffix}", inner) for suffix, inner in parts_of(arguments[1]))
         elif isinstance(origin, type) and issubclass(origin, Sequence):

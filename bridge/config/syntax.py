@@ -35,7 +35,7 @@ _SAYINGS: Mapping[str, str] = {
 
 
 def explain(error: MarkedYAMLError, text: str) -> tuple[tuple[int, int], str]:
-    """Line and column, from 1, and what to do about it."""
+    """Return line and column, from 1, and what to do about it."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     problem = str(error.problem or "")
@@ -50,17 +50,17 @@ def explain(error: MarkedYAMLError, text: str) -> tuple[tuple[int, int], str]:
 def _open_quote(text: str, line: int, column: int) -> tuple[int, int] | None:
     """Where a quoted text opens that goes on over line breaks to just before this place: then its own end is missing,
     and the quote that was meant to open another text has closed it."""
-    found: tuple[int, int] | None = None
+    opening: tuple[int, int] | None = None
     try:
         for token in YAML(typ="safe", pure=True).scan(text):
             if (token.start_mark.line, token.start_mark.column) >= (line, column):
                 break
             if isinstance(token, ScalarToken) and token.style in ("'", '"'):
                 over = token.start_mark.line < token.end_mark.line == line
-                found = (token.start_mark.line + 1, token.start_mark.column + 1) if over else None
+                opening = (token.start_mark.line + 1, token.start_mark.column + 1) if over else None
     except MarkedYAMLError:
         pass
-    return found
+    return opening
 
 
 def _line(text: str, number: int) -> str:
@@ -74,9 +74,9 @@ def _saying(problem: str, line: str) -> str:
     if _has_unquoted_variable(line):
         return 'inside { } and [ ] a ${NAME} needs quotes: "${NAME}"'
     for pattern, saying in _SAYINGS.items():
-        found = re.search(pattern, problem)
-        if found:
-            return saying.format(*found.groups())
+        match = re.search(pattern, problem)
+        if match:
+            return saying.format(*match.groups())
     return f"this is not YAML: {problem}"
 
 
@@ -84,4 +84,4 @@ def _has_unquoted_variable(line: str) -> bool:
     """Whether a `${` stands inside `{` or `[`, after a `:`, `,` or `[` and without quotes. Read from the end, so
     that no character is looked at twice."""
     opening = min((at for at in map(line.find, "{[") if at >= 0), default=len(line))
-    return any(found["before"] for found in _VARIABLE_BACKWARDS.finditer(line[:opening:-1]))
+    return any(match["before"] for match in _VARIABLE_BACKWARDS.finditer(line[:opening:-1]))

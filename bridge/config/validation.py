@@ -20,7 +20,7 @@ from bridge.config.model import Configuration
 from bridge.config.sections import keys_of, model_at, near
 from bridge.config.source import Items, Loc, Source, Wrong
 from connectors import registry
-from connectors.base import ConnectorOptions
+from connectors.base import ConnectorOptions, Misconfigured
 
 _ROUNDS = 60
 _STAND_INS: tuple[tuple[str, ...], ...] = (("lines", "*", "number"), ("lines", "*", "password"))
@@ -48,11 +48,11 @@ class Validated:
     gone: set[Loc] = field(default_factory=set)
 
     def touched(self, loc: Loc) -> bool:
-        """Whether something was taken out at `loc`, inside it or around it."""
+        """Return whether something was taken out at `loc`, inside it or around it."""
         return any(within(loc, gone) or within(gone, loc) for gone in self.gone)
 
     def lost(self, loc: Loc) -> bool:
-        """Whether what is at `loc` was taken out."""
+        """Return whether what is at `loc` was taken out."""
         return any(within(loc, gone) for gone in self.gone)
 
 
@@ -67,9 +67,9 @@ def validate(source: Source) -> Validated:
         result.configuration, complaints = _attempt(source)
         if not complaints:
             break
-        meant |= {(*one.wrong.loc[:-1], one.meant) for one in complaints if one.meant}
-        new = (one for one in complaints if not _meant(one, meant))
-        result.wrong += [one.wrong for one in new if not _follows(one, result, first=turn == 0)]
+        meant |= {(*complaint.wrong.loc[:-1], complaint.meant) for complaint in complaints if complaint.meant}
+        new = (complaint for complaint in complaints if not _meant(complaint, meant))
+        result.wrong += [complaint.wrong for complaint in new if not _follows(complaint, result, first=turn == 0)]
         _shorten(source.value, complaints, result)
     return result
 
@@ -90,11 +90,15 @@ def _follows(complaint: _Complaint, result: Validated, *, first: bool) -> bool:
 
 def _shorten(value: dict[str, Any], complaints: list[_Complaint], result: Validated) -> None:
     """Take out what is faulty, the last and innermost first, so that positions stay right."""
-    wanting = [one for one in complaints if one.missing and _matches_at(one.wrong.loc, _STAND_INS)]
-    for one in wanting:  # the rest of the line is still worth a look
-        follow_in(value, one.gone)[str(one.wrong.loc[-1])] = "0"
-        result.gone.add(one.wrong.loc)
-    for loc in sorted({one.gone for one in complaints if one not in wanting}, key=_last_first, reverse=True):
+    wanting = [
+        complaint for complaint in complaints if complaint.missing and _matches_at(complaint.wrong.loc, _STAND_INS)
+    ]
+    for complaint in wanting:  # the rest of the line is still worth a look
+        follow_in(value, complaint.gone)[str(complaint.wrong.loc[-1])] = "0"
+        result.gone.add(complaint.wrong.loc)
+    for loc in sorted(
+        {complaint.gone for complaint in complaints if complaint not in wanting}, key=_last_first, reverse=True
+    ):
         if not loc:  # without lines nothing can be read: any line lets the rest be checked
             value["lines"] = Items([{"number": "0", "password": "0"}])
             value["lines"].origin = [0]
@@ -105,8 +109,8 @@ def _shorten(value: dict[str, Any], complaints: list[_Complaint], result: Valida
 
 
 def _matches_at(loc: Loc, patterns: tuple[tuple[str, ...], ...]) -> bool:
-    return any(len(loc) == len(one) and all(want in ("*", part) for part, want in zip(loc, one, strict=True))
-               for one in patterns)  # fmt: skip
+    return any(len(loc) == len(pattern) and all(want in ("*", part) for part, want in zip(loc, pattern, strict=True))
+               for pattern in patterns)  # fmt: skip
 
 
 def _last_first(loc: Loc) -> tuple[tuple[int, str], ...]:
@@ -130,21 +134,21 @@ def _connectors(
     sections: dict[str, Any], source: Source, complaints: list[_Complaint]
 ) -> Iterator[tuple[str, ConnectorOptions]]:
     """The sections of connectors that are good, by name; each is read as its `type` wants it."""
-    types = registry.options_types()
+    types = registry.installed()
     for name, section in sections.items():
         loc: Loc = ("connectors", name)
         kind = section.get("type") if isinstance(section, dict) else None
         if not isinstance(section, dict):
-            text = f"write the connector's keys below it, such as type: {min(types, default='csv')}"
+            text = f"write the connector's keys below it, such as type: {min(types.names, default='csv')}"
             complaints.append(_Complaint(Wrong(loc, text), loc))
         elif kind is None:
-            text = f"is missing: which kind of connector this is, one of {', '.join(sorted(types))}"
+            text = f"is missing: which kind of connector this is, one of {', '.join(types.names)}"
             complaints.append(_Complaint(Wrong((*loc, "type"), text), loc))
-        elif str(kind) not in types:
-            complaints.append(_Complaint(Wrong((*loc, "type"), registry.installed().why_not(str(kind))), loc))
         else:
             try:
-                yield name, types[str(kind)].model_validate(section)
+                yield name, types.connector(str(kind)).Options.model_validate(section)
+            except Misconfigured as error:
+                complaints.append(_Complaint(Wrong((*loc, "type"), str(error)), loc))
             except ValidationError as error:
                 complaints += _complaints(error, loc, source)
 
@@ -156,17 +160,19 @@ def _complaints(error: ValidationError, outer: Loc, source: Source) -> Iterator[
 
 def _complaint(error: ErrorDetails, loc: Loc, source: Source) -> _Complaint:
     missing = error["type"] == "missing"
-    here, there = follow(loc, source.value, new_key=missing)
+    in_value, in_file = follow(loc, source.value, new_key=missing)
     if error["type"].startswith("union_tag_"):
         key = str(error.get("ctx", {}).get("discriminator", "")).strip("'")
-        there = (*there, key)
-    section = model_at(there[:-1], source.value)
-    text = message(error, section=section, place=source.place(there), loc=there)
+        in_file = (*in_file, key)
+    section = model_at(in_file[:-1], source.value)
+    text = message(error, section=section, place=source.place(in_file), loc=in_file)
     cause = error.get("ctx", {}).get("error")
     keys = cause.keys if isinstance(cause, Incomplete) else ()
     unknown = error["type"] == "extra_forbidden"
-    meant = near(str(there[-1]), keys_of(section)) if unknown and section and there else None
-    return _Complaint(Wrong(there, text, at_key=unknown), here[:-1] if missing else here, keys, meant, missing)
+    meant = near(str(in_file[-1]), keys_of(section)) if unknown and section and in_file else None
+    return _Complaint(
+        Wrong(in_file, text, at_key=unknown), in_value[:-1] if missing else in_value, keys, meant, missing
+    )
 
 
 def _likeliest(errors: list[ErrorDetails], outer: Loc, value: Any) -> Iterator[ErrorDetails]:
@@ -181,7 +187,7 @@ def _likeliest(errors: list[ErrorDetails], outer: Loc, value: Any) -> Iterator[E
             loc = (*outer, *error["loc"])
             branches.setdefault(loc[:kind_at], {}).setdefault(str(loc[kind_at]), []).append(error)
     for kinds in branches.values():
-        yield from max(kinds.values(), key=lambda told: (max(len(error["loc"]) for error in told), -len(told)))
+        yield from max(kinds.values(), key=lambda kind: (max(len(error["loc"]) for error in kind), -len(kind)))
 
 
 def _kind_at(loc: Loc, value: Any, *, missing: bool) -> int | None:

@@ -13,6 +13,7 @@ from bridge.config.load import Loaded, attempt
 from bridge.errors import Fault
 
 _log = logging.getLogger("bridge.config")
+_PATIENCE = 5.0
 
 Fingerprints = Mapping[Path, str]
 
@@ -52,10 +53,10 @@ class Watched:
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; returns when the thread has ended."""
+        """Look no more; returns when the thread has ended, or still takes up a change after `_PATIENCE` seconds."""
         self._stopping.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(_PATIENCE)
 
     def __enter__(self) -> Watched:
         self.start()
@@ -72,7 +73,7 @@ class Watched:
                 _log.exception("a changed configuration could not be taken up; the last good one stays")
 
     def look(self) -> None:
-        """One look. A change is taken up when two looks in a row saw the same."""
+        """Look once. A change is taken up when two looks in a row saw the same."""
         now = {path: fingerprint_now(path) for path in self._taken}
         rested, self._before = now == self._before, now
         if not rested or now == self._taken:

@@ -60,7 +60,7 @@ class NotNow(Exception):
 
 
 def decide(age: float, attempt: int, error: BaseException, random: Callable[[], float]) -> Later | Never:
-    """What follows an attempt that failed.
+    """Return what follows an attempt that failed.
 
     `age`: seconds since the first attempt began. `attempt`: this one's number, from 1. `random`: a number from 0 to 1,
     new with each call.

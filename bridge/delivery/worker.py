@@ -1,4 +1,4 @@
-"""The background work: claims deliveries and runs them, pokes what was forgotten, lets old data go.
+"""The background work: claims deliveries and runs them, wakes what was forgotten, lets old data go.
 
 A delivery's attempt, step by step: claim (a lease, committed) → send, without any transaction → settle (done, later or
 dead, committed). Whatever dies in between, the lease runs out and it is claimed again; that the CRM has it once is the
@@ -19,16 +19,25 @@ from bridge.delivery import retry
 from bridge.delivery.retry import Later, NotNow
 from bridge.errors import StoreUnavailable
 from bridge.lookups.outage import OutOfOrder
-from bridge.queue.base import ADVANCE, DELIVER, Handlers, Poke, Queue, call_key
-from bridge.store import calls, deliveries, events, overview, privacy
+from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Wakeup, call_key
+from bridge.store import audit, bulkruns, calls, deliveries, events, overview, privacy
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, Failure, State, Took
+from bridge.store.outagelog import OutageLog
 from connectors.base import ConnectorError, WriteResult
 
 _log = logging.getLogger(__name__)
 
 _SOON = 60.0
 """Seconds from the start to what is done once a day: a process that is restarted daily must do it too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(WriteResult):
+    """What a write came to, and whom it was about: `about` is kept with the delivery (`deliveries.Delivery`)."""
+
+    about: Mapping[str, object] | None = None
+
 
 Sender = Callable[[Delivery], WriteResult]
 """Brings a delivery to its CRM. Raises `ConnectorError` (see `bridge.delivery.retry` for what follows), or `NotNow`."""
@@ -58,10 +67,11 @@ class WorkerSettings:
     lease: float = 20.0
     sweep: float = 30.0
     grace: float = 30.0
-    """What should have been done this long ago was forgotten, and is poked again."""
+    """What should have been done this long ago was forgotten, and is woken again."""
     sign: float = 20.0
     """How often it is noted that somebody works."""
     retention: float = 90 * 86400.0
+    audit_retention: float = 365 * 86400.0
     purge: float = 86400.0
 
 
@@ -103,14 +113,14 @@ class Deliverer:
             self._come_back(id_)
             return
         together = [delivery, *self._others(delivery, now)]
-        self._in_hand |= {each.id for each in together}
+        self._in_hand |= {member.id for member in together}
         try:
             if len(together) == 1:
                 self._attempt(delivery, now)
             else:
                 self._attempt_all(together, now)
         finally:
-            self._in_hand -= {each.id for each in together}
+            self._in_hand -= {member.id for member in together}
 
     def renew(self) -> None:
         """Keep what is in hand; to be called several times within a lease."""
@@ -126,7 +136,7 @@ class Deliverer:
         if delivery and due and due > self._now():
             with self._database.write() as connection:
                 due += timedelta(milliseconds=100)
-                self._queue.poke(connection, DELIVER, str(id_), due, lane=delivery.connector)
+                self._queue.wake(connection, DELIVER, str(id_), due, lane=delivery.connector)
 
     def _others(self, delivery: Delivery, now: datetime) -> list[Delivery]:
         """More of its kind that wait for its connector, where several may go at once."""
@@ -173,17 +183,18 @@ class Deliverer:
     def _done(self, delivery: Delivery, took: Took, written: WriteResult) -> None:
         with self._database.write() as connection:
             state = deliveries.done(
-                connection, delivery.id, self._owner, delivery.wanted, took,
+                connection, delivery.id, self._owner, delivery.wanted_revision, took,
                 written_id=written.id, exchange=written.exchange,
+                about=written.about if isinstance(written, Delivered) else None,
             )  # fmt: skip
             if state is State.PENDING:
-                self._queue.poke(connection, DELIVER, str(delivery.id), lane=delivery.connector)
+                self._queue.wake(connection, DELIVER, str(delivery.id), lane=delivery.connector)
 
     def _put_off(self, delivery: Delivery, seconds: float, why: Failure, *, anew: bool = False) -> None:
         due = self._now() + timedelta(seconds=seconds)
         with self._database.write() as connection:
             if deliveries.release(connection, delivery.id, self._owner, due, why, anew=anew):
-                self._queue.poke(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
+                self._queue.wake(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
 
     def _fail(self, delivery: Delivery, took: Took, error: Exception) -> None:
         now = self._now()
@@ -195,7 +206,7 @@ class Deliverer:
             if isinstance(verdict, Later):
                 due = now + timedelta(seconds=verdict.seconds)
                 if deliveries.later(connection, delivery.id, self._owner, due, took, failure):
-                    self._queue.poke(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
+                    self._queue.wake(connection, DELIVER, str(delivery.id), due, lane=delivery.connector)
             else:
                 whole = Failure(f"{failure.text} ({verdict.reason})", failure.name, failure.exchange)
                 deliveries.dead(connection, delivery.id, self._owner, took, whole)
@@ -255,22 +266,28 @@ class Worker:
         return ended
 
     def sweep(self, limit: int = 1000) -> int:
-        """Poke what was forgotten: a poke may be lost, the tables are not. How many that were."""
+        """Wake what was forgotten (a wake-up may be lost, the tables are not), and return how many that were."""
         now = self._now()
         before = now - timedelta(seconds=self._pace.grace)
         with self._database.read() as connection:
             waiting = events.waiting(connection, before, limit) + calls.to_close(connection, now, limit)
             overdue = deliveries.overdue(connection, before, limit)
-        pokes = [Poke(ADVANCE, key) for key in dict.fromkeys(call_key(*call) for call in waiting)]
-        pokes += [Poke(DELIVER, str(id_), None, name if name in self._lanes else "") for id_, name in overdue]
-        if not pokes:
+            runs = bulkruns.forgotten(connection, before)
+        wakeups = [Wakeup(ADVANCE, key) for key in dict.fromkeys(call_key(*call) for call in waiting)]
+        wakeups += [Wakeup(DELIVER, str(id_), None, name if name in self._lanes else "") for id_, name in overdue]
+        wakeups += [Wakeup(BULK, str(run)) for run in runs]
+        if not wakeups:
             return 0
         with self._database.write() as connection:
-            return self._queue.nudge(connection, pokes)
+            return self._queue.wake_if_idle(connection, wakeups)
 
     def purge(self) -> None:
-        """Let go of what is older than the retention; of what is dead, when it is twice as old."""
+        """Let go of what is older than the retention; of what is dead, when it is twice as old; of the audit log, by
+        its own."""
         now, keep = self._now(), timedelta(seconds=self._pace.retention)
+        with self._database.write() as connection:
+            audit.purge(connection, now - timedelta(seconds=self._pace.audit_retention))
+            bulkruns.drop(connection, now - keep)
         erased = privacy.purge(self._database, now - keep, now - 2 * keep)
         if erased.total:
             _log.info("older than the retention and gone: %s", erased)
@@ -288,15 +305,18 @@ class Worker:
             deliveries.free(connection, now)
         self.sweep()
 
-    def _every(self, name: str, seconds: float, what: Callable[[], object], first: float = _SOON) -> threading.Thread:
+    def _every(
+        self, name: str, seconds: float, function: Callable[[], object], first: float = _SOON
+    ) -> threading.Thread:
         def go_on() -> None:
-            pause = min(seconds, first)
+            pause, outage = min(seconds, first), OutageLog(_log, name)
             while not self._stopping.wait(pause):
                 pause = seconds
                 try:
-                    what()
+                    function()
+                    outage.back()
                 except StoreUnavailable as error:
-                    _log.warning("%s waits for the database: %s", name, error)
+                    outage.away(str(error))
                 except Exception:  # noqa: BLE001 (once more next time)
                     _log.exception("%s failed", name)
 
@@ -315,12 +335,12 @@ def _failure(error: Exception) -> Failure:
 
 
 def _report(delivery: Delivery, error: Exception, verdict: Later | retry.Never) -> None:
-    what = f"again in {verdict.seconds:.0f} s" if isinstance(verdict, Later) else f"dead: {verdict.reason}"
-    known = isinstance(error, ConnectorError | StoreUnavailable)
+    consequence = f"again in {verdict.seconds:.0f} s" if isinstance(verdict, Later) else f"dead: {verdict.reason}"
+    expected = isinstance(error, ConnectorError | StoreUnavailable)
     _log.log(
-        logging.WARNING if known and isinstance(verdict, Later) else logging.ERROR,
+        logging.WARNING if expected and isinstance(verdict, Later) else logging.ERROR,
         "%s %s for %s, attempt %d: %s; %s",
         delivery.kind, delivery.id, delivery.connector, delivery.attempts,
-        error if known else type(error).__name__, what,
-        exc_info=None if known else error,
+        error if expected else type(error).__name__, consequence,
+        exc_info=None if expected else error,
     )  # fmt: skip

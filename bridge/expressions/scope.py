@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from bridge.config.dial import may_dial
 from bridge.config.model import Line
+from bridge.infocaller.events import StatusType
+from bridge.store.folded import FoldedCall
 from connectors.expression import NotDialable
 from connectors.phone import Phone, parse
 
@@ -45,7 +47,7 @@ class LineView:
         return self.number
 
     def dial(self, value: object) -> str:
-        """The number in E.164 if this line may dial it, or one of the line's extensions as it is. Raises
+        """Return the number in E.164 if this line may dial it, or one of the line's extensions as it is. Raises
         `NotDialable`."""
         text = "" if value is None else str(value).strip()
         if text in self.rules.extensions:
@@ -53,14 +55,34 @@ class LineView:
         phone = value if isinstance(value, Phone) else parse(text, self.country)
         reason = may_dial(phone, self.rules)
         if reason is not None:
-            raise NotDialable(reason)
+            raise NotDialable(str(reason))
         return phone.e164
+
+
+def call_view(call: FoldedCall, event: str = "", diverted: str = "") -> dict[str, object]:
+    """Return a call as expressions see it (`call.`): times are aware, a diversion is its number. `event` is the one
+    that an activity is about, empty where it is about the whole call."""
+    seen = ("id", "uuid", "number_id", "direction", "idcall", "seconds", "start", "end", "cost", "cost_rx", "cost_tx")
+    return {
+        **{name: getattr(call, name) for name in seen},
+        "query": "",
+        "event": event,
+        "diverted": diverted,
+        "answered": call.answered,
+        "answered_by": call.answered_by,
+        "diversions": [diversion.to for diversion in call.diversions],
+        "complete": call.over,
+        "events": call.events_json(),
+        "menus": {event.name: event.info[0] for event in call.events if event.type == StatusType.MENU},
+        "outcome": "",
+    }
 
 
 def of_call(
     line: Line, caller: Phone, called: str, call: Mapping[str, object], variables: Mapping[str, str]
 ) -> dict[str, object]:
-    """The names that every expression about a call sees. `called` is our own number as the platform writes it."""
+    """Return the names that every expression about a call sees. `called` is our own number as the platform writes
+    it."""
     return {
         "caller": caller,
         "called": parse(called, line.country),

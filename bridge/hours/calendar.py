@@ -1,4 +1,4 @@
-"""When people may be called: hours by weekday, less public holidays, in one time zone or in several at once.
+"""When people may be called: hours by weekday, less public holidays and closed days, in one time zone or in several.
 
 Exact across clock changes: a moment is open if, and only if, what a clock on the wall shows then lies within the hours,
 in every zone given. So hours that fall into the missing hour of spring are not there on that day, and those in the
@@ -7,18 +7,17 @@ doubled hour of autumn come twice. Moments are aware datetimes throughout; what 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
-import holidays as library
-
 from bridge.hours.zones import EARLIEST, LATEST, parts, resolve, start_of
 
 _DAY = timedelta(days=1)
 _BACK, _AHEAD, _FAR = timedelta(days=4), timedelta(days=45), timedelta(days=800)
+_FORESEEN = _FAR - timedelta(days=60)
 _CHUNK = 28  # days whose spans are computed together and kept
 _MOST_KEPT = 2000
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -31,27 +30,27 @@ MIDNIGHT = time.max
 """The end of the day, which a clock shows as 24:00."""
 
 
-class Opening(Protocol):
+class OpeningHours(Protocol):
     """Hours on some days of the week (Monday is 0); those that end before they begin end on the next day."""
 
     @property
-    def days(self) -> frozenset[int]: ...  # noqa: D102
+    def days(self) -> frozenset[int]: ...
     @property
-    def from_(self) -> time: ...  # noqa: D102
+    def from_(self) -> time: ...
     @property
-    def to(self) -> time: ...  # noqa: D102
+    def to(self) -> time: ...
 
 
-class Holidays(Protocol):
+class HolidayPlace(Protocol):
     """Whose public holidays are kept: a country, and a part of it."""
 
     @property
-    def country(self) -> str: ...  # noqa: D102
+    def country(self) -> str: ...
     @property
-    def region(self) -> str | None: ...  # noqa: D102
+    def region(self) -> str | None: ...
 
 
-Hours = Literal["always"] | Sequence[Opening]
+Hours = Literal["always"] | Sequence[OpeningHours]
 
 
 class Window(NamedTuple):
@@ -66,27 +65,28 @@ class HolidaysUnknown(ValueError):
 
 
 class Calendar:
-    """Calling hours, less the days of `holidays` (None: none are kept). A holiday is closed from midnight to midnight,
-    whatever the hours, `always` included. Any number of threads may share one.
+    """Calling hours, less the days of all `holidays` (None: none are kept) and those that are `closed`. These are
+    closed from midnight to midnight, whatever the hours, `always` included. Any number of threads may share one.
 
     Raises HolidaysUnknown.
     """
 
-    def __init__(self, hours: Hours, holidays: Holidays | None = None) -> None:
+    def __init__(self, hours: Hours, *holidays: HolidayPlace | None, closed: Collection[date] = ()) -> None:
         self._week = [[(timedelta(), _DAY)]] * 7 if hours == "always" else _week(hours)
-        self._holidays = _place(holidays) if holidays else None
+        self._holidays = [_place(place) for place in holidays if place is not None]
+        self._closed = frozenset(closed)
         self._kept: dict[tuple[tuple[str, ...], int], list[_Span]] = {}
-        self.never_closes = holidays is None and shortest(hours) is None
+        self.never_closes = not self._holidays and not self._closed and shortest(hours) is None
         """Whether calls may be made at any moment."""
 
     def is_open(self, moment: datetime, zones: Sequence[str]) -> bool:
-        """Whether calls may be made at this moment, in every one of `zones` (IANA names, at least one)."""
+        """Return whether calls may be made at this moment, in every one of `zones` (IANA names, at least one)."""
         window = self.window(moment, zones)
         return window is not None and window.start <= moment
 
     def window(self, moment: datetime, zones: Sequence[str]) -> Window | None:
-        """The window that `moment` is in, else the next one; None where the hours of the zones never meet within two
-        years. One that has lasted for weeks may be given a later start."""
+        """Return the window that `moment` is in, else the next one; None where the hours of the zones never meet within
+        two years. One that has lasted for weeks may be given a later start."""
         at = moment.astimezone(UTC)
         if self.never_closes or at.replace(tzinfo=None) >= LATEST:
             return Window(at, _NEVER)
@@ -97,8 +97,8 @@ class Calendar:
         return None
 
     def following(self, moment: datetime, zones: Sequence[str]) -> datetime | None:
-        """When the next window after the one at `moment` begins; where calling never closes, the next day at the same
-        local time. None as for `window`."""
+        """Return when the next window after the one at `moment` begins; where calling never closes, the next day at the
+        same local time. None as for `window`."""
         if self.never_closes:
             local = moment.astimezone(ZoneInfo(zones[0])).replace(tzinfo=None)
             return resolve(local + _DAY, zones[0])
@@ -108,9 +108,21 @@ class Calendar:
         after = self.window(now.end, zones)
         return after.start if after else None
 
+    def opens_at(self, moment: datetime, zones: Sequence[str]) -> datetime | None:
+        """Return when the next window begins, also while one is open; None where none does, or none that can be
+        foreseen."""
+        start = None if self.never_closes else self.following(moment, zones)
+        return start if start is not None and moment < start <= moment + _FORESEEN else None
+
+    def closes_at(self, moment: datetime, zones: Sequence[str]) -> datetime | None:
+        """Return when the window that `moment` is in ends, else the next one; None where it does not, or not
+        foreseeably."""
+        window = None if self.never_closes else self.window(moment, zones)
+        return None if window is None or window.end > moment + _FORESEEN else window.end
+
     def opening(self, day: date, zones: Sequence[str]) -> datetime | None:
-        """When calling opens on a day that is given without a time: its first open moment in every zone, of a later
-        day where it is closed. None as for `window`."""
+        """Return when calling opens on a day that is given without a time: its first open moment in every zone, of a
+        later day where it is closed. None as for `window`."""
         began = max(start_of(day, zone) for zone in zones)
         window = self.window(began, zones)
         return max(window.start, began) if window else None
@@ -145,21 +157,22 @@ class Calendar:
                 midnight += _DAY
 
     def _of_day(self, day: date) -> Sequence[_OfDay]:
-        if self._holidays is not None and day in _days(*self._holidays, day.year):
+        if day in self._closed or any(day in _days(*place, day.year) for place in self._holidays):
             return ()
         return self._week[day.weekday()]
 
 
 def holiday_somewhere(day: date, country: str) -> bool:
-    """Whether the day is a public holiday of the country, or of any part of it; False where none are known of it."""
-    known = library.list_supported_countries(include_aliases=True)
-    regions = (None, *known.get(country.upper(), ()))
-    return country.upper() in known and any(day in _days(country.upper(), region, day.year) for region in regions)
+    """Return whether the day is a public holiday of the country, or of any part of it; False where none are known of
+    it."""
+    regions_of = _regions()
+    regions = (None, *regions_of.get(country.upper(), ()))
+    return country.upper() in regions_of and any(day in _days(country.upper(), region, day.year) for region in regions)
 
 
 def shortest(hours: Hours) -> timedelta | None:
-    """The shortest time that calling stays open in an ordinary week, for the check that a call and its retries fit in;
-    None where it never closes."""
+    """Return the shortest time that calling stays open in an ordinary week, for the check that a call and its retries
+    fit in; None where it never closes."""
     if hours == "always":
         return None
     week, monday = _week(hours), datetime(2001, 1, 1)
@@ -172,7 +185,7 @@ def shortest(hours: Hours) -> timedelta | None:
     return min(whole, default=None)
 
 
-def _week(openings: Sequence[Opening]) -> list[list[_OfDay]]:
+def _week(openings: Sequence[OpeningHours]) -> list[list[_OfDay]]:
     """For each weekday its open spans; what ends on the next day is in two parts."""
     week: list[list[_OfDay]] = [[] for _ in range(7)]
     for opening in openings:
@@ -190,25 +203,34 @@ def _since_midnight(at: time) -> timedelta:
     return _DAY if at == MIDNIGHT else timedelta(hours=at.hour, minutes=at.minute)
 
 
-def _place(holidays: Holidays) -> tuple[str, str | None]:
+def _place(holidays: HolidayPlace) -> tuple[str, str | None]:
     """Country and region as the library spells them."""
-    known = library.list_supported_countries(include_aliases=True)
+    regions_of = _regions()
     country = holidays.country.upper()
-    if country not in known:
+    if country not in regions_of:
         raise HolidaysUnknown(f"no public holidays are known of {country}: write a two-letter country, or none")
     if holidays.region is None:
         return country, None
-    regions = {region.upper(): region for region in known[country]}
+    regions = {region.upper(): region for region in regions_of[country]}
     if holidays.region.upper() not in regions:
         there = f"there are {', '.join(regions.values())}" if regions else "there are none"
         raise HolidaysUnknown(f"no region {holidays.region} of {country} is known; {there}")
     return country, regions[holidays.region.upper()]
 
 
+def _regions() -> dict[str, list[str]]:
+    """The regions of each country, as the library spells them."""
+    import holidays  # noqa: PLC0415 - it takes a twentieth of a second, and many need no holidays
+
+    return holidays.list_supported_countries(include_aliases=True)
+
+
 @lru_cache(maxsize=1024)
 def _days(country: str, region: str | None, year: int) -> frozenset[date]:
     """The holidays of one year. The library's own object fills itself as it is asked, which threads can't share."""
-    return frozenset(library.country_holidays(country, subdiv=region, years=year, expand=False))
+    import holidays  # noqa: PLC0415 - as above
+
+    return frozenset(holidays.country_holidays(country, subdiv=region, years=year, expand=False))
 
 
 def _joined(spans: Iterable[_Span]) -> list[_Span]:
@@ -222,14 +244,14 @@ def _joined(spans: Iterable[_Span]) -> list[_Span]:
     return joined
 
 
-def _overlap(one: list[_Span], other: list[_Span]) -> list[_Span]:
+def _overlap(first: list[_Span], second: list[_Span]) -> list[_Span]:
     """What both have in common."""
     common, left, right = [], 0, 0
-    while left < len(one) and right < len(other):
-        start, end = max(one[left][0], other[right][0]), min(one[left][1], other[right][1])
+    while left < len(first) and right < len(second):
+        start, end = max(first[left][0], second[right][0]), min(first[left][1], second[right][1])
         if start < end:
             common.append((start, end))
-        if one[left][1] < other[right][1]:
+        if first[left][1] < second[right][1]:
             left += 1
         else:
             right += 1

@@ -23,32 +23,38 @@ Part = tuple[datetime, datetime, timedelta]
 
 
 def resolve(local: datetime, zone: str) -> datetime:
-    """The one moment that a naive local time means (RFC 5545, 3.3.5): of two in autumn the first; where spring leaves
-    it out, as though the clocks had not changed yet (02:30 is then 03:30). So none is skipped, and none comes twice."""
+    """Return the one moment that a naive local time means (RFC 5545, 3.3.5): of two in autumn the first; where spring
+    leaves it out, as though the clocks had not changed yet (02:30 is then 03:30). So none is skipped, and none comes
+    twice."""
     bounded = min(max(local, EARLIEST), LATEST)
     return bounded.replace(tzinfo=ZoneInfo(zone), fold=0).astimezone(UTC)
 
 
+def on_clock(moment: datetime, zone: str) -> datetime:
+    """Return a moment on a zone's own clock; without a zone it is one of that clock already, as `resolve` reads it."""
+    return (resolve(moment, zone) if moment.tzinfo is None else moment).astimezone(ZoneInfo(zone))
+
+
 def start_of(day: date, zone: str) -> datetime:
-    """The first moment of a day; in some zones that is not 00:00."""
+    """Return the first moment of a day; in some zones that is not 00:00."""
     return resolve(datetime.combine(day, time()), zone)
 
 
 def zones_of(phone: Phone, default: str) -> tuple[str, ...]:
-    """The time zones where whoever has this number may be, by its area code; a mobile may be anywhere in its country
-    (a Spanish one in `Atlantic/Canary` or `Europe/Madrid`). `default` where the number tells nothing."""
+    """Return the time zones where whoever has this number may be, by its area code; a mobile may be anywhere in its
+    country (a Spanish one in `Atlantic/Canary` or `Europe/Madrid`). `default` where the number tells nothing."""
     return _zones_of(phone.e164) or (default,)
 
 
 @lru_cache(maxsize=20_000)
 def _zones_of(e164: str) -> tuple[str, ...]:
-    found = time_zones_for_number(phonenumbers.parse(e164)) if e164 else ()
-    return tuple(zone for zone in found if zone != UNKNOWN_TIMEZONE)
+    zones = time_zones_for_number(phonenumbers.parse(e164)) if e164 else ()
+    return tuple(zone for zone in zones if zone != UNKNOWN_TIMEZONE)
 
 
 def parts(zone: str, first: datetime, last: datetime) -> Iterator[Part]:
-    """The time between two moments (UTC, naive), cut where the zone's offset changes. Within a part the zone's clocks
-    run evenly: local time is UTC plus the offset."""
+    """Yield the time between two moments (UTC, naive), cut where the zone's offset changes. Within a part the zone's
+    clocks run evenly: local time is UTC plus the offset."""
     for year in range(first.year, last.year + 1):
         for start, end, offset in _of_year(zone, year):
             if start < last and end > first:
@@ -59,16 +65,16 @@ def parts(zone: str, first: datetime, last: datetime) -> Iterator[Part]:
 def _of_year(zone: str, year: int) -> tuple[Part, ...]:
     info = ZoneInfo(zone)
     at, end = datetime(year, 1, 1), datetime(year + 1, 1, 1)
-    found, start = [], at
+    year_parts, start = [], at
     while at < end:
         after = at + _STEP
         if _offset(info, at) != _offset(info, after):
             change = _change(info, at, after)
             if start < change < end:
-                found.append((start, change, _offset(info, start)))
+                year_parts.append((start, change, _offset(info, start)))
                 start = change
         at = after
-    return (*found, (start, end, _offset(info, start)))
+    return (*year_parts, (start, end, _offset(info, start)))
 
 
 def _change(info: ZoneInfo, before: datetime, after: datetime) -> datetime:

@@ -10,7 +10,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def decode(raw: bytes) -> str:
-    """The text of `raw`; every byte string is one, so this never fails.
+    """Return the text of `raw`; every byte string is one, so this never fails.
 
     UTF-16 where a byte order mark says so; else strict UTF-8, its mark dropped; else cp1252 where each byte has a
     character in it; else ISO-8859-1. One value is in one charset: an `ñ` of either kind comes out as `ñ`, but a value

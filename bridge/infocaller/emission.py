@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from bridge.errors import ProtocolError
@@ -19,7 +19,8 @@ from bridge.infocaller.charset import decode as text_of
 from bridge.infocaller.messages import Format
 from bridge.infocaller.results import RESULTS, Consequence
 from bridge.infocaller.tree import Tree
-from bridge.infocaller.variables import NAME_RULE, clean, escape, valid_name
+from bridge.infocaller.variables import clean, escape, valid_name
+from bridge.texts import Text, literal
 
 FORM = "application/x-www-form-urlencoded"
 """The Content-Type of every request."""
@@ -60,59 +61,59 @@ class EmissionRequest:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def redacted(self, sensitive: Collection[str] = ()) -> dict[str, object]:
-        """The request as it may be stored and shown, ready for JSON: without firma, and without the values of the
-        variables named in `sensitive`."""
+        """Return the request as it may be stored and shown, ready for JSON: without firma, and without the values of
+        the variables named in `sensitive`."""
         shown = {name: "•••" if name in sensitive else value for name, value in self.variables.items()}
         return {"idinfocaller": self.line_number, **_call_data(self), "variables": shown}
 
 
-class Problem(NamedTuple):
-    """A value that the platform is known to refuse: the field of `EmissionRequest`, and a text for people."""
+class RequestProblem(NamedTuple):
+    """A value that the platform is known to refuse: the field of `EmissionRequest`, and why."""
 
     field: str
-    text: str
+    text: Text
 
 
-def problems(request: EmissionRequest, language: Literal["es", "en"] = "en") -> list[Problem]:
-    """What the manual's limits forbid in `request`; empty where it may go out. No text holds the phone number."""
-    en = language == "en"
-    found = []
+def problems(request: EmissionRequest) -> list[RequestProblem]:
+    """Return what the manual's limits forbid in `request`; empty where it may go out. No text holds the phone
+    number."""
+    faults = []
     if not _PRINTABLE.fullmatch(request.line_number):
-        found.append(Problem("line_number", "there is no line number" if en else "falta el número de la línea"))
+        faults.append(RequestProblem("line_number", Text("there is no line number")))
     if not _E164.fullmatch(request.number):
-        text = "no number with + and country code" if en else "no es un número con + y prefijo de país"
-        found.append(Problem("number", text))
+        faults.append(RequestProblem("number", Text("no number with + and country code")))
     if not _PRINTABLE.fullmatch(request.rule_group) or not request.rule_group.strip():
-        text = "the rule group has no name in ISO-8859-1" if en else "el grupo de reglas no es un nombre válido"
-        found.append(Problem("rule_group", text))
+        faults.append(RequestProblem("rule_group", Text("the rule group has no name in ISO-8859-1")))
     if request.at is not None and request.at.tzinfo is not None:
-        text = "the time has to be local, without a zone" if en else "la hora debe ser local, sin zona"
-        found.append(Problem("at", text))
-    found += _out_of_range("max_wait", "EsperaMax", request.max_wait, 1, LONGEST_WAIT, en)
-    found += _out_of_range("retries", "Reintentos", request.retries, 0, MOST_RETRIES, en)
+        faults.append(RequestProblem("at", Text("the time has to be local, without a zone")))
+    faults += _out_of_range("max_wait", "EsperaMax", request.max_wait, 1, LONGEST_WAIT)
+    faults += _out_of_range("retries", "Reintentos", request.retries, 0, MOST_RETRIES)
     for name in request.variables:
         if not valid_name(name):
-            rule = NAME_RULE if en else "los nombres llevan A-Z y 0-9, de 1 a 15 (manual, Apéndice II)"
-            found.append(Problem("variables", f"{name[:40]!r}: {rule}"))
-    return found
+            text = Text(
+                "{name}: variable names are made of A-Z and 0-9, 1 to 15 of them, no spaces (manual, Appendix II)",
+                name=repr(name[:40]),
+            )
+            faults.append(RequestProblem("variables", text))
+    return faults
 
 
-def _out_of_range(name: str, spanish: str, value: int | None, least: int, most: int, en: bool) -> list[Problem]:
+def _out_of_range(name: str, parameter: str, value: int | None, least: int, most: int) -> list[RequestProblem]:
     if value is None or least <= value <= most:
         return []
-    between = f"from {least} to {most}" if en else f"de {least} a {most}"
-    return [Problem(name, f"{spanish} {value}: {between}")]
+    text = Text("{parameter} {value}: from {least} to {most}", parameter=parameter, value=value, least=least, most=most)
+    return [RequestProblem(name, text)]
 
 
 def encode(request: EmissionRequest, password: str, form: Format, xml_root: str = "CallRequest") -> tuple[bytes, str]:
-    """The body of the POST and its Content-Type.
+    """Return the body of the POST and its Content-Type.
 
     ProtocolError where `problems` finds any: such a request never goes out. Values of variables are written in what
     the platform takes (`variables.clean`), with the five entities. JSON is ASCII, XML ISO-8859-1.
     """
-    found = problems(request)
-    if found:
-        raise ProtocolError("; ".join(f"{problem.field}: {problem.text}" for problem in found))
+    faults = problems(request)
+    if faults:
+        raise ProtocolError("; ".join(f"{problem.field}: {problem.text}" for problem in faults))
     user = {"idinfocaller": request.line_number, "firma": signature.emission(request.line_number, password)}
     write = _json if form is Format.JSON else _xml
     name = "apiCALLjson" if form is Format.JSON else "apiCALLxml"
@@ -157,7 +158,7 @@ def _elements(values: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class EmissionReply:
     """What the platform answered (manual, API de Emisión III).
 
     `status` is HTTP's; `result` Resultado, None where the answer can't be read: then `fault` says why and `excerpt` is
@@ -173,8 +174,8 @@ class Reply:
     excerpt: str = ""
 
     def consequence(self, from_task: Collection[str] = ()) -> Consequence:
-        """What follows. `from_task` names the fields of the request (`max_wait`, `retries`) whose values the task
-        itself gave: a fault in those is the task's, else the configuration's."""
+        """Return what follows. `from_task` names the fields of the request (`max_wait`, `retries`) whose values the
+        task itself gave: a fault in those is the task's, else the configuration's."""
         if self.status >= 500:
             return Consequence.MAY_HAVE_RUNG
         if self.result is None:
@@ -187,16 +188,19 @@ class Reply:
             return Consequence.REJECT
         return RESULTS[self.result].consequence
 
-    def reason(self, language: Literal["es", "en"] = "en") -> str:
-        """One line for people: code and text, or why the answer can't be read."""
+    def reason(self) -> Text:
+        """Return one line for people: code and text, or why the answer can't be read."""
         if self.result is None:
-            return f"HTTP {self.status}: {self.fault}"
-        known = RESULTS.get(self.result)
-        ours = (known.text if language == "es" else known.english) if known else ""
-        return f"Resultado {self.result}: {(ours if language == 'en' else self.text) or self.text or ours}".rstrip(": ")
+            return Text("HTTP {status}: {fault}", status=self.status, fault=self.fault)
+        documented = RESULTS.get(self.result)
+        if documented is None:
+            return literal(f"Resultado {self.result}: {self.text}".rstrip(": "))
+        if not self.text or self.text.strip(". ").casefold() == documented.words.render("es").strip(". ").casefold():
+            return Text("Resultado {code}: {meaning}", code=self.result, meaning=documented.words)
+        return Text("Resultado {code}: {meaning} ({text})", code=self.result, meaning=documented.words, text=self.text)
 
 
-def decode(status: int, body: bytes) -> Reply:
+def decode(status: int, body: bytes) -> EmissionReply:
     """Read an answer. Never fails, and never guesses: what is not plainly an answer has no `result`.
 
     Its first character says whether it is JSON or XML, whatever was asked and whatever Content-Type it has. Names count
@@ -205,10 +209,12 @@ def decode(status: int, body: bytes) -> Reply:
     text = text_of(body).strip()
     try:
         values = _answer(text)
-        return Reply(status, _result(values.get("resultado")), _line(values.get("resultadotexto")), _idcall(values))
+        return EmissionReply(
+            status, _result(values.get("resultado")), _line(values.get("resultadotexto")), _idcall(values)
+        )
     except ProtocolError as error:
         excerpt = _DIGITS.sub("•••", " ".join(text[:_LONGEST_TEXT].split()))
-        return Reply(status, None, fault=str(error), excerpt=excerpt)
+        return EmissionReply(status, None, fault=str(error), excerpt=excerpt)
 
 
 def _answer(text: str) -> dict[str, Tree]:
@@ -229,9 +235,8 @@ def _answer(text: str) -> dict[str, Tree]:
 
 def _refuse_contradictions(text: str) -> None:
     """JSON lets a name come twice; the parser takes the last one."""
-    leaves = json_document.leaves(text)
-    for name in ("resultado", "idcall"):
-        if leaves is None or len({leaf.value for leaf in leaves if leaf.name == name}) > 1:
+    for name, values in json_document.every(text, "resultado", "idcall").items():
+        if any(value != values[0] for value in values):
             raise ProtocolError(f"the answer has more than one {name}")
 
 

@@ -16,7 +16,7 @@ _LONGEST_NAME = 60
 
 
 def canonical(name: str) -> str | None:
-    """The event that `name` means, one of `EVENTS`; None where it means none.
+    """Return the event that `name` means, one of `EVENTS`; None where it means none.
 
     Case, accents, spaces, hyphens and underscores make no difference; `desvio` is the manual's alias for
     `desvio_correcto`.
@@ -37,8 +37,8 @@ PLACEHOLDERS: Mapping[str, str] = {
 
 
 def placeholders(event: str) -> dict[str, str]:
-    """The query parameters, with their placeholders, of the URL to paste for `event` (one of `EVENTS`): `desvio` only
-    where the platform has it."""
+    """Return the query parameters, with their placeholders, of the URL to paste for `event` (one of `EVENTS`): `desvio`
+    only where the platform has it."""
     diverted = event in {"desvio_correcto", "desvio_fallido"}
     return {name: text for name, text in PLACEHOLDERS.items() if diverted or name != "desvio"}
 
@@ -57,17 +57,22 @@ class Panel:
     diverted: str | None = None
 
 
+_NOTHING = Panel()
+
+
 def panel(parameters: Mapping[str, str]) -> Panel:
-    """The panel variables among the URL's query parameters, whose names match in any case; others are passed over. A
-    value that is empty or still in its brackets (`[_NumDesvio]`) is none."""
-    given = {name.lower(): _value(text) for name, text in parameters.items()}
+    """Return the panel variables among the URL's query parameters, whose names match in any case; others are passed
+    over. A value that is empty or still in its brackets (`[_NumDesvio]`) is none."""
+    if not parameters:
+        return _NOTHING
+    by_name = {name.lower(): _value(text) for name, text in parameters.items()}
     return Panel(
-        caller=given.get("caller"),
-        number=given.get("num"),
-        called=given.get("called"),
-        id=given.get("id"),
-        uuid=given.get("uuid"),
-        diverted=given.get("desvio"),
+        caller=by_name.get("caller"),
+        number=by_name.get("num"),
+        called=by_name.get("called"),
+        id=by_name.get("id"),
+        uuid=by_name.get("uuid"),
+        diverted=by_name.get("desvio"),
     )
 
 
@@ -98,7 +103,7 @@ class StatusType(IntEnum):
     AFTER_DIVERSION = 21
 
 
-class Meaning(StrEnum):
+class EventMeaning(StrEnum):
     """What an EventAddInfo holds. Amounts are money without tax, and never added to the call's cost."""
 
     SECONDS = "seconds"
@@ -109,20 +114,20 @@ class Meaning(StrEnum):
     RESULT = "result"
 
 
-INFO: Mapping[StatusType, Mapping[int, Meaning]] = {
-    StatusType.CALL: {3: Meaning.SECONDS, 4: Meaning.AMOUNT},
-    StatusType.KEYPAD: {1: Meaning.KEYED},
-    StatusType.MENU: {1: Meaning.OPTION},
-    StatusType.END: {4: Meaning.SMS_NOTICE_COST},
-    StatusType.SMS: {4: Meaning.AMOUNT},
-    StatusType.QUERY: {1: Meaning.RESULT},
+INFO: Mapping[StatusType, Mapping[int, EventMeaning]] = {
+    StatusType.CALL: {3: EventMeaning.SECONDS, 4: EventMeaning.AMOUNT},
+    StatusType.KEYPAD: {1: EventMeaning.KEYED},
+    StatusType.MENU: {1: EventMeaning.OPTION},
+    StatusType.END: {4: EventMeaning.SMS_NOTICE_COST},
+    StatusType.SMS: {4: EventMeaning.AMOUNT},
+    StatusType.QUERY: {1: EventMeaning.RESULT},
 }
 """Which EventAddInfo (1 to 5) of which type means what. EventName is the destination for CALL, a description elsewhere.
 RESULT is `0` or `1`."""
 
 
 def status_type(number: int | None) -> StatusType | None:
-    """The type with this number, None where the manual has none: show it by its number."""
+    """Return the type with this number, None where the manual has none: show it by its number."""
     try:
         return StatusType(number) if number is not None else None
     except ValueError:

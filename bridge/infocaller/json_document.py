@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii
 from typing import Any, NoReturn
 
 from bridge.errors import ProtocolError
 from bridge.infocaller.charset import storable
-from bridge.infocaller.messages import Answer
-from bridge.infocaller.tree import DEEPEST, Leaf, Tree
+from bridge.infocaller.messages import QueryAnswer
+from bridge.infocaller.tree import DEEPEST, Tree
 from bridge.infocaller.variables import sendable, unescape
 
 CONTENT_TYPE = "application/json"
@@ -39,12 +40,12 @@ def _decoder(hook: Callable[[list[tuple[str, Any]]], dict[str, Any]]) -> json.JS
     return json.JSONDecoder(object_pairs_hook=hook, parse_float=str, parse_int=str, parse_constant=_constant)
 
 
-_string = json.JSONEncoder().encode
+_string = encode_basestring_ascii
 _PLAIN, _CAREFUL = _decoder(_plain), _decoder(_mended)
 
 
 def parse(text: str) -> tuple[Tree, tuple[str, ...]]:
-    """The document as a tree with names in small letters, entities undone once; and what had to be mended.
+    """Return the document as a tree with names in small letters, entities undone once; and what had to be mended.
 
     A name that comes twice in one object counts as it came last. ProtocolError with line and column where it is no
     JSON, even without trailing commas and with the one missing last brace; where it nests deeper than `DEEPEST`.
@@ -62,9 +63,35 @@ def parse(text: str) -> tuple[Tree, tuple[str, ...]]:
         raise _refused(error) from None
 
 
-def _strict(text: str) -> Tree:
+def every(text: str, *names: str) -> dict[str, list[Tree]]:
+    """Return all values that stand under these names (in small letters), in whatever object: those that `parse` passes
+    over, too, because the name comes again. For a text that `parse` takes."""
+    values_of: dict[str, list[Tree]] = {name: [] for name in names}
+
+    def noted(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for name, value in pairs:
+            if (small := storable(name).lower()) in values_of:
+                values_of[small].append(storable(unescape(value)) if type(value) is str else value)
+        return {}
+
+    decoder = _decoder(noted)
+    try:
+        decoder.decode(text)
+    except json.JSONDecodeError:
+        for values in values_of.values():
+            values.clear()
+        decoder.decode(_mend(text)[0])
+    return values_of
+
+
+def needs_mending(text: str) -> bool:
+    """Whether there may be entities, NUL or halves of surrogate pairs in its strings."""
     suspect = "&" in text or "\\u" in text  # most documents have neither, which is soon found
-    decoder = _CAREFUL if suspect and _TO_MEND.search(text) else _PLAIN
+    return suspect and _TO_MEND.search(text) is not None
+
+
+def _strict(text: str) -> Tree:
+    decoder = _CAREFUL if needs_mending(text) else _PLAIN
     return decoder.decode(text)  # type: ignore[no-any-return]  # json promises nothing; what it makes is a Tree
 
 
@@ -110,52 +137,8 @@ def _mend(text: str) -> tuple[str, tuple[str, ...]]:
     return "".join(characters), repairs
 
 
-def leaves(text: str) -> list[Leaf] | None:
-    """Every value of the text that is no object or list, with its place. None where names and values can't be told
-    apart with certainty. Reads the lenient texts too."""
-    found: list[Leaf] = []
-    frames: list[tuple[str, str, int]] = []  # bracket, the name that leads here, a number of its own
-    name, key_next = "", False
-    for number, (token, following) in enumerate(_with_following(text)):
-        kind = token[0]
-        if kind in "{[":
-            frames.append((kind, name, number))
-        elif kind in "}]":
-            name = frames.pop()[1] if frames else ""
-        elif kind not in ":,":
-            inside, leading, owner = frames[-1] if frames else ("", "", -1)
-            key_next = inside == "{" and following == ":"
-            value = _value(kind)
-            if value is None:
-                return None
-            if key_next:
-                name = value.lower()
-            else:
-                found.append(Leaf(name if inside == "{" else leading, unescape(value), token.span(), owner))
-    return found
-
-
-def plain(text: str) -> bool:
-    """Whether every name in it is spelled as it reads: no character stands as its number (`\\u0061`)."""
-    return "\\u" not in text
-
-
-def _with_following(text: str) -> Iterator[tuple[re.Match[str], str]]:
-    tokens = list(_TOKEN.finditer(text))
-    yield from zip(tokens, [*(token[0] for token in tokens[1:]), ""], strict=True)
-
-
-def _value(token: str) -> str | None:
-    if not token.startswith('"'):
-        return token
-    try:
-        return storable(str(json.loads(token)))
-    except ValueError:
-        return None
-
-
-def write(answer: Answer) -> bytes:
-    """The answer to a Query (manual, API Interactiva V): ASCII, values clean and with the five entities."""
+def write(answer: QueryAnswer) -> bytes:
+    """Return the answer to a Query (manual, API Interactiva V): ASCII, values clean and with the five entities."""
     variables = ", ".join(
         [
             f'{{"VarName": {_string(sendable(name))}, "VarValue": {_string(sendable(value))}}}'

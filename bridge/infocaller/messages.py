@@ -85,7 +85,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryAnswer:
     """What a Query is answered (manual, API Interactiva V). `result` `"0"`: it worked; else the script's error branch.
     `variables` are set or replaced in the call."""
 

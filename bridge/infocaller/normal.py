@@ -23,15 +23,15 @@ _NOT_CONTENT = frozenset({"format", "repairs"})
 
 
 def normalised(document: Document) -> dict[str, Any]:
-    """The document as JSON has it, by the names of its fields, without its signature and its source; what is empty is
-    left out. Amounts are texts that spell them exactly, dates ISO 8601 without a zone."""
+    """Return the document as JSON has it, by the names of its fields, without its signature and its source; what is
+    empty is left out. Amounts are texts that spell them exactly, dates ISO 8601 without a zone."""
     values = ((name, getattr(document, name)) for name in _KEPT)
     return {name: _plain(value) for name, value in values if value or name in _ALWAYS or isinstance(value, _ZERO)}
 
 
 def from_normalised(kept: Mapping[str, Any]) -> Document:
-    """The document again, without signature and source. Names that are not known (kept by a later version) are passed
-    over; ProtocolError where what was kept is no document."""
+    """Return the document again, without signature and source. Names that are not known (kept by a later version) are
+    passed over; ProtocolError where what was kept is no document."""
     try:
         return Document(**{name: _typed(name, kept[name]) for name in _KEPT if name in kept})
     except (TypeError, ValueError, KeyError, ArithmeticError, AttributeError) as error:

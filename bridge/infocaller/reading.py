@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from bridge.errors import ProtocolError
-from bridge.infocaller import json_document, values, xml_document
+from bridge.infocaller import json_document, usual, values, xml_document
 from bridge.infocaller.charset import storable
 from bridge.infocaller.messages import Document, Format, StatusEvent
 from bridge.infocaller.tree import Tree
@@ -21,10 +21,14 @@ _NO_EVENT = StatusEvent(None, None, "", ("", "", "", "", ""))
 
 
 def read_text(text: str) -> Document:
-    """The document that `text` is, JSON or XML by its first character. ProtocolError says which part is wrong."""
+    """Return the document that `text` is, JSON or XML by its first character. ProtocolError says which part is
+    wrong."""
     match text.lstrip("\ufeff \t\r\n")[:1]:
         case "{" | "[":
-            tree, repairs = json_document.parse(text.lstrip("\ufeff"))
+            text = text.lstrip("\ufeff")
+            if not json_document.needs_mending(text) and (query := usual.read(text)) is not None:
+                return query
+            tree, repairs = json_document.parse(text)
             return _document(Format.JSON, tree, repairs, text)
         case "<":
             tree, repairs = xml_document.parse(text.lstrip("\ufeff"))
@@ -103,21 +107,21 @@ def _items(within: Section, name: str, shown: str) -> list[Section]:
     if value is None:
         return []
     items = value if isinstance(value, list) else [value]
-    found = [item for item in items if isinstance(item, dict)]
+    objects = [item for item in items if isinstance(item, dict)]
     for number, item in enumerate(items):
         if not isinstance(item, dict) and item is not None and str(item).strip():
             raise ProtocolError(
                 f"{shown}[{number}] is a {'list' if isinstance(item, list) else 'value'}: not an object"
             )
-    return found
+    return objects
 
 
 def _raw(section: Section, name: str) -> str:
     value = section.pop(name, "")
-    return value if isinstance(value, str) else _told(value, name)
+    return value if isinstance(value, str) else _text_of(value, name)
 
 
-def _told(value: Tree, name: str) -> str:
+def _text_of(value: Tree, name: str) -> str:
     """What is no text, as a text."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -130,7 +134,7 @@ def _told(value: Tree, name: str) -> str:
 
 def _text(section: Section, name: str) -> str:
     value = section.pop(name, "")
-    return (value if isinstance(value, str) else _told(value, name)).strip()
+    return (value if isinstance(value, str) else _text_of(value, name)).strip()
 
 
 def _parsed(section: Section, name: str, parse: Callable[[str], Value | None]) -> Value | None:
@@ -146,12 +150,12 @@ def _parsed(section: Section, name: str, parse: Callable[[str], Value | None]) -
 
 def _variables(root: Section) -> dict[str, str]:
     """CustVars, names in capitals; the last of a name counts. Names that break the platform's rule are kept."""
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for item in _items(_section(root, "custvars", "CustVars"), "custvar", "CustVars.CustVar"):
         name, value = _text(item, "varname").upper(), _raw(item, "varvalue")
         if name or value:
-            found[name] = value
-    return found
+            variables[name] = value
+    return variables
 
 
 def _events(root: Section) -> Iterator[StatusEvent]:

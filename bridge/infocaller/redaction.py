@@ -6,133 +6,59 @@ The telephone password follows from a signature in a moment, and the same passwo
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import cast
 
-from bridge.errors import ProtocolError
-from bridge.infocaller import json_document, request, xml_document
 from bridge.infocaller.events import StatusType
-from bridge.infocaller.messages import Document, Format, StatusEvent
-from bridge.infocaller.reading import read_text
-from bridge.infocaller.tree import Leaf
-from bridge.infocaller.values import whole
+from bridge.infocaller.messages import Document, StatusEvent
 
 SIGNATURES = frozenset({"signature", "firma"})
-
-_LEAVES: dict[Format, Callable[[str], list[Leaf] | None]] = {
-    Format.JSON: json_document.leaves,
-    Format.XML: xml_document.leaves,
-}
-_PLAIN: dict[Format, Callable[[str], bool]] = {Format.JSON: json_document.plain, Format.XML: xml_document.plain}
-_SPELLED = {Format.JSON: 1, Format.XML: 2}
-"""How often a value's name stands there: with XML, in the end tag too."""
-_NOTHING = {Format.JSON: '""', Format.XML: ""}
-_FIELDS = frozenset(
-    {
-        "linenumber",
-        "linenumberint",
-        "callsequence",
-        "calltype",
-        "callernumber",
-        "callernumberint",
-        "inboundnumber",
-        "inboundnumberint",
-        "outboundnumber",
-        "outboundnumberint",
-        "idcall",
-        "queryname",
-        "callseconds",
-        "startdate",
-        "enddate",
-        "costrx",
-        "costtx",
-        "varname",
-        "varvalue",
-        "eventtype",
-        "eventdate",
-    }
-)
 _COLLECTED = frozenset({StatusType.KEYPAD, StatusType.VOICE})
 _TELLING = 4  # a secret of fewer characters is found everywhere: it is looked for as a whole value only
 
 
 def without(document: Document, sensitive: Collection[str]) -> Document:
-    """The document without its signature, its source and the values of the variables named in `sensitive` (any case).
+    """Return the document without its signature, its source and the values of the variables named in `sensitive` (any
+    case).
 
     FIN lists what was keyed in as well (Status, types 4 and 5), and of earlier values of a variable nothing says whose
     they were: where there is any sensitive variable, what was keyed in stays only if it is the value of one that is
     not sensitive.
     """
-    secrets = _Secrets(document, sensitive)
+    secrets = Secrets(document, sensitive)
     return replace(
         document,
         signature="",
         source="",
-        variables={name: "" if name in secrets.names else value for name, value in document.variables.items()},
+        variables=secrets.variables(),
         status=tuple(map(secrets.event, document.status)),
         extra={
             path: value
             for path, value in document.extra.items()
-            if not any(map(secrets.named, re.split(r"[.\[]", path))) and not secrets.inside(value)
+            if not any(map(secrets.named, re.split(r"[.\[]", path)))
+            and not (secrets.inside(value) or secrets.signed(path))
         },
     )
 
 
-def redact(document: Document, sensitive: Collection[str] = ()) -> str:
-    """The document's text as it was received, but without what `without` takes out.
-
-    The result is read again and compared. Where it is not exactly that, or a secret stands in it somewhere still, or
-    the source is not there any more, the text is written anew from what was read, so that nothing unforeseen is left.
-    """
-    cleared = without(document, sensitive)
-    secrets = _Secrets(document, sensitive)
-    text = _cut_out(document, secrets) or _blanked(document, secrets)
-    if text is not None and not secrets.inside(text) and _reads_as(text, cleared):
-        return text
-    return request.text(cleared, document.format)
+def harmless(document: Document, names: frozenset[str]) -> bool:
+    """Return whether no variable of the document is secret, by the names (in capitals) of those that are, and none
+    holds its signature."""
+    signature = document.signature.lower()
+    if len(signature) < _TELLING:
+        return names.isdisjoint(document.variables)
+    for name, value in document.variables.items():
+        if name in names or signature in value.lower() or signature in name.lower():
+            return False
+    return True
 
 
-def _reads_as(text: str, expected: Document) -> bool:
-    try:
-        return replace(read_text(text), source="", repairs=expected.repairs) == expected
-    except ProtocolError:
-        return False
-
-
-def _cut_out(document: Document, secrets: _Secrets) -> str | None:
-    """The source without the signature, where nothing else can have to go: what nearly every document comes to where no
-    variable is sensitive, for a small part of what finding each value's place costs. None for any other."""
-    text, signature = document.source, document.signature
-    if secrets.names or document.repairs or len(signature) < _TELLING or not _PLAIN[document.format](text):
-        return None
-    small = text.lower()
-    once = text.count(signature) == 1 == small.count(signature.lower())
-    named = sum(map(small.count, SIGNATURES)) == _SPELLED[document.format]
-    return text.replace(signature, "") if once and named else None
-
-
-def _blanked(document: Document, secrets: _Secrets) -> str | None:
-    leaves = _LEAVES[document.format](document.source) if document.source else None
-    if leaves is None:
-        return None
-    owners: dict[int, list[Leaf]] = defaultdict(list)
-    for leaf in leaves:
-        owners[leaf.owner].append(leaf)
-    hidden = [leaf for siblings in owners.values() for leaf in secrets.hidden(siblings)]
-    pieces: list[str] = []
-    done = 0
-    for leaf in sorted(hidden, key=lambda leaf: leaf.span):
-        pieces += (document.source[done : leaf.span[0]], "" if leaf.name in "!?" else _NOTHING[document.format])
-        done = leaf.span[1]
-    return "".join((*pieces, document.source[done:]))
-
-
-class _Secrets:
-    """What is secret about one document, and where it shows."""
+class Secrets:
+    """What is secret about one document, and where it shows. `sensitive`: names of variables, in any case."""
 
     def __init__(self, document: Document, sensitive: Collection[str]) -> None:
+        self._variables = document.variables
         self.names = frozenset(name.strip().upper() for name in sensitive)
         variables = document.variables.items()
         self._values = {value.strip() for name, value in variables if name in self.names and value.strip()}
@@ -141,6 +67,25 @@ class _Secrets:
         self._signature = document.signature.lower()
         if len(self._signature) >= _TELLING:
             self._long.add(document.signature)
+
+    def variables(self) -> dict[str, str]:
+        """Return the document's variables; of those that are secret the value is empty."""
+        return {
+            name: "" if name in self.names or self.signed(value) else value
+            for name, value in self._variables.items()
+            if not self.signed(name)
+        }
+
+    def without(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Return other values by name, such as those of an answer; of those that are or hold a secret the value is
+        empty."""
+        return {
+            name: "" if name.upper() in self.names or self.inside(value) else value for name, value in values.items()
+        }
+
+    def shown(self, text: str) -> str:
+        """Return the text, or nothing where a secret stands in it."""
+        return "" if self.inside(text) else text
 
     def named(self, name: str) -> bool:
         """Whether a value of this name is always secret."""
@@ -152,6 +97,10 @@ class _Secrets:
             return False
         if text.strip() in self._values or any(secret in text for secret in self._long):
             return True
+        return self.signed(text)
+
+    def signed(self, text: str) -> bool:
+        """Whether the signature stands in `text`."""
         return len(self._signature) >= _TELLING and self._signature in text.lower()
 
     def collected(self, kind: int | None, text: str) -> bool:
@@ -167,17 +116,3 @@ class _Secrets:
         if name == event.name and tuple(info) == event.info:
             return event
         return replace(event, name=name, info=cast(tuple[str, str, str, str, str], tuple(info)))
-
-    def hidden(self, siblings: Iterable[Leaf]) -> Iterable[Leaf]:
-        """Which of the values of one object have to go."""
-        values = {leaf.name: leaf.value.strip() for leaf in siblings}
-        kind = values.get("eventtype", "")
-        for leaf in siblings:
-            if (
-                leaf.name in ("!", "?")
-                or self.named(leaf.name)
-                or (leaf.name == "varvalue" and values.get("varname", "").upper() in self.names)
-                or (leaf.name == "eventaddinfo1" and self.collected(whole(kind), leaf.value.strip()))
-                or (leaf.name not in _FIELDS and self.inside(leaf.value))
-            ):
-                yield leaf

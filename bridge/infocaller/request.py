@@ -31,7 +31,7 @@ def write_request(
     form_variable: str | None = "apiInfocaller",
     password: str | None = None,
 ) -> tuple[bytes, str]:
-    """The body and the Content-Type of the request.
+    """Return the body and the Content-Type of the request.
 
     `form_variable` is the variable of a form POST, percent-encoded in `charset`; None sends the bare document. The
     signature is made with `password`, or is the document's own where that is None. Characters that `charset` can't hold
@@ -53,11 +53,11 @@ def _bytes(document: Document, form: Format, charset: str) -> bytes:
     try:
         return written.encode(charset)
     except UnicodeEncodeError:  # all that is not ASCII stands in strings
-        return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], written).encode()
+        return _NOT_ASCII.sub(lambda character: json.dumps(character[0])[1:-1], written).encode()
 
 
 def text(document: Document, form: Format) -> str:
-    """The document as the platform lays it out. `extra` has no place in it; what only FIN has is there where the
+    """Return the document as the platform lays it out. `extra` has no place in it; what only FIN has is there where the
     document has it, `QueryName` likewise."""
     return _json(document) if form is Format.JSON else _xml(document)
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
+from bridge.texts import Text
+
 
 class Consequence(StrEnum):
-    """What follows from one emission request. Only what stands in `SENT_AGAIN` may ever go out once more."""
+    """What follows from one emission request; `bridge.callbacks.settling` says what becomes of the callback."""
 
     ACCEPTED = "accepted"
     """The platform calls; wait for the call's events."""
@@ -30,50 +32,35 @@ class Consequence(StrEnum):
     """It is certain that no byte of the request left: the same task again, backing off."""
 
 
-SENT_AGAIN = frozenset(
-    {
-        Consequence.TRY_AGAIN,
-        Consequence.NEXT_WINDOW,
-        Consequence.PAUSE_LINE,
-        Consequence.STOP_LINE,
-        Consequence.PAUSE_SOURCE,
-        Consequence.NOT_SENT,
-    }
-)
-"""After these the task waits and is sent again by itself: nobody was rung."""
-
-
 class Meaning(NamedTuple):
-    """A Resultado: the manual's ResultadoTexto, the same in English, and what follows."""
+    """A Resultado: what it means, in Spanish the manual's ResultadoTexto, and what follows."""
 
-    text: str
-    english: str
+    words: Text
     consequence: Consequence
 
 
 RESULTS: Mapping[int, Meaning] = {
-    0: Meaning("Aceptada", "accepted", Consequence.ACCEPTED),
-    -1: Meaning("Identificación no correcta", "wrong identification", Consequence.STOP_LINE),
-    -2: Meaning("Identificación no indicada", "no identification", Consequence.STOP_LINE),
-    -3: Meaning("Formato XML no correcto", "wrong XML format", Consequence.STOP_LINE),
-    -99: Meaning("No se recibe el parámetro XML", "the XML parameter is missing", Consequence.STOP_LINE),
-    -100: Meaning("Error interno", "internal error", Consequence.TRY_AGAIN),
-    1: Meaning("Firma no correcta", "wrong signature", Consequence.STOP_LINE),
-    2: Meaning("Línea infocaller no válida", "no such line", Consequence.STOP_LINE),
-    3: Meaning("Línea infocaller apagada", "the line is switched off", Consequence.PAUSE_LINE),
-    4: Meaning("Fecha/Hora no válida", "wrong date or time", Consequence.REJECT),
-    5: Meaning("Teléfono no válido", "wrong telephone number", Consequence.REJECT),
-    6: Meaning("Valor Esperamax no válido", "wrong EsperaMax", Consequence.PAUSE_SOURCE),
-    7: Meaning("Valor reintentos no válido", "wrong Reintentos", Consequence.PAUSE_SOURCE),
-    8: Meaning("Grupo de reglas no existe o no es válido", "no such rule group", Consequence.PAUSE_SOURCE),
-    9: Meaning("Regla de fin de llamada", "a rule ends the call", Consequence.NEXT_WINDOW),
-    10: Meaning("Línea suspendida", "the line is suspended", Consequence.PAUSE_LINE),
-    11: Meaning("Saldo insuficiente", "not enough balance", Consequence.PAUSE_LINE),
-    12: Meaning("Límite de crédito excedido", "over the credit limit", Consequence.PAUSE_LINE),
-    13: Meaning("Ninguna regla válida en el grupo de reglas", "no rule is valid now", Consequence.NEXT_WINDOW),
+    0: Meaning(Text("accepted"), Consequence.ACCEPTED),
+    -1: Meaning(Text("wrong identification"), Consequence.STOP_LINE),
+    -2: Meaning(Text("no identification"), Consequence.STOP_LINE),
+    -3: Meaning(Text("wrong XML format"), Consequence.STOP_LINE),
+    -99: Meaning(Text("the XML parameter is missing"), Consequence.STOP_LINE),
+    -100: Meaning(Text("internal error"), Consequence.TRY_AGAIN),
+    1: Meaning(Text("wrong signature"), Consequence.STOP_LINE),
+    2: Meaning(Text("no such line"), Consequence.STOP_LINE),
+    3: Meaning(Text("the line is switched off"), Consequence.PAUSE_LINE),
+    4: Meaning(Text("wrong date or time"), Consequence.REJECT),
+    5: Meaning(Text("wrong telephone number"), Consequence.REJECT),
+    6: Meaning(Text("wrong EsperaMax"), Consequence.PAUSE_SOURCE),
+    7: Meaning(Text("wrong Reintentos"), Consequence.PAUSE_SOURCE),
+    8: Meaning(Text("no such rule group"), Consequence.PAUSE_SOURCE),
+    9: Meaning(Text("a rule ends the call"), Consequence.NEXT_WINDOW),
+    10: Meaning(Text("the line is suspended"), Consequence.PAUSE_LINE),
+    11: Meaning(Text("not enough balance"), Consequence.PAUSE_LINE),
+    12: Meaning(Text("over the credit limit"), Consequence.PAUSE_LINE),
+    13: Meaning(Text("no rule is valid now"), Consequence.NEXT_WINDOW),
     14: Meaning(
-        "Excedido número máximo de emisión de llamadas. Contactar con Atención al Cliente.",
-        "too many emissions: the platform's support has to lift it",
+        Text("too many emissions: the platform's support has to lift it"),
         Consequence.PAUSE_LINE,
     ),
 }

@@ -13,7 +13,7 @@ from bridge.infocaller.messages import Document
 
 
 def inbound(line_number: str, call_sequence: str, password: str) -> str:
-    """The `Signature` of a Query or event: LineNumber + CallSequence + telephone password.
+    """Return the `Signature` of a Query or event: LineNumber + CallSequence + telephone password.
 
     ProtocolError where a character is outside ISO-8859-1: the platform has no such character, so nothing is signed so.
     """
@@ -21,19 +21,19 @@ def inbound(line_number: str, call_sequence: str, password: str) -> str:
 
 
 def emission(line_number: str, password: str) -> str:
-    """The `firma` of an emission request: idinfocaller + telephone password. ProtocolError as for `inbound`."""
+    """Return the `firma` of an emission request: idinfocaller + telephone password. ProtocolError as for `inbound`."""
     return _md5(line_number, password)
 
 
 def matches(document: Document, password: str) -> bool:
-    """Whether the document's signature is the line's. In constant time, hex in either case; never fails: what can't be
-    signed (characters outside ISO-8859-1) matches nothing."""
+    """Return whether the document's signature is the line's. In constant time, hex in either case; never fails: what
+    can't be signed (characters outside ISO-8859-1) matches nothing."""
     try:
         expected = inbound(document.line_number, document.call_sequence, password)
     except ProtocolError:
         return False
-    came = document.signature.strip().lower().encode("utf-8", "replace")
-    return hmac.compare_digest(expected.encode(), came)
+    received = document.signature.strip().lower().encode("utf-8", "replace")
+    return hmac.compare_digest(expected.encode(), received)
 
 
 def _md5(*parts: str) -> str:

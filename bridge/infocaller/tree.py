@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | bool | None"
 """A document, or a part of one. A name that XML repeats is a list. JSON's numbers are the texts that spell them."""
 
 DEEPEST = 64
 """Documents that nest deeper are refused; the platform's nest six deep."""
-
-
-class Leaf(NamedTuple):
-    """A value with its place in the source. `name` in small letters, `value` undone, `owner` the same for the values
-    of one object."""
-
-    name: str
-    value: str
-    span: tuple[int, int]
-    owner: int

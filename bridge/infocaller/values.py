@@ -23,12 +23,12 @@ def amount(text: str) -> Decimal | None:
 
 
 def whole(text: str) -> int | None:
-    """A whole number from 0, of nine digits at most; None where it is none."""
+    """Return a whole number from 0, of nine digits at most; None where it is none."""
     return int(text) if _WHOLE.fullmatch(text) else None
 
 
 def seconds(text: str) -> int | None:
-    """A duration in whole seconds; fractions are cut off, None where it is none or below 0."""
+    """Return a duration in whole seconds; fractions are cut off, None where it is none or below 0."""
     value = amount(text)
     return int(value) if value is not None and 0 <= value < 10**9 else None
 

@@ -8,7 +8,6 @@ import unicodedata
 from anyascii import anyascii
 
 NAME = re.compile(r"[A-Z0-9]{1,15}")
-NAME_RULE = "variable names are made of A-Z and 0-9, 1 to 15 of them, no spaces (manual, Appendix II)"
 
 _ALLOWED = re.compile("[ -~\u00a0-\u00ff]*")
 _SENDABLE = re.compile("[ !#-%(-;=?-~\u00a0-\u00ff]*")  # what is allowed, without the five characters of _ENTITIES
@@ -21,7 +20,7 @@ _ENTITY = re.compile("&(?:amp|lt|gt|quot|apos);")
 
 
 def valid_name(name: str) -> bool:
-    """Whether the platform takes this name of a variable: A-Z and 0-9, 1 to 15 of them, in capitals."""
+    """Return whether the platform takes this name of a variable: A-Z and 0-9, 1 to 15 of them, in capitals."""
     return NAME.fullmatch(name) is not None
 
 
@@ -38,8 +37,8 @@ def clean(value: str) -> str:
     return _FOREIGN.sub(_nearest, _CONTROLS.sub(" ", unicodedata.normalize("NFC", value)))
 
 
-def _nearest(found: re.Match[str]) -> str:
-    character = found[0]
+def _nearest(match: re.Match[str]) -> str:
+    character = match[0]
     while parts := unicodedata.decomposition(character):
         if parts.startswith("<"):  # a compatibility spelling (`ﬁ`, `①`), not a letter with a mark
             break
@@ -56,7 +55,7 @@ def _asks(character: str) -> bool:
 
 
 def escape(value: str) -> str:
-    """The five characters that values may not hold, as entities: in JSON as well as in XML."""
+    """Return the five characters that values may not hold, as entities: in JSON as well as in XML."""
     return value.translate(_ESCAPES)
 
 
@@ -66,5 +65,5 @@ def sendable(value: str) -> str:
 
 
 def unescape(value: str) -> str:
-    """The five entities undone, once: `&amp;lt;` is `&lt;`. Any other `&` stays as it is."""
-    return _ENTITY.sub(lambda found: _CHARACTERS[found[0]], value) if "&" in value else value
+    """Return the five entities undone, once: `&amp;lt;` is `&lt;`. Any other `&` stays as it is."""
+    return _ENTITY.sub(lambda entity: _CHARACTERS[entity[0]], value) if "&" in value else value

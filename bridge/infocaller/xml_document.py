@@ -5,15 +5,14 @@ No DTD, no entities of its own, no network, bounded depth: a document with a DOC
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 
 from lxml import etree
 
 from bridge.errors import ProtocolError
-from bridge.infocaller.messages import Answer
-from bridge.infocaller.tree import DEEPEST, Leaf, Tree
+from bridge.infocaller.messages import QueryAnswer
+from bridge.infocaller.tree import DEEPEST, Tree
 from bridge.infocaller.variables import sendable
 
 CONTENT_TYPE = "text/xml; charset=ISO-8859-1"
@@ -28,14 +27,13 @@ _PIECE = re.compile(
     rf"|<(?P<end>/?)(?P<name>[^\s<>/!?=\"']++)(?P<attributes>{_ATTRIBUTES})>",
     re.DOTALL,
 )
-_ROOT_ATTRIBUTES = re.compile(r"""(?:\s+(?:xmlns(?::\w+)?|encoding)\s*=\s*(?:"[^"]*"|'[^']*'))*\s*""")
-_ROOT = re.compile(rf"""\s*+<[^\s<>/!?=\"']++{_ROOT_ATTRIBUTES.pattern}>""")
 _TOLD = 10  # repairs that are told one by one; all are made
 _MISMATCH = etree.ErrorTypes.ERR_TAG_NAME_MISMATCH
 
 
 def parse(text: str) -> tuple[Tree, tuple[str, ...]]:
-    """The document as a tree `{root: …}`, names in small letters and without namespaces; and what had to be mended.
+    """Return the document as a tree `{root: …}`, names in small letters and without namespaces; and what had to be
+    mended.
 
     Its own declaration is dropped, because the text is decoded by now (and a declared `ISO-8559-1` would fail).
     ProtocolError with line and column where it is no XML, has a DOCTYPE or nests deeper than `DEEPEST`.
@@ -69,11 +67,12 @@ def _strict(text: str) -> Tree:
         collect_ids=False,
     )
     root = etree.fromstring(text.lstrip(" \t").encode("utf-8", "replace"), parser)
-    return {_name(root): _tree(root, 1)}
+    return {_name(root.tag): _tree(root, 1)}
 
 
-def _name(element: etree._Element) -> str:
-    tag = element.tag
+@lru_cache(maxsize=1000)
+def _name(tag: object) -> str:
+    """An element's name as the tree has it."""
     if not isinstance(tag, str):
         raise ProtocolError("the document has entities of its own: none are read")
     return tag.rpartition("}")[2].lower()
@@ -84,17 +83,17 @@ def _tree(element: etree._Element, depth: int) -> Tree:
         return element.text or ""
     if depth >= DEEPEST:
         raise ProtocolError(f"the document nests deeper than {DEEPEST}: no document of the platform does")
-    found: dict[str, Tree] = {}
+    children: dict[str, Tree] = {}
     for child in element:
-        name = _name(child)
+        name = _name(child.tag)
         value = _tree(child, depth + 1) if len(child) else child.text or ""
-        if name not in found:
-            found[name] = value
-        elif isinstance(several := found[name], list):
+        if name not in children:
+            children[name] = value
+        elif isinstance(several := children[name], list):
             several.append(value)
         else:
-            found[name] = [several, value]
-    return found
+            children[name] = [several, value]
+    return children
 
 
 def _refused(error: etree.XMLSyntaxError) -> ProtocolError:
@@ -110,7 +109,7 @@ def _mend(text: str) -> tuple[str, tuple[str, ...]]:
     still_open: list[str] = []
     pieces: list[str] = []
     repairs: list[str] = []
-    done = 0
+    copied = 0
     for piece in _PIECE.finditer(text):
         name = piece["name"]
         if not name or piece["attributes"].endswith("/"):
@@ -120,59 +119,15 @@ def _mend(text: str) -> tuple[str, tuple[str, ...]]:
             continue
         opened = still_open.pop() if still_open else name
         if opened != name and opened.lower() == name.lower():
-            pieces += (text[done : piece.start("name")], opened)
-            done = piece.end("name")
+            pieces += (text[copied : piece.start("name")], opened)
+            copied = piece.end("name")
             if len(repairs) < _TOLD:
                 repairs.append(f"end tag that differs in case in line {text.count(chr(10), 0, piece.start()) + 1}")
-    return "".join((*pieces, text[done:])), tuple(repairs)
+    return "".join((*pieces, text[copied:])), tuple(repairs)
 
 
-def leaves(text: str) -> list[Leaf] | None:
-    """Every value of the text, with its place; comments and processing instructions too, under the names `!` and `?`.
-    None where something stands where the platform puts nothing: attributes below the root, CDATA."""
-    found: list[Leaf] = []
-    still_open: list[tuple[str, int, int]] = []  # name, end of its start tag, its number
-    for number, piece in enumerate(_PIECE.finditer(text)):
-        if not piece["name"]:
-            if piece[0].startswith("<![CDATA["):
-                return None
-            if not _DECLARATION.fullmatch(piece[0]):
-                found.append(Leaf(piece[0][1], piece[0], piece.span(), -1))
-            continue
-        name = piece["name"].rpartition(":")[2].lower()
-        attributes = piece["attributes"].removesuffix("/")
-        if not _known(attributes, root=not still_open):
-            return None
-        if piece["end"]:
-            found += _closed(still_open, text, piece.start(), number)
-        elif not piece["attributes"].endswith("/"):
-            still_open.append((name, piece.end(), number))
-    return found
-
-
-def plain(text: str) -> bool:
-    """Whether it is elements and texts alone for certain: no attributes below the root, nothing beginning `<!` or `<?`
-    but a declaration. False where a look is not enough to tell."""
-    declared = _DECLARATION.match(text)
-    root = _ROOT.match(text, declared.end() if declared else 0)
-    return root is not None and not any(text.find(mark, root.end()) >= 0 for mark in ("=", "<!", "<?"))
-
-
-def _known(attributes: str, root: bool) -> bool:
-    return not attributes.strip() or (root and _ROOT_ATTRIBUTES.fullmatch(attributes) is not None)
-
-
-def _closed(still_open: list[tuple[str, int, int]], text: str, end: int, number: int) -> Iterator[Leaf]:
-    """The value of the element that ends here, if it has no elements in it."""
-    if not still_open:
-        return
-    name, start, own = still_open.pop()
-    if number == own + 1:  # its end tag is the very next piece
-        yield Leaf(name, html.unescape(text[start:end]), (start, end), still_open[-1][2] if still_open else -1)
-
-
-def write(answer: Answer) -> bytes:
-    """The answer to a Query (manual, API Interactiva V), values clean, escaped once as XML has it."""
+def write(answer: QueryAnswer) -> bytes:
+    """Return the answer to a Query (manual, API Interactiva V), values clean, escaped once as XML has it."""
     variables = "".join(
         f"<CustVar><VarName>{sendable(name)}</VarName><VarValue>{sendable(value)}</VarValue></CustVar>"
         for name, value in answer.variables.items()

@@ -1,19 +1,21 @@
-"""Group commit: what many threads want stored at the same time goes to disk in one commit.
+"""Group commit: what many want stored at the same time goes to disk in one commit.
 
 A commit waits for the disk, one after the other. While one waits, the next items gather, so a slow disk makes the
-groups larger rather than the throughput smaller. Each thread waits until its own item is on disk.
+groups larger rather than the throughput smaller. Each waits until its own item is on disk, in a thread or without one.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from concurrent.futures import Future
+from typing import Generic, NamedTuple, TypeVar
 
 from bridge.errors import StoreUnavailable
+from connectors.base import Deadline
+from connectors.steps import Steps, Wait, complete
 
 _log = logging.getLogger(__name__)
 
@@ -21,18 +23,11 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Waiting(Generic[Item, Result]):
-    """An item, and the thread that waits for it."""
+class _Waiting(NamedTuple, Generic[Item, Result]):
+    """An item, and what becomes of it; cancelled by whoever has given up."""
 
-    __slots__ = ("error", "gone", "item", "ready", "result")
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.result: Result
-        self.error: BaseException | None = None
-        self.gone = False
-        self.ready = threading.Lock()
-        self.ready.acquire()
+    item: Item
+    future: Future[Result]
 
 
 class GroupCommit(Generic[Item, Result]):
@@ -64,24 +59,35 @@ class GroupCommit(Generic[Item, Result]):
     def put(self, item: Item, timeout: float) -> Result:
         """Return when the item is on disk. Raises `StoreUnavailable` when it could not be stored, or not within
         `timeout` seconds (then it may still come to be stored); or what `commit` says of this item."""
-        return self.put_all([item], timeout)[0]
+        return complete(self.steps(item, timeout))
 
     def put_all(self, items: Sequence[Item], timeout: float) -> list[Result]:
-        """The same for several, in as few commits as there can be. When it raises, some may be on disk."""
-        waiting: list[_Waiting[Item, Result]] = [_Waiting(item) for item in items]
+        """Do the same for several, in as few commits as there can be. When it raises, some may be on disk."""
+        return complete(self._all(items, timeout))
+
+    def steps(self, item: Item, timeout: float) -> Steps[Result]:
+        """`put`, for whoever may not block meanwhile."""
+        (result,) = yield from self._all([item], timeout)
+        return result
+
+    def _all(self, items: Sequence[Item], timeout: float) -> Steps[list[Result]]:
+        waiting: list[_Waiting[Item, Result]] = [_Waiting(item, Future()) for item in items]
         with self._changed:
             for each in waiting:
                 self._take_in(each)
-        end = time.monotonic() + timeout
-        return [self._result(each, end - time.monotonic(), timeout) for each in waiting]
+        deadline, results = Deadline.after(timeout), []
+        for _, future in waiting:
+            yield Wait(future, deadline)
+            if not future.done():
+                future.cancel()
+                raise StoreUnavailable(f"nothing was stored within {timeout:g} s; the disk or the database is slow")
+            results.append(future.result())
+        return results
 
-    def _result(self, waiting: _Waiting[Item, Result], left: float, timeout: float) -> Result:
-        if not waiting.ready.acquire(timeout=max(0.0, left)):
-            waiting.gone = True
-            raise StoreUnavailable(f"nothing was stored within {timeout:g} s; the disk or the database is slow")
-        if waiting.error is not None:
-            raise waiting.error
-        return waiting.result
+    @property
+    def queued(self) -> int:
+        """How many items wait for the next commit."""
+        return len(self._waiting)
 
     def close(self, timeout: float = 30.0) -> bool:
         """Take nothing new, store what waits, end the thread. False when it was not done within `timeout` seconds."""
@@ -117,8 +123,8 @@ class GroupCommit(Generic[Item, Result]):
                 self._changed.wait()
             self._idle = False
             group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-        # A thread that has given up was told "not stored"; sparing the work is a kindness, not a promise.
-        return [each for each in group if not each.gone] or (self._next() if group else [])
+        # Who has given up was told "not stored"; sparing the work is a kindness, not a promise.
+        return [each for each in group if each.future.set_running_or_notify_cancel()] or (self._next() if group else [])
 
     def _store(self, group: list[_Waiting[Item, Result]]) -> None:
         try:
@@ -133,15 +139,14 @@ class GroupCommit(Generic[Item, Result]):
         else:
             for each, result in zip(group, results, strict=True):
                 if isinstance(result, Exception):
-                    each.error = result
+                    each.future.set_exception(result)
                 else:
-                    each.result = result
-                each.ready.release()
+                    each.future.set_result(result)
 
     @staticmethod
     def _fail(group: list[_Waiting[Item, Result]], error: StoreUnavailable) -> None:
         for each in group:
-            # One exception object for each thread: raising one in several would mix up their tracebacks.
-            each.error = StoreUnavailable(*error.args)
-            each.error.__cause__ = error.__cause__
-            each.ready.release()
+            # One exception object for each: raising one in several places would mix up their tracebacks.
+            own = StoreUnavailable(*error.args)
+            own.__cause__ = error.__cause__
+            each.future.set_exception(own)

@@ -1,6 +1,6 @@
 """Where events and saved records come in: when `keep` or `save` has returned, they are on disk.
 
-The database is written by group commit, the poke in the same transaction. While PostgreSQL is away, the spool takes
+The database is written by group commit, the wake-up in the same transaction. While PostgreSQL is away, the spool takes
 over (`bridge.store.spool`), and a thread moves its rows to the database when that is back.
 """
 
@@ -18,17 +18,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.errors import StoreUnavailable
 from bridge.intake.groupcommit import GroupCommit
-from bridge.queue.base import ADVANCE, DELIVER, Poke, Queue, call_key
+from bridge.queue.base import ADVANCE, DELIVER, Queue, Wakeup, call_key
 from bridge.store import deliveries, events, overview, schema
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.deliveries import NewDelivery
 from bridge.store.events import Arrival
-from bridge.store.spool import Spool
+from bridge.store.spool import Item, Spool
+from connectors.steps import Steps, complete
 
 _log = logging.getLogger(__name__)
 
-Item = Arrival | NewDelivery
 _USUAL = 16 * 1024
 """Bytes of an event with all that is kept with it."""
 
@@ -88,16 +88,24 @@ class Inbox:
 
     def keep(self, arrival: Arrival) -> Kept:
         """Keep an event. Raises `StoreUnavailable`: it is not certain to be on disk, tell the sender so."""
-        return self._group.put(arrival, self._patience)
+        return complete(self.keep_steps(arrival))
+
+    def keep_steps(self, arrival: Arrival) -> Steps[Kept]:
+        """Do the same, for whoever may not block meanwhile."""
+        return self._group.steps(arrival, self._patience)
 
     def save(self, delivery: NewDelivery, patience: float | None = None) -> Kept:
         """Keep what has to reach a CRM. Raises `StoreUnavailable`, after `patience` seconds where the caller has less
         than usual; it may come to be stored all the same."""
-        return self._group.put(delivery, self._patience if patience is None else min(patience, self._patience))
+        return complete(self.save_steps(delivery, patience))
 
-    def save_all(self, wanted: Sequence[NewDelivery]) -> None:
+    def save_steps(self, delivery: NewDelivery, patience: float | None = None) -> Steps[Kept]:
+        """Do the same, for whoever may not block meanwhile."""
+        return self._group.steps(delivery, self._patience if patience is None else min(patience, self._patience))
+
+    def save_all(self, saved: Sequence[NewDelivery]) -> None:
         """Keep several things that have to reach a CRM. Raises `StoreUnavailable`; some of them may be kept then."""
-        self._group.put_all(wanted, self._patience)
+        self._group.put_all(saved, self._patience)
 
     def try_to_keep(self) -> None:
         """Write something of the size of an event where an event would go now, and drop it again. Raises
@@ -116,8 +124,8 @@ class Inbox:
         for thread in self._threads:
             thread.join(30)
 
-    def _start(self, what: Callable[..., None], *given: object) -> None:
-        thread = threading.Thread(target=what, args=given, name=f"inbox {what.__name__}", daemon=True)
+    def _start(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, name=f"inbox {function.__name__}", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -195,21 +203,21 @@ class Inbox:
 
 
 def store(database: Database, connection: Connection, queue: Queue, items: Sequence[Item], now: datetime) -> list[Kept]:
-    """Store events and deliveries, each once, and poke for those that are new; what came of each, in their order."""
+    """Store events and deliveries, each once, wake those that are new, and return what came of each, in their order."""
     arrivals = [item for item in items if isinstance(item, Arrival)]
     saved = [item for item in items if isinstance(item, NewDelivery)]
     new_events = events.add(database, connection, arrivals) if arrivals else {}
-    known = {events.identity(each) for each in arrivals} - new_events.keys() if arrivals else set()
-    old_events = events.ids(connection, known) if known else {}
+    known_events = {events.identity(arrival) for arrival in arrivals} - new_events.keys() if arrivals else set()
+    old_events = events.ids(connection, known_events) if known_events else {}
     new_saved = deliveries.add(database, connection, saved, now)
-    pokes = [Poke(ADVANCE, key) for key in {call_key(line, call): None for line, call, *_ in new_events}]
-    pokes += [
-        Poke(DELIVER, str(new_saved[storable(each.key)]), None, each.connector)
-        for each in saved
-        if storable(each.key) in new_saved
+    wakeups = [Wakeup(ADVANCE, key) for key in {call_key(line, call): None for line, call, *_ in new_events}]
+    wakeups += [
+        Wakeup(DELIVER, str(new_saved[storable(delivery.key)]), None, delivery.connector)
+        for delivery in saved
+        if storable(delivery.key) in new_saved
     ]
-    if pokes:
-        queue.poke_all(connection, pokes)
+    if wakeups:
+        queue.wake_all(connection, wakeups)
     seen: set[object] = set()
     return [_kept(connection, item, new_events, old_events, new_saved, seen) for item in items]
 
@@ -235,8 +243,8 @@ def _kept(
         new = key not in seen
         seen.add(key)
         return Kept(new, new_saved[key])
-    there = deliveries.by_key(connection, key)
-    return Kept(new=False, id=there.id if there else None)
+    stored = deliveries.by_key(connection, key)
+    return Kept(new=False, id=stored.id if stored else None)
 
 
 def _name(item: Item) -> str:

@@ -1,5 +1,5 @@
-"""Where a serving process puts what must not be lost: events, and what Queries save. When a call here has returned, it
-is on disk."""
+"""Where a serving process puts what must not be lost: events, and what Queries save. When a call here has returned, or
+its steps are done, it is on disk."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from bridge.config.load import Loaded
 from bridge.config.model import Configuration, Line
 from bridge.delivery import saves
 from bridge.errors import StoreUnavailable
-from bridge.infocaller.document import digest, normalised, redact, without
+from bridge.infocaller.document import digest, normalised, text, without
 from bridge.infocaller.events import Panel
 from bridge.infocaller.messages import Document
 from bridge.intake.inbox import Inbox
+from bridge.intake.starts import CallStarts
 from bridge.queries.answering import ToSave
 from bridge.queue import queue_for
 from bridge.runtime.state import state_folder
@@ -28,9 +29,11 @@ from bridge.store.deliveries import NewDelivery, State
 from bridge.store.events import Arrival
 from bridge.store.schema import connect, upgrade
 from bridge.store.spool import Spool
+from bridge.texts import Text
 from bridge.troubles import Severity, Troubles
 from connectors.base import Deadline, Task
 from connectors.phone import Phone, parse
+from connectors.steps import Steps
 
 _log = logging.getLogger("bridge.intake.keeper")
 _AGAIN = 1.0
@@ -56,6 +59,7 @@ class Keeper:
         self._database: Database | None = None
         self._inbox: Inbox | None = None
         self._desk: CallbackService | None = None
+        self._starts = CallStarts(self._database_at_hand)
         self._reason = ""
         self._troubles = troubles or Troubles()
         self._unkept = ""
@@ -104,16 +108,9 @@ class Keeper:
             raise StoreUnavailable(self._reason)
         return inbox
 
-    def event(
-        self,
-        name: str,
-        document: Document,
-        panel: Panel,
-        line: Line,
-        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> bool:
-        """Keep an event; whether it was new. `waiting`: around what waits for the database. Raises `StoreUnavailable`,
-        and `ProtocolError` for identifiers of a size that no platform sends."""
+    def event(self, name: str, document: Document, panel: Panel, line: Line) -> Steps[bool]:
+        """Keep an event; whether it was new. Raises `StoreUnavailable`, and `ProtocolError` for identifiers of a size
+        that no platform sends."""
         sensitive = self._current().sensitive
         cleared = without(document, sensitive)
         arrival = Arrival(
@@ -122,26 +119,35 @@ class Keeper:
             event=name,
             digest=digest(document),
             received_at=datetime.now(UTC),
-            raw=redact(document, sensitive),
+            raw=text(cleared),
             document=normalised(cleared),
             diverted_to=panel.diverted or "",
             panel={key: value for key, value in asdict(panel).items() if value is not None},
             e164=parse(document.other_party, line.country).e164,
         )
-        with waiting(), self._noted():
-            return self._ready().keep(arrival).new
+        with self._noted():
+            kept = yield from self._ready().keep_steps(arrival)
+            return kept.new
 
-    def save(self, saved: ToSave, deadline: Deadline) -> None:
+    def save(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
         """Keep what a Query saves. Raises `StoreUnavailable`, also when that takes longer than the deadline."""
         if deadline.passed:
             raise StoreUnavailable("there was no time left to keep it")
-        wanted = saves.wanted(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
+        delivery = saves.new(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
         with self._noted():
-            self._ready().save(wanted, deadline.remaining)
+            yield from self._ready().save_steps(delivery, deadline.remaining)
 
-    def tasks(self, waiting: Callable[[], AbstractContextManager[object]] = nullcontext) -> TaskKeeper:
-        """Where tasks that come by HTTP go. `waiting`: around what waits for the database."""
-        return TaskKeeper(self._callbacks, self._ready, waiting, self._noted)
+    def began(self, line: str, call_sequence: str) -> datetime | None:
+        """Return when this call began; None where that is not known at once."""
+        return self._starts.of(line, call_sequence)
+
+    def _database_at_hand(self) -> Database | None:
+        away = self._inbox is None or self._inbox.spooling or bool(self._unkept)
+        return None if away else self._database
+
+    def tasks(self) -> TaskKeeper:
+        """Return where tasks that come by HTTP go."""
+        return TaskKeeper(self._callbacks, self._ready, self._noted)
 
     def _callbacks(self) -> CallbackService:
         if self._database is None:
@@ -156,7 +162,7 @@ class Keeper:
         return self._database
 
     def jobs(self) -> dict[tuple[str, State], int]:
-        """How many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
+        """Return how many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
         if self._database is None:
             raise StoreUnavailable(self._reason)
         with self._database.read() as connection:
@@ -166,7 +172,7 @@ class Keeper:
         """For `/readyz`: how the database is, and whether an event could be kept now, in it or in the spool."""
         if self._inbox is None or self._database is None:
             return self._reason, False
-        elsewhere = next((one.text for one in self._troubles.all() if one.id == "database"), "")
+        elsewhere = next((str(trouble.text) for trouble in self._troubles.all() if trouble.id == "database"), "")
         if self._unkept or elsewhere:
             return self._unkept or elsewhere, False
         if self._inbox.spooling:
@@ -194,9 +200,12 @@ class Keeper:
             self._troubles.report(
                 "database",
                 severity=Severity.ERROR,
-                text=f"What comes in can't be kept: {why}. Queries are answered; events and saved records are refused, "
-                "and the platform does not send them again",
-                action="Mend what the text names; the bridge tries again every few seconds",
+                text=Text(
+                    "What comes in can't be kept: {why}. Queries are answered; events and saved records are refused, "
+                    "and the platform does not send them again",
+                    why=why,
+                ),
+                action=Text("Mend what the text names; the bridge tries again every few seconds"),
             )
             if self._trying is None and not self._stop.is_set():
                 self._trying = threading.Thread(target=self._try, name="keeper-try", daemon=True)
@@ -225,6 +234,7 @@ class Keeper:
     def close(self) -> None:
         """Store what waits, and let go."""
         self._stop.set()
+        self._starts.close()
         for part in (self._inbox, self._database, self._spool):
             if part is not None:
                 part.close()
@@ -241,28 +251,26 @@ class TaskKeeper:
         self,
         callbacks: Callable[[], CallbackService],
         inbox: Callable[[], Inbox],
-        waiting: Callable[[], AbstractContextManager[object]],
         noted: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self._callbacks, self._inbox, self._waiting, self._noted = callbacks, inbox, waiting, noted
+        self._callbacks, self._inbox, self._noted = callbacks, inbox, noted
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
-        """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
-        return self._callbacks().unfit(source, task)
+        """Return who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
+        return self._callbacks().intake.unfit(source, task)
 
     def known(self, source: str, task: Task) -> bool:
-        """Whether this task is there already. Raises `NoSuchSource`."""
-        with self._waiting():
-            return self._callbacks().known(source, task)
+        """Return whether this task is there already. Raises `NoSuchSource`."""
+        return self._callbacks().intake.known(source, task)
 
     def accept(self, source: str, task: Task) -> Accepted:
         """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
-        with self._waiting(), self._noted():
-            return self._callbacks().accept(source, task)
+        with self._noted():
+            return self._callbacks().intake.accept(source, task)
 
     def look_at(self, tasks: Sequence[NewDelivery]) -> None:
         """Have tasks read from their CRM."""
-        with self._waiting(), self._noted():
+        with self._noted():
             self._inbox().save_all(tasks)
 
 

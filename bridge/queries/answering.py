@@ -10,17 +10,25 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
+from bridge.config.builtin import CALLS
+from bridge.config.find import FindStep
 from bridge.config.model import Answer, Configuration, Line, Query, SaveStep
+from bridge.config.whole import expressions
 from bridge.errors import StoreUnavailable
+from bridge.expressions.moment import of_time
 from bridge.expressions.scope import Variables, of_call
 from bridge.infocaller import variables
-from bridge.lookups.gateway import Found, LookupOutcome, Lookups, Trail, TrailEntry
+from bridge.lookups.finding import Found, LookupOutcome, Lookups, Trail, TrailEntry
 from connectors.base import Deadline, Record
 from connectors.expression import ExpressionError, NotDialable, Template
 from connectors.phone import Phone, mask, parse
+from connectors.steps import Apart, Steps, Wait, complete, here
 
 _log = logging.getLogger("bridge.queries.answering")
 
@@ -31,6 +39,8 @@ _BLOCKS: dict[LookupOutcome, Block] = {
     LookupOutcome.DOWN: "on_error",
     LookupOutcome.LATE: "on_timeout",
 }
+_START = ("call", "start")
+_START_WITHIN = 0.1  # seconds that a Query waits to know when its call began
 _FAILED = 1  # the Result that sends the script to its error branch where nothing else is configured
 
 
@@ -52,7 +62,8 @@ class Answered:
     """What a Query is answered, and how that came about.
 
     `result` 0: it went well. `outcome`: found, not_found, ambiguous, on_error, on_timeout, or unknown_query. `ms`: how
-    long it took, queueing included. `trail`: who was asked, in order.
+    long it took, queueing included. `trail`: who was asked, in order. `matched`: whom the caller was found to be: the
+    first record of a CRM that was looked up by a phone number, else the first of all; None where there is none.
     """
 
     query: str
@@ -62,6 +73,7 @@ class Answered:
     outcome: str
     ms: float
     trail: Sequence[TrailEntry]
+    matched: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +97,36 @@ class ToSave:
 class Saver(Protocol):
     """Whoever makes `ToSave` durable."""
 
-    def __call__(self, saved: ToSave, deadline: Deadline) -> None:
-        """Return when it is on disk. Raises `StoreUnavailable`."""
+    def __call__(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
+        """Done when it is on disk. Raises `StoreUnavailable`."""
 
 
 class Misses(Protocol):
     """Counts lookups that found nothing, per caller and Query."""
 
     def used_up(self, query: str, caller: str, limit: tuple[int, float]) -> bool:
-        """Whether this caller has had its share of misses."""
+        """Return whether this caller has had its share of misses."""
 
-    def count(self, query: str, caller: str) -> None:
-        """One more."""
+    def count(self, query: str, caller: str) -> None: ...
+
+
+class Began(Protocol):
+    """Knows when calls began."""
+
+    def __call__(self, line: str, call_sequence: str) -> datetime | None:
+        """When this call began, aware; None where that is not known within a tenth of a second."""
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
 
 
 class Queries:
     """Answers Queries as the configuration says.
 
     `save`: where `save:` steps go; None shows them without doing them (`ask`). `misses`: the counter behind
-    `misses_per_caller`; None where no Query has it.
+    `misses_per_caller`; None where no Query has it. `now` gives the time of day, aware; `began` when a call began.
+    `apart`: where those two are asked who may wait for a file or a database.
     """
 
     def __init__(
@@ -113,7 +136,10 @@ class Queries:
         *,
         save: Saver | None = None,
         misses: Misses | None = None,
+        apart: Apart[Any] = here,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _utc,
+        began: Began | None = None,
     ) -> None:
         self._queries = configuration.queries
         self._folded = _by_folded_name(configuration.queries)
@@ -121,42 +147,79 @@ class Queries:
         self._sensitive = frozenset(name.upper() for name in configuration.sensitive)
         self._save = save
         self._misses = misses
+        self._apart = apart
         self._clock = clock
+        self._configuration, self._now, self._began = configuration, now, began
+        self._asks_start = frozenset(
+            str(use.loc[1])
+            for use in expressions(configuration)
+            if use.loc[0] == "queries" and {("call",), _START}.intersection(path[:2] for path in use.template.paths)
+        )
 
     def named(self, name: str) -> tuple[str, Query] | None:
-        """The Query of this name: exactly, else in any case where only one matches; None where there is none."""
+        """Return the Query of this name: exactly, else in any case where only one matches; None where there is none."""
         query = self._queries.get(name)
         if query is not None:
             return name, query
-        known = self._folded.get(name.strip().casefold())
-        return (known, self._queries[known]) if known is not None else None
+        folded = self._folded.get(name.strip().casefold())
+        return (folded, self._queries[folded]) if folded is not None else None
 
     def answer(self, question: Question, started: float | None = None) -> Answered:
-        """The answer, within the Query's deadline, which counts from `started` (monotonic; None: now). Never raises:
-        what goes wrong is an answer too."""
-        started = self._clock() if started is None else started
+        """Return the answer, within the Query's deadline, which counts from `started` (monotonic; None: now). Never
+        raises: what goes wrong is an answer too."""
+        return complete(self.steps(question, started))
+
+    def steps(self, question: Question, started: float | None = None) -> Steps[Answered]:
+        """Do the same, for whoever may not block meanwhile."""
+        arrived = self._now()
+        if started is None:
+            started = self._clock()
+        else:
+            arrived -= timedelta(seconds=self._clock() - started)
         named = self.named(question.query)
         if named is None:
             text = f"Query {question.query[:40]!r} is not in the configuration"
             return Answered(question.query, _FAILED, text, {}, "unknown_query", self._ms(started), ())
         name, query = named
-        asked = _Asked(name, query, question, Deadline(started + query.deadline, self._clock), Trail())
+        deadline = Deadline(started + query.deadline, self._clock)
+        asked = _QueryRun(name, query, question, deadline, Trail())
         try:
-            result, text, values, outcome = self._answer(asked)
+            asked.scope = yield from self._scope(asked, arrived)
+            result, text, values, outcome = yield from self._answer(asked)
         except Exception:  # noqa: BLE001 - whatever it was is in the log; the caller on the line gets the default
             _log.exception("answering Query %s failed", name)
             result, text, values, outcome = self._block(asked, "on_error")
-        return Answered(name, result, text, values, outcome, self._ms(started), tuple(asked.trail.entries))
+        return Answered(
+            name, result, text, values, outcome, self._ms(started), tuple(asked.trail.entries), _who(asked.records)
+        )
+
+    def _scope(self, asked: _QueryRun, arrived: datetime) -> Steps[dict[str, object]]:
+        """What expressions see, as of the Query's arrival."""
+        question, line = asked.question, asked.question.line
+        call = {**question.call, "query": asked.name}
+        if asked.name in self._asks_start:
+            began = yield from self._start_of(line, str(call.get("id") or ""), asked.deadline)
+            call["start"] = (began or arrived).astimezone(ZoneInfo(line.timezone)).replace(microsecond=0)
+        scope = of_time(self._configuration, line, arrived, own=asked.query.find)
+        return scope | of_call(line, question.caller, question.called, call, question.variables)
+
+    def _start_of(self, line: Line, call: str, deadline: Deadline) -> Steps[datetime | None]:
+        began = self._began
+        if began is None:
+            return None
+        future: Future[datetime | None] = self._apart(lambda: began(line.number, call))
+        yield Wait(future, deadline.within(_START_WITHIN))
+        return future.result() if future.done() else None
 
     def _ms(self, started: float) -> float:
-        return round((self._clock() - started) * 1000, 3)
+        return int((self._clock() - started) * 1e6) / 1000
 
-    def _answer(self, asked: _Asked) -> _Rendered:
-        outcome = self._find(asked)
+    def _answer(self, asked: _QueryRun) -> Steps[_Rendered]:
+        outcome = yield from self._find(asked)
         if outcome is not LookupOutcome.FOUND:
             return self._block(asked, _BLOCKS[outcome])
         try:
-            self._keep(asked)
+            yield from self._keep(asked)
             answer = _first_that_holds(asked.query.answer, asked.scope)
             if answer is None and asked.query.answer:
                 return self._block(asked, "not_found")
@@ -167,45 +230,49 @@ class Queries:
             _log.error("Query %s: what was keyed in could not be kept: %s", asked.name, error)
             return self._block(asked, "on_error")
 
-    def _find(self, asked: _Asked) -> LookupOutcome:
+    def _find(self, asked: _QueryRun) -> Steps[LookupOutcome]:
         """Do the `find` steps; FOUND when all that must be found were."""
         for name, step in asked.query.find.items():
-            if step.key is not None and self._spent(asked):
+            if step.key is not None and (yield from self._spent(asked)):
                 asked.trail.add(
                     name, "", LookupOutcome.NOT_FOUND, time.perf_counter(), "too many misses of this caller"
                 )
-                found = Found(LookupOutcome.NOT_FOUND)
+                lookup = Found(LookupOutcome.NOT_FOUND)
             else:
                 try:
-                    found = self._lookups.find(name, step, asked.scope, asked.deadline, asked.query.cache, asked.trail)
+                    lookup = yield from self._lookups.steps(
+                        name, step, asked.scope, asked.deadline, asked.query.cache, asked.trail
+                    )
                 except ExpressionError as error:
                     _log.warning("Query %s: %s", asked.name, error)
-                    found = Found(LookupOutcome.DOWN)
+                    lookup = Found(LookupOutcome.DOWN)
                 if (
                     step.key is not None
-                    and found.outcome is LookupOutcome.NOT_FOUND
+                    and lookup.outcome is LookupOutcome.NOT_FOUND
                     and asked.trail.entries[-1].connector
                 ):
-                    self._missed(asked)  # a key that was asked for; an empty one is no guess
-            if found.record is not None:
-                asked.scope[name] = found.record
+                    yield from self._missed(asked)  # a key that was asked for; an empty one is no guess
+            if lookup.record is not None:
+                asked.scope[name] = lookup.record
+                asked.records.append((step, lookup.record))
             elif not step.optional:
-                return found.outcome
+                return lookup.outcome
         return LookupOutcome.FOUND
 
-    def _spent(self, asked: _Asked) -> bool:
-        limit = asked.query.misses_per_caller
-        return (
-            limit is not None
-            and self._misses is not None
-            and self._misses.used_up(asked.name, asked.question.caller.e164, limit)
-        )
+    def _spent(self, asked: _QueryRun) -> Steps[bool]:
+        limit, misses = asked.query.misses_per_caller, self._misses
+        if limit is None or misses is None:
+            return False
+        counted: Future[bool] = self._apart(lambda: misses.used_up(asked.name, asked.question.caller.e164, limit))
+        yield Wait(counted, asked.deadline)
+        return counted.done() and counted.result()
 
-    def _missed(self, asked: _Asked) -> None:
-        if asked.query.misses_per_caller is not None and self._misses is not None:
-            self._misses.count(asked.name, asked.question.caller.e164)
+    def _missed(self, asked: _QueryRun) -> Steps[None]:
+        misses = self._misses
+        if asked.query.misses_per_caller is not None and misses is not None:
+            yield Wait(self._apart(lambda: misses.count(asked.name, asked.question.caller.e164)), asked.deadline)
 
-    def _keep(self, asked: _Asked) -> None:
+    def _keep(self, asked: _QueryRun) -> Steps[None]:
         """Make what `save:` says durable, before the answer goes out."""
         if not asked.query.save:
             return
@@ -219,15 +286,17 @@ class Queries:
                 fields = json.dumps(dict(saved.fields), ensure_ascii=False, default=str)
                 asked.trail.add(f"save[{number}]", step.in_, "shown", started, f"{step.table}: {fields}")
                 continue
-            self._save(saved, asked.deadline)
+            yield from self._save(saved, asked.deadline)
             asked.trail.add(f"save[{number}]", step.in_, "kept", started, step.table)
 
-    def _storable(self, asked: _Asked) -> dict[str, object]:
+    def _storable(self, asked: _QueryRun) -> dict[str, object]:
         """The scope without sensitive variables: what is saved waits in the database until its CRM has it."""
-        kept = {name: value for name, value in asked.question.variables.items() if name.upper() not in self._sensitive}
-        return {**asked.scope, "vars": Variables(kept)}
+        storable = {
+            name: value for name, value in asked.question.variables.items() if name.upper() not in self._sensitive
+        }
+        return {**asked.scope, "vars": Variables(storable)}
 
-    def _block(self, asked: _Asked, block: Block, tried: frozenset[Block] = frozenset()) -> _Rendered:
+    def _block(self, asked: _QueryRun, block: Block, tried: frozenset[Block] = frozenset()) -> _Rendered:
         """One of the blocks for when it did not go well. What can't be rendered falls to the block for that, and to a
         bare error when that was tried."""
         answer, default = asked.query.block_for(block)
@@ -244,7 +313,7 @@ _Rendered = tuple[int, str, dict[str, str], str]
 
 
 @dataclass(slots=True)
-class _Asked:
+class _QueryRun:
     """A Query being answered."""
 
     name: str
@@ -252,12 +321,17 @@ class _Asked:
     question: Question
     deadline: Deadline
     trail: Trail
-    scope: dict[str, object] = field(init=False)
+    scope: dict[str, object] = field(default_factory=dict)
+    records: list[tuple[FindStep, Record]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        question = self.question
-        call = {**question.call, "query": self.name}
-        self.scope = of_call(question.line, question.caller, question.called, call, question.variables)
+
+def _who(records: Sequence[tuple[FindStep, Record]]) -> Record | None:
+    """The record that tells who calls; the bridge's own calls tell when, not who."""
+    theirs = [(step, record) for step, record in records if record.connector != CALLS]
+    for step, record in theirs:
+        if step.phone is not None:
+            return record
+    return theirs[0][1] if theirs else None
 
 
 def _first_that_holds(answers: Sequence[Answer], scope: Mapping[str, object]) -> Answer | None:
@@ -283,7 +357,7 @@ def _value(template: Template | None, scope: Mapping[str, object]) -> str | None
     return None if template is None else template.text(scope)
 
 
-def _after(error: ExpressionError, asked: _Asked) -> Block:
+def _after(error: ExpressionError, asked: _QueryRun) -> Block:
     """Which block follows when a value could not be made, said in the log by name, never by number."""
     if isinstance(error.__cause__, NotDialable):
         country = asked.question.line.country
@@ -307,7 +381,7 @@ def _shown(record: Record, country: str) -> str:
     return mask(record.id) if any(map(parse(record.id, country).same, record.phones)) else record.id
 
 
-def _to_save(asked: _Asked, step: SaveStep, number: int, scope: Mapping[str, object]) -> ToSave:
+def _to_save(asked: _QueryRun, step: SaveStep, number: int, scope: Mapping[str, object]) -> ToSave:
     fields = {name: template.value(scope) for name, template in step.fields.items()}
     fields = {name: str(value) if isinstance(value, Phone) else value for name, value in fields.items()}
     question = asked.question

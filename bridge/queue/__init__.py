@@ -1,4 +1,4 @@
-"""Delivers pokes: short words that there is something to do. What there is to do stands in the store's tables."""
+"""Delivers wake-ups: short words that there is something to do. What there is to do stands in the store's tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bridge.store.database import Database
 
 
 def queue_for(database: Database) -> Queue:
-    """The queue that goes with the database: SQLite's own, or Procrastinate on PostgreSQL."""
+    """Return the queue that goes with the database: SQLite's own, or Procrastinate on PostgreSQL."""
     if not database.postgresql:
         return SqliteQueue(database)
     try:

@@ -1,12 +1,14 @@
 """What every queue promises.
 
-A poke says that there may be something to do about a key: `("advance", "912345678:98565656")`. What there is to do
-stands in the store's tables, so losing a poke loses nothing (the sweeper pokes again), repeating one repeats nothing.
+A wake-up says that there may be something to do about a key: `("advance", "912345678:98565656")`. What there is to do
+stands in the store's tables, so losing a wake-up loses nothing (the sweeper wakes again), and repeating one repeats
+nothing.
 
-    - at least once: a poke that was committed is answered by a run of its kind's handler that starts after the commit
-    - never two runs of one (kind, key) at a time; pokes that came together may be answered by one run
+    - at least once: a wake-up that was committed is answered by a run of its kind's handler that starts after
+      the commit
+    - never two runs of one (kind, key) at a time; wake-ups that came together may be answered by one run
     - `due`: not before that moment
-    - `lane`: pokes of one lane share a bounded number of threads, so that what one CRM holds up holds up no other
+    - `lane`: wake-ups of one lane share a bounded number of threads, so that what one CRM holds up holds up no other
     - a handler that raises is run again, seconds later at first, at most a minute apart
 """
 
@@ -28,6 +30,9 @@ ADVANCE = "advance"
 DELIVER = "deliver"
 """Kind: bring a delivery to its CRM. Key: the delivery's id. Lane: the connector."""
 
+BULK = "bulk"
+"""Kind: do the next lot of what a person has done to many deliveries. Key: the run's number."""
+
 CALLBACK = "callback"
 """Kind: send a callback whose turn it is, or settle one of which nothing was heard. Key: its number, `EMISSIONS`."""
 
@@ -44,7 +49,7 @@ LONGEST_PAUSE = 60.0
 """Seconds at most until a handler that raised runs again."""
 
 
-class Poke(NamedTuple):
+class Wakeup(NamedTuple):
     """See this module's docstring. `due` None: now."""
 
     kind: str
@@ -54,7 +59,7 @@ class Poke(NamedTuple):
 
 
 def call_key(line: str, call_sequence: str) -> str:
-    """The key of a call's pokes."""
+    """Return the key of a call's wake-ups."""
     return f"{line}:{call_sequence}"
 
 
@@ -65,18 +70,18 @@ def split_call_key(key: str) -> tuple[str, str]:
 
 
 def line_key(line: str, due: datetime) -> str:
-    """The key of a `LINE` poke. Another moment is another key: a worker that dies while it looks must not keep others
-    from looking."""
+    """Return the key of a `LINE` wake-up. Another moment is another key: a worker that dies while it looks must not
+    keep others from looking."""
     return f"{line}:{due.isoformat()}"
 
 
 def pause(failures: int) -> float:
-    """Seconds until a handler that raised `failures` times in a row runs again."""
+    """Return seconds until a handler that raised `failures` times in a row runs again."""
     return float(min(2 ** min(failures, 10), LONGEST_PAUSE))
 
 
 class Runner(ABC):
-    """Answers pokes until it is stopped."""
+    """Answers wake-ups until it is stopped."""
 
     @abstractmethod
     def start(self) -> None:
@@ -85,30 +90,30 @@ class Runner(ABC):
     @abstractmethod
     def stop(self, timeout: float) -> bool:
         """Take nothing new, let the running handlers finish, and end; false when some still ran after `timeout`
-        seconds: their pokes are answered anew by whoever runs next."""
+        seconds: their wake-ups are answered anew by whoever runs next."""
 
     @property
     @abstractmethod
     def working(self) -> bool:
-        """Whether it answers pokes now; false while it waits for another runner's end, or for the database."""
+        """Whether it answers wake-ups now; false while it waits for another runner's end, or for the database."""
 
 
 class Queue(ABC):
-    """Takes pokes, and makes the runner that answers them."""
+    """Takes wake-ups, and makes the runner that answers them."""
 
-    def poke(self, connection: Connection, kind: str, key: str, due: datetime | None = None, *, lane: str = "") -> None:
-        """Poke in the caller's transaction: it holds if and only if that commits."""
-        self.poke_all(connection, [Poke(kind, key, due, lane)])
+    def wake(self, connection: Connection, kind: str, key: str, due: datetime | None = None, *, lane: str = "") -> None:
+        """Wake the key's handler in the caller's transaction: it holds if and only if that commits."""
+        self.wake_all(connection, [Wakeup(kind, key, due, lane)])
 
     @abstractmethod
-    def poke_all(self, connection: Connection, pokes: Sequence[Poke]) -> None:
+    def wake_all(self, connection: Connection, wakeups: Sequence[Wakeup]) -> None:
         """The same for several at once."""
 
     @abstractmethod
-    def nudge(self, connection: Connection, pokes: Sequence[Poke]) -> int:
-        """Poke only where none of the same (kind, key) is due yet, for the sweeper; how many that were."""
+    def wake_if_idle(self, connection: Connection, wakeups: Sequence[Wakeup]) -> int:
+        """Wake only the keys of which no wake-up is due yet, for the sweeper, and return how many that were."""
 
     @abstractmethod
     def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:
-        """A runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
-        `alone`: called before the first poke is answered whenever it is certain that nobody else answers any."""
+        """Return a runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
+        `alone`: called before the first wake-up is answered whenever it is certain that nobody else answers any."""

@@ -1,6 +1,6 @@
 """The queue on PostgreSQL, for workers on several hosts: Procrastinate.
 
-A poke is a Procrastinate job, deferred on the connection of the caller's transaction. Three of its ways are worked
+A wake-up is a Procrastinate job, deferred on the connection of the caller's transaction. Three of its ways are worked
 around:
 
 - A job that waits for its time holds up every later job of the same lock, unless that has a higher priority. So the
@@ -34,9 +34,10 @@ from procrastinate.retry import BaseRetryStrategy
 from sqlalchemy import Connection, text
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Poke, Queue, Runner, pause
+from bridge.queue.base import Handlers, Queue, Runner, Wakeup, pause
 from bridge.store.database import Database
 from bridge.store.faults import unavailable
+from bridge.store.outagelog import OutageLog
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ class Heartbeat:
 
 
 class ProcrastinateQueue(Queue):
-    """Pokes as Procrastinate's jobs in the same PostgreSQL database."""
+    """Wake-ups as Procrastinate's jobs in the same PostgreSQL database."""
 
     def __init__(
         self, database: Database, heartbeat: Heartbeat | None = None, now: Callable[[], datetime] = _now
@@ -99,47 +100,47 @@ class ProcrastinateQueue(Queue):
         self._now = now
         self._jobs = JobManager(SyncPsycopgConnector())  # never opened: it uses the callers' connections
 
-    def poke_all(self, connection: Connection, given: Sequence[Poke]) -> None:
+    def wake_all(self, connection: Connection, wakeups: Sequence[Wakeup]) -> None:
         """See `Queue`."""
-        if not given:
+        if not wakeups:
             return
         # PostgreSQL decides by its own clock what is due; another machine's may be hours off
-        there, here = connection.execute(_CLOCK).scalar_one(), self._now()
-        jobs = [self._job(poke, here, there) for poke in given]
+        database_now, own_now = connection.execute(_CLOCK).scalar_one(), self._now()
+        jobs = [self._job(wakeup, own_now, database_now) for wakeup in wakeups]
         try:
             self._jobs.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
         except ConnectorException as error:
             raise unavailable(self._database.name, error.__cause__ or error) from error
 
-    def nudge(self, connection: Connection, given: Sequence[Poke]) -> int:
+    def wake_if_idle(self, connection: Connection, wakeups: Sequence[Wakeup]) -> int:
         """See `Queue`."""
-        locks = [_lock(poke) for poke in given]
+        locks = [_lock(wakeup) for wakeup in wakeups]
         waiting = set(connection.execute(_WAITING, {"locks": locks}).scalars())
-        missing = [poke for poke, lock in zip(given, locks, strict=True) if lock not in waiting]
-        self.poke_all(connection, missing)
+        missing = [wakeup for wakeup, lock in zip(wakeups, locks, strict=True) if lock not in waiting]
+        self.wake_all(connection, missing)
         return len(missing)
 
     def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:  # noqa: ARG002 (nobody is ever alone here)
         """See `Queue`. Any number of runners share the work; it is never certain that one is `alone`."""
         return ProcrastinateRunner(self._database, handlers, lanes, self._heartbeat, self._now)
 
-    def _job(self, poke: Poke, here: datetime, there: datetime) -> Job:
+    def _job(self, wakeup: Wakeup, own_now: datetime, database_now: datetime) -> Job:
         """`here` and `there`: what this machine's clock and PostgreSQL's show."""
-        due = poke.due or here
+        due = wakeup.due or own_now
         return Job(
             id=None,
-            queue=_queue(poke.lane),
-            lock=_lock(poke),
+            queue=_queue(wakeup.lane),
+            lock=_lock(wakeup),
             queueing_lock=None,
             task_name=_TASK,
-            task_kwargs={"kind": poke.kind, "key": poke.key},
-            scheduled_at=there + max(due - here, timedelta()),
+            task_kwargs={"kind": wakeup.kind, "key": wakeup.key},
+            scheduled_at=database_now + max(due - own_now, timedelta()),
             priority=_priority(due),
         )
 
 
-def _lock(poke: Poke) -> str:
-    return f"{_queue(poke.lane)}|{poke.kind}|{poke.key}"
+def _lock(wakeup: Wakeup) -> str:
+    return f"{_queue(wakeup.lane)}|{wakeup.kind}|{wakeup.key}"
 
 
 async def _opened(app: App) -> None:
@@ -183,6 +184,7 @@ class ProcrastinateRunner(Runner):
         self._now = now
         self._pool = ThreadPoolExecutor(sum(self._lanes.values()), thread_name_prefix="work")
         self._working = False
+        self._outage = OutageLog(_log, "the work")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
         self._stopping = threading.Event()
@@ -214,7 +216,7 @@ class ProcrastinateRunner(Runner):
                 asyncio.run(self._work())
             except Exception as error:  # noqa: BLE001 (the database went away; the one thread that everything hangs on)
                 cause = error.__cause__ or error
-                _log.warning("the work waits for the database: %s", unavailable(self._database.name, cause))
+                self._outage.away(str(unavailable(self._database.name, cause)))
             finally:
                 self._working = False
             self._stopping.wait(1.0)
@@ -244,12 +246,13 @@ class ProcrastinateRunner(Runner):
         ]
         tasks.append(asyncio.create_task(self._reap_for_ever(), name="reaper"))
         self._working = True
+        self._outage.back()
         try:
             await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._working = False
             results = await _cancelled(*tasks)
-        if failed := [each for each in results if isinstance(each, Exception)]:
+        if failed := [result for result in results if isinstance(result, Exception)]:
             raise failed[0]
 
     def _app(self) -> App:
@@ -291,8 +294,9 @@ class ProcrastinateRunner(Runner):
             try:
                 reaped = await asyncio.to_thread(self._reap, hourly)
             except StoreUnavailable as error:
-                _log.warning("the work waits for the database: %s", error)
+                self._outage.away(str(error))
                 continue
+            self._outage.back()
             if reaped:
                 _log.warning("%d jobs of a worker that is gone are given to others", reaped)
 
@@ -303,5 +307,5 @@ class ProcrastinateRunner(Runner):
                 return 0
             if sweep:
                 connection.execute(_SWEEP, {"task": _TASK})
-            found = connection.execute(_REAP, {"task": _TASK, "seconds": self._heartbeat.dead_after})
-            return len(cast("list[Any]", found.all()))
+            reaped = connection.execute(_REAP, {"task": _TASK, "seconds": self._heartbeat.dead_after})
+            return len(cast("list[Any]", reaped.all()))

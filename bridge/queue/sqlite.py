@@ -1,15 +1,16 @@
 """The queue on SQLite, without a server.
 
-Pokes are rows. A runner reads those that are due, runs their handlers in threads, and deletes what they answered; a
+Wake-ups are rows. A runner reads those that are due, runs their handlers in threads, and deletes what they answered; a
 crash in between leaves the rows, and they are run again. One runner works on a database: it holds a lock that the
 kernel gives back when its process dies, so what runs needs no mark in the database, and a successor starts at once.
 
-A poke wakes the runner of its own process as soon as it is committed. Another process's is noticed by SQLite's own
+A wake-up wakes the runner of its own process as soon as it is committed. Another process's is noticed by SQLite's own
 counter of changes (`PRAGMA data_version`, a few microseconds), looked at 20 times a second.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,19 +19,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, delete, func, insert, or_, select, update
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Poke, Queue, Runner, pause
+from bridge.queue.base import Handlers, Queue, Runner, Wakeup, pause
 from bridge.store.database import Database
 from bridge.store.faults import translated
-from bridge.store.filelock import FileLock
+from bridge.store.outagelog import OutageLog
 from bridge.store.tables import pokes
+from connectors.filelock import FileLock
 
 _log = logging.getLogger(__name__)
 
 _GLANCE = 0.05
 """Seconds between two looks for other processes' changes."""
+_GATHER = 0.01
+"""Seconds for which what changes is gathered: a look at what is due costs more than most of what is done."""
 
 
 def _now() -> datetime:
@@ -38,38 +42,38 @@ def _now() -> datetime:
 
 
 class SqliteQueue(Queue):
-    """Pokes in the SQLite database itself."""
+    """Wake-ups in the SQLite database itself."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = _now) -> None:
         self._database = database
         self._now = now
 
-    def poke_all(self, connection: Connection, given: Sequence[Poke]) -> None:
+    def wake_all(self, connection: Connection, wakeups: Sequence[Wakeup]) -> None:
         """See `Queue`."""
-        if given:
-            connection.execute(insert(pokes), [self._row(poke) for poke in given])
+        if wakeups:
+            connection.execute(insert(pokes), [self._row(wakeup) for wakeup in wakeups])
 
-    def nudge(self, connection: Connection, given: Sequence[Poke]) -> int:
+    def wake_if_idle(self, connection: Connection, wakeups: Sequence[Wakeup]) -> int:
         """See `Queue`."""
         missing = []
-        for poke in given:
-            due = (pokes.c.kind == poke.kind, pokes.c.key == poke.key, pokes.c.due <= (poke.due or self._now()))
+        for wakeup in wakeups:
+            due = (pokes.c.kind == wakeup.kind, pokes.c.key == wakeup.key, pokes.c.due <= (wakeup.due or self._now()))
             if connection.execute(select(pokes.c.id).where(*due).limit(1)).first() is None:
-                missing.append(poke)
-        self.poke_all(connection, missing)
+                missing.append(wakeup)
+        self.wake_all(connection, missing)
         return len(missing)
 
     def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:
         """See `Queue`. One runner at a time works on a database, over all processes; others wait for its end."""
         return SqliteRunner(self._database, handlers, lanes, alone, self._now)
 
-    def _row(self, poke: Poke) -> dict[str, Any]:
-        return {"kind": poke.kind, "key": poke.key, "lane": poke.lane, "due": poke.due or self._now()}
+    def _row(self, wakeup: Wakeup) -> dict[str, Any]:
+        return {"kind": wakeup.kind, "key": wakeup.key, "lane": wakeup.lane, "due": wakeup.due or self._now()}
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A key whose handler runs, for all of its pokes up to number `top` that were due at `at`."""
+    """A key whose handler runs, for all of its wake-ups up to number `top` that were due at `at`."""
 
     kind: str
     key: str
@@ -82,9 +86,24 @@ class _Run:
         return self.kind, self.key
 
     def answered(self) -> ColumnElement[bool]:
-        """The pokes that this run answers."""
+        """The wake-ups that this run answers."""
         same = (pokes.c.kind == self.kind) & (pokes.c.key == self.key)
         return same & (pokes.c.id <= self.top) & (pokes.c.due <= self.at)
+
+
+def _joined(kind: Any, key: Any) -> Any:
+    """A key with its kind, as one value or expression."""
+    return kind + " " + key
+
+
+def _look(lane: str, others: Sequence[str]) -> Select[Any]:
+    """A look for what is due in a lane and does not run, longest overdue first: made once, as making it takes longer
+    than having it done. `others`: the lanes with a name; all that is in none of them is in the one without."""
+    in_lane = pokes.c.lane == lane if lane else or_(pokes.c.lane == "", pokes.c.lane.not_in(others))
+    running = select(func.json_each(bindparam("running")).table_valued("value").c.value)
+    idle = _joined(pokes.c.kind, pokes.c.key).not_in(running)
+    look = select(pokes.c.kind, pokes.c.key).where(pokes.c.due <= bindparam("now"), in_lane, idle)
+    return look.order_by(pokes.c.due, pokes.c.id).limit(bindparam("most", type_=Integer))
 
 
 class SqliteRunner(Runner):
@@ -103,6 +122,7 @@ class SqliteRunner(Runner):
         self._database = database
         self._handlers = handlers
         self._lanes = dict(lanes)
+        self._looks = {lane: _look(lane, [name for name in lanes if name]) for lane in lanes}
         self._alone = alone
         self._now = now
         self._lock = FileLock(database.path.with_name(f"{database.path.name}.runner.lock"))
@@ -114,6 +134,7 @@ class SqliteRunner(Runner):
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._working = False
+        self._outage = OutageLog(_log, "the work")
         self._thread = threading.Thread(target=self._live, name="runner", daemon=True)
 
     def start(self) -> None:
@@ -174,6 +195,7 @@ class SqliteRunner(Runner):
                     self._complain(error)
                     self._stopping.wait(1.0)
                     continue
+                self._outage.back()
                 self._sleep(due, driver, seen)
                 futures = {future for future in futures if not future.done()}
         wait(futures)
@@ -181,6 +203,7 @@ class SqliteRunner(Runner):
 
     def _sleep(self, seconds: float, driver: Any, seen: object) -> None:
         """Until something is due, or changed in the database, or ended here."""
+        self._stopping.wait(_GATHER)
         while seconds > 0 and not self._wake.wait(min(seconds, _GLANCE)):
             seconds -= _GLANCE
             if driver.execute("PRAGMA data_version").fetchone() != seen:
@@ -204,17 +227,13 @@ class SqliteRunner(Runner):
         """Keys that are due in a lane, longest overdue first; as many as have a free thread."""
         if free <= 0:
             return []
-        others = [name for name in self._lanes if name]
-        here = pokes.c.lane == lane if lane else or_(pokes.c.lane == "", pokes.c.lane.not_in(others))
-        query = select(pokes.c.kind, pokes.c.key).where(pokes.c.due <= now, here)
-        if self._running:
-            query = query.where(tuple_(pokes.c.kind, pokes.c.key).not_in(list(self._running)))
-        # A key may have several pokes; what is left out for that comes with the next round.
-        rows = connection.execute(query.order_by(pokes.c.due, pokes.c.id).limit(free * 4))
+        # A key may have several wake-ups; what is left out for that comes with the next round.
+        running = json.dumps([_joined(*name) for name in self._running])
+        rows = connection.execute(self._looks[lane], {"now": now, "running": running, "most": free * 4})
         return list(dict.fromkeys((kind, key) for kind, key in rows))[:free]
 
     def _settle(self) -> None:
-        """Delete the pokes that were answered; put off those whose handler raised."""
+        """Delete the wake-ups that were answered; put off those whose handler raised."""
         with self._ended_lock:
             ended = list(self._ended)
         if not ended:
@@ -251,9 +270,8 @@ class SqliteRunner(Runner):
                 self._ended.append((run, well))
             self._wake.set()
 
-    @staticmethod
-    def _complain(error: Exception) -> None:
+    def _complain(self, error: Exception) -> None:
         if isinstance(error, StoreUnavailable):
-            _log.warning("the work waits for the database: %s", error)
+            self._outage.away(str(error))
         else:
             _log.error("the work stopped and starts again", exc_info=error)

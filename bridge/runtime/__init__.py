@@ -1,1 +1,1 @@
-"""What every process needs: log, compute permit, threads, shared counters and limits, the state folder."""
+"""What every process needs: log, compute permit, shared counters and limits, the state folder."""

@@ -20,7 +20,7 @@ _HEAD = struct.Struct("=II")  # bytes of names that are written, numbers that ar
 _NAME = struct.Struct("=HH")  # bytes of a name, numbers that it stands for
 _DOUBLE = 8
 
-Name = tuple[str, ...]
+CounterName = tuple[str, ...]
 """What a row of numbers is called."""
 
 
@@ -41,13 +41,13 @@ class SharedCounters:
         self._file = _unnamed(processes * _SLOT)
         self._memory = mmap.mmap(self._file, processes * _SLOT)
         self._lock = threading.Lock()
-        self._places: dict[Name, int] = {}
+        self._places: dict[CounterName, int] = {}
         self._values: memoryview[float] | None = None
         self._at = 0
         self._full = False
         self._owner = 0
 
-    def add(self, name: Name, *, length: int = 1, changes: Sequence[tuple[int, float]] = ((0, 1.0),)) -> None:
+    def add(self, name: CounterName, *, length: int = 1, changes: Sequence[tuple[int, float]] = ((0, 1.0),)) -> None:
         """Add to numbers of the row `name`: (place, how much) each. `length`: how many numbers the row has."""
         with self._lock:
             values, place = self._row(name, length)
@@ -55,19 +55,20 @@ class SharedCounters:
                 for number, much in changes:
                     values[place + number] += much
 
-    def put(self, name: Name, value: float) -> None:
+    def put(self, name: CounterName, value: float) -> None:
         """Set the one number of this process's row `name`."""
         with self._lock:
             values, place = self._row(name, 1)
             if values is not None:
                 values[place] = value
 
-    def rows(self) -> Iterator[tuple[Name, tuple[float, ...]]]:
-        """Each process's rows, those of processes that have ended included; a name comes once for each of them."""
+    def rows(self) -> Iterator[tuple[CounterName, tuple[float, ...]]]:
+        """Yield each process's rows, those of processes that have ended included; a name comes once for each of
+        them."""
         for slot in range(self._slots):
             yield from ((name, values) for name, _, values in self._read(slot * _SLOT))
 
-    def _row(self, name: Name, length: int) -> tuple[memoryview[float] | None, int]:
+    def _row(self, name: CounterName, length: int) -> tuple[memoryview[float] | None, int]:
         """This process's numbers, and where the row begins in them; None where there is no room."""
         if self._owner != os.getpid():
             self._claim()
@@ -92,7 +93,7 @@ class SharedCounters:
             self._places = {name: place for name, place, _ in self._read(self._at)}
             return
 
-    def _appended(self, name: Name, length: int) -> int | None:
+    def _appended(self, name: CounterName, length: int) -> int | None:
         written, used = _HEAD.unpack_from(self._memory, self._at) if self._values is not None else (0, 0)
         text = json.dumps(name, ensure_ascii=False).encode()
         entry = _NAME.pack(len(text) & 0xFFFF, length) + text
@@ -111,7 +112,7 @@ class SharedCounters:
         _HEAD.pack_into(self._memory, self._at, written + len(entry), used + length)
         return int(used)
 
-    def _read(self, at: int) -> Iterator[tuple[Name, int, tuple[float, ...]]]:
+    def _read(self, at: int) -> Iterator[tuple[CounterName, int, tuple[float, ...]]]:
         written, _ = _HEAD.unpack_from(self._memory, at)
         place, position, end = 0, at + _HEAD.size, at + _HEAD.size + written
         while position < end:

@@ -1,8 +1,8 @@
 """Counts lookups that found nothing, per caller: whoever tries keys on the keypad gets so many and no more. And counts
 what is asked for by HTTP, per sender and per number, the same way.
 
-Kept in a small SQLite file of its own, shared by the serving processes. It is a limit, not a promise: nothing is lost
-by losing it, so it is not written through to the disk. Numbers are kept as hashes, and only for as long as they count.
+Kept in a file that the serving processes share (`bridge.runtime.sharedfile`). Numbers are kept as hashes, and only for
+as long as they count.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from bridge.runtime import sharedfile
+
 _log = logging.getLogger("bridge.runtime.limits")
 _LONGEST = 86_400.0  # seconds: the longest time that a rate is written over
 _PATIENCE = 0.2  # seconds that a caller on the line waits for another process's write
-_OPENING = 5.0  # seconds that the start of a process does
 _TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS miss (caller BLOB, at REAL);
@@ -50,15 +51,26 @@ class SharedLimits:
             self._complain(f"{file}: {error}; remove it, and start again")
 
     def used_up(self, query: str, caller: str, limit: tuple[int, float]) -> bool:
-        """Whether this caller (E.164, empty: all hidden ones together) has had `limit` = (times, seconds) misses."""
+        """Return whether this caller (E.164, empty: all hidden ones together) has had `limit` = (times, seconds)
+        misses."""
         times, seconds = limit
         rows = self._run(
             "SELECT count(*) FROM miss WHERE caller = ? AND at > ?", self._hash(query, caller), self._clock() - seconds
         )
         return rows is not None and rows[0][0] >= times
 
+    def wait(self, query: str, caller: str, limit: tuple[int, float]) -> float:
+        """Return for how many more seconds `limit` is used up; 0 where it is not."""
+        times, seconds = limit
+        now = self._clock()
+        rows = self._run(
+            "SELECT at FROM miss WHERE caller = ? AND at > ? ORDER BY at DESC LIMIT 1 OFFSET ?",
+            self._hash(query, caller), now - seconds, times - 1,
+        )  # fmt: skip
+        return max(0.0, rows[0][0] + seconds - now) if rows else 0.0
+
     def count(self, query: str, caller: str) -> None:
-        """One more miss."""
+        """Count one more miss."""
         now = self._clock()
         self._run("DELETE FROM miss WHERE at < ?", now - _LONGEST)
         self._run("INSERT INTO miss VALUES (?, ?)", self._hash(query, caller), now)
@@ -87,20 +99,18 @@ class SharedLimits:
                 self._database = None
 
     def _open(self, file: Path) -> None:
-        self._database = sqlite3.connect(file, timeout=_OPENING, isolation_level=None, check_same_thread=False)
+        database = sharedfile.connect(file, _TABLES, _PATIENCE)
         try:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.executescript(_TABLES)
-            (self._salt,) = self._database.execute("SELECT value FROM salt").fetchone()
-            self._database.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+            (self._salt,) = database.execute("SELECT value FROM salt").fetchone()
         except sqlite3.Error:
-            self._database.close()
-            self._database = None
+            database.close()
             raise
+        self._database = database
 
     def _hash(self, query: str, caller: str) -> bytes:
-        return hashlib.blake2b(f"{query}\0{caller}".encode(), key=self._salt, digest_size=16).digest()
+        return hashlib.blake2b(
+            f"{query}\0{caller}".encode("utf-8", "surrogatepass"), key=self._salt, digest_size=16
+        ).digest()
 
     def _run(self, statement: str, *values: object) -> list[tuple[int, ...]] | None:
         """What came of a statement; None where it could not be run."""

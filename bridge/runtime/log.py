@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ _UNMASKED = frozenset({"time", "call", "address", "error", "job"})
 
 
 def secrets_in(value: object) -> Iterator[str]:
-    """Every secret among a configuration's values, and the password inside each that is a URL."""
+    """Yield every secret among a configuration's values, and the password inside each that is a URL."""
     if isinstance(value, SecretStr):
         text = value.get_secret_value()
         yield text
@@ -45,16 +46,16 @@ def secrets_in(value: object) -> Iterator[str]:
         for name in (*type(value).model_fields, *(value.model_extra or ())):
             yield from secrets_in(getattr(value, name, None))
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from secrets_in(each)
+        for inner in value.values():
+            yield from secrets_in(inner)
     elif isinstance(value, (list, tuple, set, frozenset)):
-        for each in value:
-            yield from secrets_in(each)
+        for inner in value:
+            yield from secrets_in(inner)
 
 
 def escape(text: str) -> str:
     """Text in quotes, with whatever could end, hide or reorder a line escaped."""
-    return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
+    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 class Formatter(logging.Formatter):
@@ -79,26 +80,40 @@ class Formatter(logging.Formatter):
         self._written = {}
 
     def masked(self, text: str) -> str:
-        """The text without secrets and without whole numbers: runs of nine digits and more keep their last three. Of a
-        very long text the start alone."""
+        """Return the text without secrets and without whole numbers: runs of nine digits and more keep their last
+        three. Of a very long text the start alone."""
         if self._hidden is not None:
             text = self._hidden.sub("•••", text)
         if len(text) > _LONGEST_LINE:
             text = f"{text[:_LONGEST_LINE]}…"
-        return _NUMBER.sub(lambda found: mask(found[0]), text)
+        return _NUMBER.sub(lambda match: mask(match[0]), text)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, without its line break."""
-        when = self._when(record.created)
-        fields: dict[str, object] = {"time": when, "level": record.levelname.lower(), "at": record.name}
-        fields["message"] = record.getMessage()
-        fields |= getattr(record, "fields", {})
+        """Return the record as one line, without its line break."""
+        fields: Mapping[str, object] = getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
-            fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))[-_LONGEST_LINE:]
+            trace = "".join(traceback.format_exception(record.exc_info[1]))[-_LONGEST_LINE:]
+            fields = {**fields, "traceback": trace}
+        return self.line(record.created, record.levelname.lower(), record.name, record.getMessage(), fields)
+
+    def line(self, moment: float, level: str, name: str, message: str, fields: Mapping[str, object]) -> str:
+        """Return what `name` says at `moment` (Unix time) as one line, without its line break."""
+        when = self._when(moment)
         if self._json:
-            safe = {key: self._safe(key, value) for key, value in fields.items() if value is not None}
-            return _ODD.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(safe, ensure_ascii=False))
-        return " ".join([f"{key}={self._text(key, value)}" for key, value in fields.items() if value is not None])
+            line = {"time": when, "level": level, "at": name, "message": message, **fields}
+            safe = {key: self._safe(key, value) for key, value in line.items() if value is not None}
+            return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(safe, ensure_ascii=False))
+        parts = [f"time={when} level={level} at={self._text('at', name)} message={self._text('message', message)}"]
+        for key, value in fields.items():
+            kind = type(value)
+            if kind is str:
+                written = self._written.get(value) if key not in _UNMASKED else None  # type: ignore[call-overload]
+                parts.append(f"{key}={written or self._text(key, value)}")
+            elif kind is int or kind is float:
+                parts.append(f"{key}={value}")
+            elif value is not None:
+                parts.append(f"{key}={self._text(key, value)}")
+        return " ".join(parts)
 
     def _when(self, moment: float) -> str:
         """ISO 8601 with milliseconds, in UTC."""
@@ -151,6 +166,13 @@ class _Lines(logging.Handler):
         """None: a line is written in one call, and a lock held across it would make threads wait for the disk."""
         self.lock = None
 
+    def inform(self, name: str, message: str, fields: Mapping[str, object]) -> None:
+        """Write a line that only informs."""
+        assert isinstance(self.formatter, Formatter)  # noqa: S101 - it was made with one
+        line = self.formatter.line(time.time(), "info", name, message, fields)
+        with contextlib.suppress(OSError):
+            self._later(f"{line}\n".encode("utf-8", "backslashreplace"))
+
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):  # standard error is gone: there is nobody left to tell
             write = self._write if record.levelno > logging.INFO else self._later
@@ -172,6 +194,18 @@ def start(style: str = "text", write: _Write = standard_error, later: _Write | N
     # no line shows these, and finding them out for each takes a good part of a record's time
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     return formatter
+
+
+def inform(logger: logging.Logger, message: str, fields: Mapping[str, object]) -> None:
+    """Log what only informs, with `fields`. Where the log is ours alone, without a record of the library's, which takes
+    longer to make than the line."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    handlers = logger.root.handlers
+    if len(handlers) == 1 and isinstance(handlers[0], _Lines):
+        handlers[0].inform(logger.name, message, fields)
+    else:
+        logger.info(message, extra={"fields": fields})
 
 
 def hide(secrets: Iterable[str]) -> None:

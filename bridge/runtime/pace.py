@@ -7,7 +7,6 @@ leaves the other half to callers on the line. Times are the wall clock's, which 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import threading
@@ -15,11 +14,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from connectors.base import Deadline, TimedOut
+from connectors.base import Deadline, TimedOut, Unavailable
+from connectors.filelock import FileLock
 from connectors.units import Rate
 
 _HEAD = struct.Struct("=QQ")  # how many places the ring has, how many requests went out so far
 _MOMENT = struct.Struct("=d")
+_CLOSED = -1
 _LONGEST_NAP = 1.0  # seconds: the limit may be lifted, or the clock set, meanwhile
 
 
@@ -40,30 +41,37 @@ class SharedPace:
         self._name = name
         self._rate = rate
         self._most = max(1, rate.times // 2) if background else rate.times
-        self._lock = threading.Lock()  # flock tells processes apart, not the threads that share this file
+        self._lock = FileLock(file)
         self._clock = clock
         self._sleep = sleep
+        self._guard = threading.Lock()
         self._file = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def wait(self, deadline: Deadline) -> None:
         """Return when the next request may go out; raise `TimedOut` when that is not before the deadline."""
-        while (wait := self._book()) > 0:
+        while (wait := self._book(deadline)) > 0:
             if wait > deadline.remaining:
                 raise TimedOut(f"{self._name}: its rate limit is used up for now")
             self._sleep(min(wait, _LONGEST_NAP))
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
+        """Let go of the file. Who waits for a request then gets `Unavailable`."""
+        with self._guard:
+            file, self._file = self._file, _CLOSED
+        if file != _CLOSED:
+            os.close(file)
 
-    def _book(self) -> float:
+    def _book(self, deadline: Deadline) -> float:
         """Book a request: 0.0 when it may go out now, else the seconds until one may."""
-        with self._lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
+        if not self._lock.acquire(deadline.remaining):
+            raise TimedOut(f"{self._name}: another process holds the file of its rate limit")
+        try:
+            with self._guard:  # a file that is closed meanwhile may have given its number to another
+                if self._file == _CLOSED:
+                    raise Unavailable(f"{self._name} is closed")
                 return self._book_locked()
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._lock.release()
 
     def _book_locked(self) -> float:
         now, count = self._clock(), self._count()

@@ -26,11 +26,11 @@ def state_folder(loaded: Loaded) -> Path:
     Where that can't be written, a folder in the system's temporary one, named after the configuration's path: anybody
     may have made one of that name before, so it has to be this user's alone. Raises `NoStateFolder`.
     """
-    wanted: Path = loaded.folder / loaded.configuration.state
+    configured: Path = loaded.folder / loaded.configuration.state
     try:
-        wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if _writable(wanted):
-            return wanted
+        configured.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _writable(configured):
+            return configured
         reason = "it can't be written"
     except OSError as error:
         reason = error.strerror or str(error)
@@ -40,19 +40,19 @@ def state_folder(loaded: Loaded) -> Path:
     except FileExistsError:
         pass
     except OSError as error:
-        raise NoStateFolder(f"{wanted}: {reason}, and neither can {instead}: {error.strerror}; {_CURE}") from error
+        raise NoStateFolder(f"{configured}: {reason}, and neither can {instead}: {error.strerror}; {_CURE}") from error
     wrong = _not_ours(instead)
     if wrong:
-        raise NoStateFolder(f"{wanted}: {reason}, and {instead} {wrong}, so it is not used; {_CURE}")
-    _log.warning("%s: %s; using %s: set state: to a folder that can be written", wanted, reason, instead)
+        raise NoStateFolder(f"{configured}: {reason}, and {instead} {wrong}, so it is not used; {_CURE}")
+    _log.warning("%s: %s; using %s: set state: to a folder that can be written", configured, reason, instead)
     return instead
 
 
 def existing_state_folder(loaded: Loaded) -> Path:
-    """The folder that `state_folder` would give, for whoever only looks: nothing is made."""
-    wanted: Path = loaded.folder / loaded.configuration.state
+    """Return the folder that `state_folder` would give, for whoever only looks: nothing is made."""
+    configured: Path = loaded.folder / loaded.configuration.state
     instead = _instead(loaded)
-    return wanted if _writable(wanted) or _not_ours(instead) else instead
+    return configured if _writable(configured) or _not_ours(instead) else instead
 
 
 def _writable(folder: Path) -> bool:

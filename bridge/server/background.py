@@ -10,7 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -24,14 +26,17 @@ from bridge.calls.activities import Activities
 from bridge.calls.folding import Folding, Plan
 from bridge.config.load import Loaded, load_to_serve
 from bridge.delivery import saves
+from bridge.delivery.bulk import BulkRunner
 from bridge.delivery.worker import Batch, Deliverer, Worker, WorkerSettings
 from bridge.errors import ConfigurationFaults, StoreUnavailable
 from bridge.queue import queue_for
-from bridge.queue.base import ADVANCE, EMISSIONS, split_call_key
+from bridge.queue.base import ADVANCE, BULK, EMISSIONS, split_call_key
+from bridge.reports.keeping import FigureKeeper
+from bridge.reports.mailing import ReportMailer
 from bridge.runtime import log
 from bridge.runtime.state import state_folder
 from bridge.server.processes import end_with, heed_signals
-from bridge.service.composition import Current, Service
+from bridge.service.composition import Current, Newest, Service
 from bridge.service.reload import Watcher
 from bridge.store import hosts
 from bridge.store.calls import Call
@@ -49,6 +54,8 @@ _PATIENCE = 60.0
 _LONGEST_PAUSE = 15.0
 _SETTLE = 5.0
 """Seconds to keep what came of an emission."""
+_NICE = 5
+"""How far this process stands back where processors are scarce: callers who wait for an answer come first."""
 
 
 class Background:
@@ -67,11 +74,10 @@ class Background:
         with current.use() as service:
             configuration, connectors = service.configuration, tuple(service.sources)
         queue = queue_for(database)
-        made = Activities(database, queue, current.use, _now)
         self._calling = Calling(
             database, queue, lambda: current.configuration, current.use, *_folders(current), _now, random.random
         )
-        made.own = self._calling.own
+        made = Activities(database, queue, current.use, _now, self._calling.own)
         folding = Folding(database, lambda: current.configuration, _both(self._calling.plan, made.plan), _now)
         senders = {
             activities.KIND: made.deliver,
@@ -84,16 +90,26 @@ class Background:
         self._worker = Worker(
             database,
             queue,
-            {ADVANCE: lambda key: folding.advance(*split_call_key(key)), **self._calling.handlers},
+            {
+                ADVANCE: lambda key: folding.advance(*split_call_key(key)),
+                BULK: BulkRunner(database, queue, _now),
+                **self._calling.handlers,
+            },
             deliverer,
             (*connectors, EMISSIONS),
-            pace=pace or WorkerSettings(retention=configuration.retention),
+            pace=pace
+            or WorkerSettings(retention=configuration.retention, audit_retention=configuration.console.audit_retention),
         )
+
+        self._figures = FigureKeeper(database, lambda: current.configuration)
+        self._mailer = ReportMailer(database, lambda: current.loaded, self._troubles, _now)
 
     def start(self) -> None:
         """Begin. What may not be called is seen to before anything is."""
         self._calling.start()
         self._worker.start()
+        self._figures.start()
+        self._mailer.start()
 
     def stop(self, timeout: float = 15.0) -> bool:
         """Take nothing new and finish what runs; false when something still ran after `timeout` seconds, or as long as
@@ -101,6 +117,8 @@ class Background:
         answered = max(line.emission.timeout for line in self._current.configuration.lines)
         ended = self._worker.stop(max(timeout, answered + _SETTLE))
         self._calling.stop()
+        self._figures.stop()
+        self._mailer.stop()
         return ended
 
     def _save(self, delivery: Delivery) -> WriteResult:
@@ -110,7 +128,7 @@ class Background:
     def _announced(self, delivery: Delivery) -> WriteResult:
         with self._current.use() as service:
             connector = _connector(service, delivery)
-            return announced.deliver(delivery, connector, self._calling.desk, Deadline.after(_PATIENCE))
+            return announced.deliver(delivery, connector, self._calling.service.intake, Deadline.after(_PATIENCE))
 
 
 def _connector(service: Service, delivery: Delivery) -> Connector:
@@ -152,56 +170,46 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     heed_signals()
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
-    state = state_folder(loaded)
-    troubles = Troubles(state)
-    troubles.start()
-    current: Current | None = None
-
-    def newest() -> Loaded:
-        return loaded if current is None else current.loaded
-
-    alerts = Alerts(state, newest, troubles)
-    watch = Watch(state, newest, troubles, [alerts.follow])
-    watch.start()
-    database = _opened(loaded, stop)
-    if database is None:
-        watch.close()
-        alerts.close()
-        troubles.close()
-        return 0
-    others = _hosts(database, state)
-    current = Current(Service.open(loaded, background=True, troubles=troubles, others=others))
-    watcher = Watcher(
-        current,
-        lambda changed, before: Service.open(
-            changed, previous=before, background=True, troubles=troubles, others=others
-        ),
-        lambda _good, _at: None,
-        troubles,
-    )
-    background = Background(current, database, troubles=troubles)
-    watcher.start()
-    background.start()
-    _log.info("the background work has begun, on %s", database.name)
-    try:
+    with ExitStack() as closing:
+        background = _begun(loaded, stop, closing)
+        if background is None:
+            return 0
         stop.wait()
-    finally:
-        watcher.close()
-        watch.close()
-        alerts.close()
         ended = background.stop()
-        current.close()
-        database.close()
-        troubles.close()
-        _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
+    _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
     if not ended:
         logging.shutdown()
         os._exit(0)  # a thread that hangs in a CRM would keep the process from ending
     return 0
 
 
-def _reopened(changed: Loaded, before: Service) -> Service:
-    return Service.open(changed, previous=before, background=True)
+def _begun(loaded: Loaded, stop: threading.Event, closing: ExitStack) -> Background | None:
+    """The background work, under way, with what watches over it; None: stopped before the database was there."""
+    state, newest = state_folder(loaded), Newest(loaded)
+    troubles = Troubles(state)
+    closing.callback(troubles.close)
+    troubles.start()
+    alerts = Alerts(state, lambda: newest.loaded, troubles)
+    closing.callback(alerts.close)
+    watch = Watch(state, lambda: newest.loaded, troubles, [alerts.follow])
+    closing.callback(watch.close)
+    watch.start()
+    database = _opened(loaded, stop)
+    if database is None:
+        return None
+    closing.callback(database.close)
+    opened = partial(Service.open, background=True, troubles=troubles, others=_hosts(database, state))
+    current = Current(opened(loaded), newest)
+    closing.callback(current.close)
+    watcher = Watcher(
+        current, lambda changed, before: opened(changed, previous=before), lambda _good, _at: None, troubles
+    )
+    background = Background(current, database, troubles=troubles)
+    closing.callback(watcher.close)
+    watcher.start()
+    background.start()
+    _log.info("the background work has begun, on %s", database.name)
+    return background
 
 
 def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
@@ -235,6 +243,7 @@ def _now() -> datetime:
 def _main() -> int:
     """`python -m bridge.server.background CONFIG PARENT`: the working process beside those that serve."""
     path, parent = sys.argv[1:]
+    os.nice(_NICE)
     loaded = load_to_serve(path)
     log.start(loaded.configuration.server.log)
     log.hide(log.secrets_in(loaded.configuration))

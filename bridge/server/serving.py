@@ -1,4 +1,4 @@
-"""Runs the serving processes: granian, one process per core with many threads each, and what stands beside them.
+"""Runs the serving processes: granian, one process per core with an event loop each, and what stands beside them.
 
 Why granian, and these numbers: docs/performance.md.
 """
@@ -15,47 +15,36 @@ import socket
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from granian.constants import HTTPModes, Interfaces, RuntimeModes
+from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from bridge.alerts import Alerts
 from bridge.config.load import Loaded, load_to_serve
 from bridge.errors import BridgeError
-from bridge.intake.keeper import Keeper
-from bridge.queries.answering import ToSave
 from bridge.runtime import log
 from bridge.runtime.counters import SharedCounters
-from bridge.runtime.limits import SharedLimits
 from bridge.runtime.logbuffer import LogBuffer
-from bridge.runtime.permit import ComputePermit
 from bridge.runtime.state import state_folder
-from bridge.server import background
-from bridge.server.processes import Child, end_with, heed_signals, spare_what_stays
-from bridge.service.composition import Current, Service
-from bridge.service.metrics import Metrics, standing
-from bridge.service.reload import Watcher
-from bridge.troubles import Place, Troubles, Watch
-from bridge.web.app import Parts, create
-from bridge.web.guessing import Guessing
-from bridge.web.infocaller import Event
-from bridge.web.slow import SlowSenders
-from connectors.base import Deadline
+from bridge.server.process import ServingProcess
+from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays
+from bridge.service.metrics import Metrics
 
 if TYPE_CHECKING:
-    from flask import Flask
+    from bridge.web.edge import Edge
 
 _log = logging.getLogger("bridge.server.serving")
 _STOP_WITHIN = 15  # seconds for the requests in flight when told to stop
 _HEADERS_WITHIN = 10_000  # milliseconds for a request's headers, and for which an idle connection is kept
 _LARGEST_HEAD = 64 * 1024
+_CONNECTIONS = 16_384
+"""As many may be open in a process, where the system allows as many files: who sends slowly costs nothing but that."""
 _SPARE = 2  # processes that count beside the serving ones, while one takes another's place
 
 
@@ -78,6 +67,8 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
     _tell_faults(loaded)
     state_folder(loaded)  # where there is none, that is said here, once
     if not web:
+        from bridge.server import background  # noqa: PLC0415 - the serving processes have no use for it
+
         return background.run(loaded)
     beside = Child("background work", _work_command(loaded)) if work else None
     try:
@@ -133,7 +124,8 @@ def _sweep() -> None:
 
 
 def claim(host: str, port: int) -> socket.socket:
-    """A socket bound to the address, which the serving processes then listen on beside it; it never listens itself.
+    """Return a socket bound to the address, which the serving processes then listen on beside it; it never listens
+    itself.
 
     The processes share the port (SO_REUSEPORT), which another bridge's could as well: so it is first taken for us
     alone. Raises `CannotServe`.
@@ -170,12 +162,12 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object,
     if not 0 <= port <= 65535:
         raise CannotServe(f"there is no port {port}: set server.port (or --port) to one from 1 to 65535")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise CannotServe(
             f"{host!r} is no address of this machine: set server.host (or --host) to one, such as 127.0.0.1 or 0.0.0.0"
         ) from error
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = addresses[0]
     return family, address
 
 
@@ -187,11 +179,15 @@ class _Granian(MPServer):
     """
 
     def _stop_workers(self) -> None:
-        for worker in self.wrks:
-            worker.terminate()  # type: ignore[no-untyped-call]  # the library's
         end = time.monotonic() + _STOP_WITHIN
+        left = {worker.inner.sentinel: worker for worker in self.wrks}
+        while left and (seconds := end - time.monotonic()) > 0:
+            for worker in left.values():  # again and again: an event loop that is about to begin overhears it
+                worker.terminate()  # type: ignore[no-untyped-call]  # the library's
+            for sentinel in wait(list(left), min(AGAIN, seconds)):
+                del left[sentinel]
         for worker in self.wrks:
-            if not wait([worker.inner.sentinel], max(end - time.monotonic(), 0)):
+            if worker.inner.sentinel in left:
                 _log.error("serving process %d did not stop within %g s and is killed", worker.idx + 1, _STOP_WITHIN)
                 worker.kill()  # type: ignore[no-untyped-call]  # the library's
             worker.join()  # type: ignore[no-untyped-call]  # the library's
@@ -201,18 +197,19 @@ class _Granian(MPServer):
 def _granian(loaded: Loaded, claimed: socket.socket) -> MPServer:
     settings = loaded.configuration.server
     address, port = claimed.getsockname()[:2]
-    connections = max(2048, 4 * settings.threads)
-    _allow_files(connections + 512)
+    others = settings.threads + 512
+    connections = min(_CONNECTIONS, max(256, _allow_files(_CONNECTIONS + others) - others))
     return _Granian(
         "bridge.web",
         address=address,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
         workers=settings.workers,
         runtime_mode=RuntimeModes.st,
-        blocking_threads=settings.threads,
+        loop=Loops.uvloop,
+        blocking_threads=1,
         backlog=2048,
         backpressure=connections,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADERS_WITHIN, max_buffer_size=_LARGEST_HEAD),
@@ -221,15 +218,17 @@ def _granian(loaded: Loaded, claimed: socket.socket) -> MPServer:
     )
 
 
-def _allow_files(wanted: int) -> None:
-    """Raise the process's own limit of open files, as far as the system lets it."""
+def _allow_files(count: int) -> int:
+    """Raise the process's own limit of open files, as far as the system lets it; how many there may be."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reach = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    reach = count if hard == resource.RLIM_INFINITY else min(count, hard)
     if soft != resource.RLIM_INFINITY and soft < reach:
         resource.setrlimit(resource.RLIMIT_NOFILE, (reach, hard))
+    return reach
 
 
-def _run(granian: MPServer, application: partial[Flask]) -> int:
+def _run(granian: MPServer, application: partial[Edge]) -> int:
+    hold_forks()
     os.register_at_fork(after_in_child=_default_signals)
     try:
         granian.serve(target_loader=application, wrap_loader=False)
@@ -245,18 +244,17 @@ def _default_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+def _ignore_signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _start_log(loaded: Loaded, gathering: LogBuffer | None = None) -> None:
     if gathering is None:
         log.start(loaded.configuration.server.log)
     else:
         log.start(loaded.configuration.server.log, gathering.now, gathering.later)
-    logging.getLogger("_granian").addFilter(_about_threads)
     log.hide(log.secrets_in(loaded.configuration))
-
-
-def _about_threads(record: logging.LogRecord) -> bool:
-    """Not granian's advice to have fewer threads: ours wait for CRMs, and the permit keeps them from each other."""
-    return not record.getMessage().startswith("Configuration allows spawning up to")
 
 
 def _announce(loaded: Loaded, claimed: socket.socket) -> None:
@@ -269,66 +267,16 @@ def _announce(loaded: Loaded, claimed: socket.socket) -> None:
     )
 
 
-def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Flask:
-    """In each serving process: everything that one configuration brings up, and the application around it.
-
-    The configuration is the one that the parent started with: should the file have faults by now, it goes on serving
-    until the file is good again.
-    """
+def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Edge:
+    """In each serving process: its application, and its end."""
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
+    closing = ExitStack()
+    Finalize(None, closing.close, exitpriority=0)
     lines = LogBuffer(log.standard_error)
+    closing.callback(lines.close)
     _start_log(loaded, lines)
-    Finalize(None, lines.close, exitpriority=0)
-    heed_signals()
     end_with(parent)
-    permit, metrics = ComputePermit(), Metrics(shared)
-    metrics.started(time.time())
-    state = state_folder(loaded)
-    troubles = Troubles(state)
-    troubles.start()
-    keeper = Keeper(loaded, lambda: current.configuration, troubles)
-
-    def save(saved: ToSave, deadline: Deadline) -> None:
-        with permit.waiting():
-            keeper.save(saved, deadline)
-
-    current = Current(Service.open(loaded, save=save, permit=permit, troubles=troubles))
-
-    def reopened(changed: Loaded, before: Service) -> Service:
-        return Service.open(changed, previous=before, save=save, permit=permit, troubles=troubles)
-
-    watcher = Watcher(current, reopened, metrics.reloaded, troubles)
-    watcher.start()
-    alerts = Alerts(state, lambda: current.loaded, troubles)
-    watch = Watch(state, lambda: current.loaded, troubles, [alerts.follow])
-    watch.start()
-    slow = SlowSenders(most=max(1, loaded.configuration.server.threads // 2))
-
-    def keep_event(event: Event) -> None:
-        keeper.event(event.name, event.document, event.panel, event.line, permit.waiting)
-
-    asked = SharedLimits(state / "asked.db", what="per_address and asked_per_number of callbacks")
-    guessing = Guessing(state / "guessing.db")
-    parts = Parts(
-        permit,
-        metrics,
-        slow=slow,
-        keep_event=keep_event,
-        taking=keeper.tasks(permit.waiting),
-        asked=asked,
-        guessing=guessing,
-        checks={"database": keeper.check},
-        jobs=keeper.jobs,
-        troubles=troubles,
-        standing=lambda: standing(Place(current.loaded, keeper.database, state), troubles.all()),
-    )
-    Finalize(None, troubles.close, exitpriority=0)
-    Finalize(None, watch.close, exitpriority=2)
-    Finalize(None, alerts.close, exitpriority=1)
-    Finalize(None, asked.close, exitpriority=1)
-    Finalize(None, guessing.close, exitpriority=1)
-    Finalize(None, current.close, exitpriority=1)
-    Finalize(None, keeper.close, exitpriority=2)
-    application = create(current, parts)
+    application = ServingProcess(loaded, Metrics(shared), closing).application()
+    closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
     return application

@@ -4,59 +4,85 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from bridge.config.builtin import CALLS
 from bridge.config.load import Loaded
 from bridge.config.model import Configuration
+from bridge.config.whole import find_steps
 from bridge.errors import StoreUnavailable
-from bridge.lookups.gateway import ConnectorGateway, Lookups
+from bridge.lookups.finding import Lookups
+from bridge.lookups.gateway import ConnectorGateway
+from bridge.lookups.history import HistoryGateway
 from bridge.lookups.outage import Out
-from bridge.queries.answering import Queries, Saver
+from bridge.queries.answering import Began, Queries, Saver
 from bridge.runtime.limits import SharedLimits
 from bridge.runtime.pace import SharedPace
 from bridge.runtime.permit import ComputePermit
 from bridge.runtime.state import state_folder
+from bridge.store.database import unprepared
 from bridge.store.installation import installation_id
+from bridge.texts import Text
 from bridge.troubles import Severity, Troubles
 from connectors.base import Cassette, ConnectorOptions, Context
 from connectors.registry import installed
+from connectors.threads import DaemonThreadPool
 
 _log = logging.getLogger("bridge.service.composition")
 
-_MEND = "Mend the file, or name the one that is meant; it is taken up by itself"
+_MEND = Text("Mend the file, or name the one that is meant; the bridge takes it up by itself")
 
 See = Callable[[str, str], None]
 """Gets a connector's name and what it asked or was answered, masked."""
 
-Tapes = Callable[[str], Cassette]
-"""Gives each connector, by its name, the tape that its requests go through."""
+Cassettes = Callable[[str], Cassette]
+"""Gives each connector, by its name, the cassette that its requests go through."""
 
 
 class Service:
     """Everything that one configuration brings up. Made by `Service.open`; `close` lets go of it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - as for `open`
         self,
         loaded: Loaded,
         sources: Mapping[str, ConnectorGateway],
         state: Path,
         save: Saver | None,
         account: _Account | None = None,
+        now: Callable[[], datetime] | None = None,
+        began: Began | None = None,
+        permit: ComputePermit | None = None,
+        *,
+        trial: bool = False,
     ) -> None:
         self.loaded = loaded
+        self.since = _utc()
+        """When it was brought up."""
         self.configuration: Configuration = loaded.configuration
         self.folder = loaded.folder
         self.state = state
         self.account = account
+        self._permit = permit
         self.sources = dict(sources)
         self.lookups = Lookups(self.sources, self.configuration.lines[0].country)
         limited = any(query.misses_per_caller is not None for query in self.configuration.queries.values())
         self._misses = SharedLimits(state / "misses.db") if limited else None
-        self.queries = Queries(self.configuration, self.lookups, save=save, misses=self._misses)
+        self._threads = DaemonThreadPool(4, "queries")
+        self.queries = Queries(
+            self.configuration,
+            self.lookups,
+            save=save,
+            misses=_Uncounted(self._misses) if trial and self._misses is not None else self._misses,
+            apart=self._threads.submit,
+            now=now or _utc,
+            began=began,
+        )
 
     @classmethod
     def open(  # noqa: PLR0913 - what processes bring up differs
@@ -68,24 +94,31 @@ class Service:
         background: bool = False,
         permit: ComputePermit | None = None,
         see: See | None = None,
-        tapes: Tapes | None = None,
+        cassettes: Cassettes | None = None,
         troubles: Troubles | None = None,
         others: Callable[[], Collection[str]] = tuple,
+        now: Callable[[], datetime] | None = None,
+        began: Began | None = None,
+        trial: bool = False,
     ) -> Service:
         """Bring it up. Connectors whose section did not change are taken over from `previous`, with their sign-ins and
         what they keep, so that a change elsewhere in the file costs no caller anything. Those that are out of order
         are there as `Out`.
 
         `save`: where `save:` steps go, None to show them only. `background`: this process does the background work, so
-        it leaves rate limits to lookups during calls. `permit`: the one under which this process answers. `see` gets
-        the connector and each of its requests with its answer, masked. `tapes`: what their requests go through, if
+        it leaves rate limits to lookups during calls. `permit`: what its lookups compute under. `see` gets the
+        connector and each of its requests with its answer, masked. `cassettes`: what their requests go through, if
         anything; then nothing that an earlier start learnt is used. `troubles`: where it is reported that a table can't
-        be read or a CRM does not answer. `others`: the installations on the same database.
+        be read or a CRM does not answer. `others`: the installations on the same database. `now`: the time of day,
+        aware; None: the machine's. `began`: who knows when a call began. `trial`: nothing that goes wrong with what is
+        opened is reported, and no caller's misses are counted.
         """
         state = state_folder(loaded)
-        common = replace(_context(loaded, state, background, permit, tapes), others=others)
+        common = replace(_context(loaded, state, background, permit, cassettes, now or _utc), others=others)
         sources: dict[str, ConnectorGateway] = {}
         account = previous.account if previous is not None else _Account(troubles) if troubles is not None else None
+        if trial:
+            account = None
         try:
             for name, options in loaded.configuration.connectors.items():
                 kept = previous.sources.get(name) if previous is not None else None
@@ -94,17 +127,21 @@ class Service:
                 else:
                     context = replace(common, log=logging.getLogger(f"connectors.{name}"))
                     if account is not None:
-                        context = replace(context, told=account.of(name))
+                        context = replace(context, report=account.of(name))
                     if see is not None:
                         context = replace(context, see=partial(see, name))
-                    if tapes is not None:
-                        context = replace(context, tape=tapes(name))
+                    if cassettes is not None:
+                        context = replace(context, cassette=cassettes(name))
                     # what a delivery meets is kept with it; here it would only hide that
                     asking = None if background else troubles
                     sources[name] = _source(name, options, context, state, permit, asking)
             for name, faults in loaded.out.items():
                 sources[name] = ConnectorGateway(Out(name, faults, common))
-            return cls(loaded, sources, state, save, account)
+            if asks_calls(loaded.configuration) and CALLS not in sources:
+                same = previous is not None and _same_calls(previous, loaded)
+                kept = previous.sources.get(CALLS) if previous is not None and same else None
+                sources[CALLS] = kept or _calls(loaded, common, permit)
+            return cls(loaded, sources, state, save, account, now, began, permit, trial=trial)
         except BaseException:
             taken = set(previous.sources.values()) if previous is not None else set()
             for source in sources.values():
@@ -112,22 +149,67 @@ class Service:
                     source.close()
             raise
 
+    def beside(
+        self, loaded: Loaded, *, cassettes: Cassettes | None = None, now: Callable[[], datetime] | None = None
+    ) -> Service:
+        """Return a service to try something with, to be closed by `close(self)`: nothing is saved, no trouble is
+        reported. Connectors that are the same are this service's, unless it has another time or asks no CRM."""
+        same = cassettes is None and now is None
+        return Service.open(loaded, previous=self if same else None, permit=self._permit, cassettes=cassettes, now=now,
+                            trial=True)  # fmt: skip
+
     def close(self, successor: Service | None = None) -> None:
         """Let go of everything but what `successor` took over."""
         kept = set(successor.sources.values()) if successor is not None else set()
         for source in self.sources.values():
             if source not in kept:
                 source.close()
+        self._threads.close()
         if self._misses is not None:
             self._misses.close()
 
 
-class Current:
-    """The service of the newest good configuration. `with current.use() as service:` keeps it open meanwhile, even if
-    another one takes its place."""
+@dataclass(frozen=True, slots=True)
+class _Uncounted:
+    """Misses that are looked up, and not made more by whoever tries something."""
 
-    def __init__(self, service: Service) -> None:
+    _misses: SharedLimits
+
+    def used_up(self, query: str, caller: str, limit: tuple[int, float]) -> bool:
+        return self._misses.used_up(query, caller, limit)
+
+    def count(self, query: str, caller: str) -> None:
+        pass
+
+
+class Newest:
+    """The newest good configuration, for whoever needs nothing of what it brings up."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+
+    @property
+    def loaded(self) -> Loaded:
+        """The file that it was read from."""
+        return self._loaded
+
+    @property
+    def configuration(self) -> Configuration:
+        """What it says."""
+        return self._loaded.configuration
+
+    def take_up(self, loaded: Loaded) -> None:
+        """Another one is the newest."""
+        self._loaded = loaded
+
+
+class Current:
+    """The service of the newest good configuration, which is told to `newest`. `with current.use() as service:` keeps
+    it open meanwhile, even if another one takes its place."""
+
+    def __init__(self, service: Service, newest: Newest | None = None) -> None:
         self._service = service
+        self._newest = newest or Newest(service.loaded)
         self._uses: dict[Service, int] = {}
         self._retired: dict[Service, Service] = {}
         self._lock = threading.Lock()
@@ -142,28 +224,31 @@ class Current:
         """The file that it was read from."""
         return self._service.loaded
 
-    @contextmanager
-    def use(self) -> Iterator[Service]:
-        """The newest service, open until the block ends."""
+    def use(self) -> _Use:
+        """Return the newest service, open until the block ends. Closing it then keeps nobody waiting."""
+        return _Use(self)
+
+    def _take(self) -> Service:
         with self._lock:
             service = self._service
             self._uses[service] = self._uses.get(service, 0) + 1
-        try:
-            yield service
-        finally:
-            with self._lock:
-                self._uses[service] -= 1
-                last = not self._uses[service]
-                if last:
-                    del self._uses[service]
-                successor = self._retired.pop(service, None) if last else None
-            if successor is not None:
-                service.close(successor)
+        return service
+
+    def _give_back(self, service: Service) -> None:
+        with self._lock:
+            left = self._uses[service] = self._uses[service] - 1
+            if left:
+                return
+            del self._uses[service]
+            successor = self._retired.pop(service, None)
+        if successor is not None:
+            threading.Thread(target=service.close, args=(successor,), name="closing", daemon=True).start()
 
     def replace(self, successor: Service) -> None:
         """Serve with `successor` from now on; the one before it is closed when its last user is done."""
         with self._lock:
             before, self._service = self._service, successor
+            self._newest.take_up(successor.loaded)
             if before in self._uses:
                 self._retired[before] = successor
                 return
@@ -176,6 +261,22 @@ class Current:
         service.close()
 
 
+class _Use:
+    """A block in which a service stays open. A class: a generator would cost each Query twice as much."""
+
+    __slots__ = ("_current", "_service")
+
+    def __init__(self, current: Current) -> None:
+        self._current = current
+
+    def __enter__(self) -> Service:
+        self._service = self._current._take()
+        return self._service
+
+    def __exit__(self, *_error: object) -> None:
+        self._current._give_back(self._service)
+
+
 def _same(previous: Service, loaded: Loaded, name: str) -> bool:
     """Whether a connector can serve on: its section, its folder and the country that it reads numbers by are as
     before."""
@@ -185,8 +286,31 @@ def _same(previous: Service, loaded: Loaded, name: str) -> bool:
         and previous.folder == loaded.folder
         and before.lines[0].country == now.lines[0].country
         and before.lines[0].timezone == now.lines[0].timezone
+        and before.language == now.language
         and before.server.threads == now.server.threads
     )
+
+
+def asks_calls(configuration: Configuration) -> bool:
+    """Return whether something is looked up in the bridge's own calls."""
+    return any(CALLS in step.in_ for step in find_steps(configuration))
+
+
+def _same_calls(previous: Service, loaded: Loaded) -> bool:
+    """Whether the bridge's own calls are where they were."""
+    before, now = previous.configuration, loaded.configuration
+    return (
+        isinstance(previous.sources.get(CALLS), HistoryGateway)
+        and before.database == now.database
+        and before.server.threads == now.server.threads
+        and previous.folder == loaded.folder
+    )
+
+
+def _calls(loaded: Loaded, context: Context, permit: ComputePermit | None) -> HistoryGateway:
+    """The bridge's own calls, in a database of their own: whoever waits for it holds up nobody who writes."""
+    database = unprepared(loaded.configuration.database.get_secret_value(), loaded.folder)
+    return HistoryGateway(database, context, permit=permit)
 
 
 class _Account:
@@ -198,10 +322,10 @@ class _Account:
         self._now: dict[str, object] = {}
 
     def of(self, connector: str) -> Callable[[str, str, bool], None]:
-        """What a connector that is opened is given as `Context.told`."""
+        """What a connector that is opened is given as `Context.report`."""
         whose = object()
 
-        def told(part: str, why: str, serves: bool) -> None:
+        def report(part: str, why: str, serves: bool) -> None:
             subject = f"{connector}.{part}"
             if why:
                 self._now[subject] = whose
@@ -210,36 +334,54 @@ class _Account:
                 del self._now[subject]
                 self._troubles.clear("table", subject)
 
-        return told
+        return report
 
     def _report(self, subject: str, why: str, *, serves: bool) -> None:
         connector, _, part = subject.partition(".")
-        text = f"Table {part} of connector {connector} can't be read, Queries get on_error: {why}"
+        text = Text(
+            "Table {table} of connector {connector} can't be read, Queries get on_error: {why}",
+            table=part, connector=connector, why=why,
+        )  # fmt: skip
         if serves:
-            text = f"Table {part} of connector {connector} can't be read, what it held before serves: {why}"
+            text = Text(
+                "Table {table} of connector {connector} can't be read, what it held before serves: {why}",
+                table=part, connector=connector, why=why,
+            )  # fmt: skip
         severity = Severity.WARNING if serves else Severity.ERROR
         self._troubles.report("table", subject, severity=severity, text=text, action=_MEND)
 
 
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
 def _context(
-    loaded: Loaded, state: Path, background: bool, permit: ComputePermit | None, tapes: Tapes | None
-) -> Context:  # fmt: skip
+    loaded: Loaded,
+    state: Path,
+    background: bool,
+    permit: ComputePermit | None,
+    cassettes: Cassettes | None,
+    now: Callable[[], datetime],
+) -> Context:
     """What all connectors are given."""
     line = loaded.configuration.lines[0]
+    zone = ZoneInfo(line.timezone)
     return Context(
         folder=loaded.folder,
         country=line.country,
         timezone=line.timezone,
-        cache=state if tapes is None else None,
+        cache=state if cassettes is None else None,
         concurrency=loaded.configuration.server.threads,
         waiting=permit.waiting if permit is not None else nullcontext,
         background=background,
         installation=installation(state) if background else "",
+        now=lambda: now().astimezone(zone),
+        language=loaded.configuration.language,
     )
 
 
 def installation(state: Path) -> str:
-    """The id of this installation. Where it can't be had, claims say nobody's, and all others are left alone."""
+    """Return the id of this installation. Where it can't be had, claims say nobody's, and all others are left alone."""
     try:
         return installation_id(state)
     except StoreUnavailable as error:

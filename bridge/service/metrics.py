@@ -19,7 +19,7 @@ from bridge.store import emissions, overview
 from bridge.store.deliveries import State
 from bridge.store.emissions import Mode
 from bridge.troubles import Place, Trouble, current
-from bridge.troubles.observed import spool_rows
+from bridge.troubles.host import spool_rows
 from connectors.base import Usage
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _COUNTERS = {
     "infocaller_requests": ("Requests answered", ("route", "status")),
     "infocaller_lookups": ("Connectors asked during Queries", ("connector", "outcome")),
     "infocaller_signature_failures": ("Requests with a wrong signature", ()),
+    "infocaller_queries_not_kept": ("Queries of which no record is kept, as the database took none for long", ()),
     "infocaller_config_reloads": ("Changed configurations", ("outcome",)),
 }
 _HISTOGRAMS = {
@@ -74,6 +75,10 @@ class Metrics:
         """A request had a wrong signature, or named an unknown line."""
         self._shared.add(("infocaller_signature_failures",))
 
+    def queries_not_kept(self, count: int) -> None:
+        """Of so many Queries no record is kept."""
+        self._shared.add(("infocaller_queries_not_kept",), changes=((0, float(count)),))
+
     def reloaded(self, ok: bool, at: float) -> None:
         """A changed configuration was taken up or refused, at `at` (Unix time)."""
         self._shared.add(("infocaller_config_reloads", "ok" if ok else "refused"))
@@ -89,13 +94,13 @@ class Metrics:
         self._shared.add(name, length=len(_BUCKETS) + 2, changes=((bucket, 1.0), (len(_BUCKETS) + 1, seconds)))
 
     def text(self, now: Now | None = None) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """Return everything, as Prometheus reads it."""
         counted = generate_latest(self._registry)
         if now is None:
             return counted
-        found = CollectorRegistry()
-        found.register(now)
-        return counted + generate_latest(found)
+        looked_up = CollectorRegistry()
+        looked_up.register(now)
+        return counted + generate_latest(looked_up)
 
 
 class _Counted(Collector):
@@ -116,7 +121,7 @@ class _Counted(Collector):
             elif name[0] == _LOADED:
                 before[0] = max(before[0], values[0])
             else:
-                sums[name] = [one + other for one, other in zip(before, values, strict=True)]
+                sums[name] = [left + right for left, right in zip(before, values, strict=True)]
         counters = {name: CounterMetricFamily(name, text, labels=labels) for name, (text, labels) in _COUNTERS.items()}
         histograms = {
             name: HistogramMetricFamily(name, text, labels=labels) for name, (text, labels) in _HISTOGRAMS.items()
@@ -138,35 +143,43 @@ class _Counted(Collector):
 class Standing:
     """How things stand at this moment. `callbacks` by state, `lines` their mode by number; `oldest_pending`: seconds
     for which the oldest of what has not reached its CRM waits, 0 for nothing; None and empty: the database is away.
-    `spool_rows`: rows of this host's spool."""
+    `missed`: tasks of missed calls by source and state; `oldest_missed`: seconds for which one has waited, 0 where none
+    does. `spool_rows`: rows of this host's spool."""
 
     troubles: Sequence[Trouble] = ()
     callbacks: Mapping[str, int] = field(default_factory=dict)
     lines: Mapping[str, str] = field(default_factory=dict)
     oldest_pending: float | None = None
+    missed: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    oldest_missed: float = 0.0
     spool_rows: int = 0
 
 
 def standing(place: Place, reported: Sequence[Trouble]) -> Standing:
-    """How things stand; see `bridge.troubles.current`."""
+    """Return how things stand; see `bridge.troubles.current`."""
     now = datetime.now(UTC)
-    found = Standing(tuple(current(place, reported, now)), spool_rows=spool_rows(place.state))
+    state = Standing(tuple(current(place, reported, now)), spool_rows=spool_rows(place.state))
     database, configuration = place.database, place.configuration
     if database is None or configuration is None:
-        return found
+        return state
     try:
         with database.read() as connection:
-            known = emissions.all_of(connection, "line")
+            line_states = emissions.all_of(connection, "line")
             oldest = overview.oldest_pending(connection)
             states = overview.callback_states(connection)
+            missed, oldest_missed = overview.missed_calls(connection), overview.oldest_missed(connection)
     except StoreUnavailable:
-        return found  # it is among the troubles
+        return state  # it is among the troubles
     modes = {
-        line.number: (known[line.number].mode if line.number in known else Mode.RUNNING).value
+        line.number: (line_states[line.number].mode if line.number in line_states else Mode.RUNNING).value
         for line in configuration.lines
     }
-    waits = max(0.0, (now - oldest).total_seconds()) if oldest is not None else 0.0
-    return replace(found, callbacks=states, lines=modes, oldest_pending=waits)
+    pending, waiting = _seconds(oldest, now), _seconds(oldest_missed, now)
+    return replace(state, callbacks=states, lines=modes, oldest_pending=pending, missed=missed, oldest_missed=waiting)
+
+
+def _seconds(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since is not None else 0.0
 
 
 def _families(now: Standing) -> Iterator[Metric]:
@@ -185,9 +198,14 @@ def _families(now: Standing) -> Iterator[Metric]:
         callbacks.add_metric([state], count)
     modes = GaugeMetricFamily("infocaller_line_mode", "Whether a line emits: 1 for its mode", labels=["line", "mode"])
     for number, mode in now.lines.items():
-        for each in Mode:
-            modes.add_metric([number, each.value], float(each.value == mode))
-    yield from (oldest, callbacks, modes)
+        for possible in Mode:
+            modes.add_metric([number, possible.value], float(possible.value == mode))
+    tasks = GaugeMetricFamily("infocaller_missed_calls", "Tasks of missed calls", labels=["source", "state"])
+    for (source, state), count in now.missed.items():
+        tasks.add_metric([source, state], count)
+    age = GaugeMetricFamily("infocaller_oldest_missed_seconds", "How long a task of missed calls has waited at most")
+    age.add_metric([], now.oldest_missed)
+    yield from (oldest, callbacks, modes, tasks, age)
 
 
 class Now(Collector):

@@ -10,7 +10,9 @@ from bridge.config.load import Loaded
 from bridge.config.model import Server
 from bridge.config.watch import Watched
 from bridge.errors import Fault
+from bridge.runtime import log
 from bridge.service.composition import Current, Service
+from bridge.texts import Text, literal
 from bridge.troubles import Severity, Troubles
 
 _log = logging.getLogger("bridge.service.reload")
@@ -19,7 +21,7 @@ _AT_START = ("host", "port", "workers", "threads", "log")
 
 Open = Callable[[Loaded, Service], Service]
 """Brings a configuration up; what did not change is taken over from the service before."""
-Told = Callable[[bool, float], None]
+Reloaded = Callable[[bool, float], None]
 """Called after each try: whether it went well, and when (Unix time)."""
 
 
@@ -27,20 +29,24 @@ class Watcher:
     """Puts the service of each new good configuration in place of the one before. `seconds`: how often it looks."""
 
     def __init__(
-        self, current: Current, open_: Open, told: Told, troubles: Troubles | None = None, *, seconds: float = 0.5
+        self,
+        current: Current,
+        open_: Open,
+        announce: Reloaded,
+        troubles: Troubles | None = None,
+        *,
+        seconds: float = 0.5,
     ) -> None:
-        self._current, self._open, self._told = current, open_, told
+        self._current, self._open, self._told = current, open_, announce
         self._troubles = troubles or Troubles()
         with current.use() as service:
             self._started = service.configuration.server
             self._watched = Watched(service.loaded, self._changed, self._refused, every=seconds)
 
     def start(self) -> None:
-        """Begin to look."""
         self._watched.start()
 
     def close(self) -> None:
-        """Look no more."""
         self._watched.stop()
 
     def look(self) -> None:
@@ -48,13 +54,14 @@ class Watcher:
         self._watched.look()
 
     def _changed(self, loaded: Loaded) -> None:
+        log.hide(log.secrets_in(loaded.configuration))
         try:
             with self._current.use() as service:
                 before = service.loaded
                 successor = self._open(loaded, service)
         except Exception:  # noqa: BLE001 - whatever opening a connector raises must not end the watching
             _log.exception("the changed configuration could not be brought up, the last good one goes on serving")
-            self._report("it could not be brought up; the log says why")
+            self._report(Text("it could not be brought up; the log says why"))
             self._told(False, time.time())
             return
         self._troubles.clear("configuration")
@@ -72,19 +79,21 @@ class Watcher:
     def _refused(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             _log.error("configuration refused, the last good one goes on serving: %s", fault)
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        self._report(f"{faults[0]}{more}" if faults else "it has faults")
+        why = Text("it has faults") if not faults else literal(str(faults[0]))
+        if len(faults) > 1:
+            why = Text("{first} (and {more:,} more)", first=str(faults[0]), more=len(faults) - 1)
+        self._report(why)
         self._told(False, time.time())
 
-    def _report(self, why: str) -> None:
+    def _report(self, why: Text) -> None:
         self._troubles.report(
             "configuration",
             severity=Severity.ERROR,
-            text=f"The changed configuration is refused, the one before goes on serving: {why}",
-            action="Mend the file: `infocaller-bridge check` says every fault",
+            text=Text("The changed configuration is refused, the one before goes on serving: {why}", why=why),
+            action=Text("Mend the file: `infocaller-bridge check` says every fault"),
         )
 
 
 def needs_restart(before: Server, now: Server) -> list[str]:
-    """The settings of `server:` that differ and that only a restart takes up."""
+    """Return the settings of `server:` that differ and that only a restart takes up."""
     return [name for name in _AT_START if getattr(before, name) != getattr(now, name)]

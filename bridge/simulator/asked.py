@@ -24,7 +24,7 @@ _FORBIDDEN = re.compile(r"[<>\"']|&(?!(?:amp|lt|gt|quot|apos);)|[^ -~\u00a0-\u00
 _XML_FORBIDDEN = re.compile("[^ -~\u00a0-\u00ff]")
 
 
-class Refused(Exception):
+class EmissionRefused(Exception):
     """The platform does not take this request; `result` is its Resultado."""
 
     def __init__(self, result: int) -> None:
@@ -49,20 +49,20 @@ class Asked:
 
 
 def format_of(body: bytes) -> Format:
-    """The format to answer in: that of the request, JSON where there is none."""
+    """Return the format to answer in: that of the request, JSON where there is none."""
     return Format.XML if body.startswith(b"apiCALLxml=") else Format.JSON
 
 
 def read(body: bytes, lines: Mapping[str, str], country: str = "ES", groups: Collection[str] | None = None) -> Asked:
-    """The request in the body of a POST, for one of `lines` (number to telephone password). `country`: where numbers
-    without `+` are; `groups`: the rule groups that there are, None for any. Raises `Refused`."""
+    """Return the request in the body of a POST, for one of `lines` (number to telephone password). `country`: where
+    numbers without `+` are; `groups`: the rule groups that there are, None for any. Raises `EmissionRefused`."""
     form = dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, encoding="iso-8859-1"))
     for name, what in (("apiCALLjson", Format.JSON), ("apiCALLxml", Format.XML)):
         if name in form:
             user, data = (_json if what is Format.JSON else _xml)(form[name])
             _identify(user, lines)
             return _asked(user, data, what, country, groups)
-    raise Refused(-99)
+    raise EmissionRefused(-99)
 
 
 _Texts = dict[str, str]
@@ -74,11 +74,11 @@ def _json(text: str) -> tuple[_Texts, dict[str, Any]]:
         user, data = call["UserID"], dict(call["callData"])
         pairs = data.pop("CustVars", {"CustVar": []})["CustVar"]
         variables = [(pair["VarName"], pair["VarValue"]) for pair in pairs]
-        texts = all(isinstance(one, str) for one in (*user.values(), *data.values(), *sum(variables, ())))
+        texts = all(isinstance(value, str) for value in (*user.values(), *data.values(), *sum(variables, ())))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise Refused(-3) from None
+        raise EmissionRefused(-3) from None
     if not texts or any(_FORBIDDEN.search(value) for _, value in variables):
-        raise Refused(-3)
+        raise EmissionRefused(-3)
     return user, {**data, "variables": {name: unescape(value) for name, value in variables}}
 
 
@@ -86,15 +86,15 @@ def _xml(text: str) -> tuple[_Texts, dict[str, Any]]:
     try:
         root = etree.fromstring(text.encode("iso-8859-1"), etree.XMLParser(resolve_entities=False, no_network=True))
     except (etree.XMLSyntaxError, UnicodeEncodeError):
-        raise Refused(-3) from None
+        raise EmissionRefused(-3) from None
     names = {"p": NAMESPACE}
     user, data = root.find("p:UserID", names), root.find("p:callData", names)
     if etree.QName(root).localname not in ("CallRequest", "callRequest") or user is None or data is None:
-        raise Refused(-3)
+        raise EmissionRefused(-3)
     pairs = data.findall("p:CustVars/p:CustVar", names)
     variables = {pair.findtext("p:VarName", "", names): pair.findtext("p:VarValue", "", names) for pair in pairs}
     if any(_XML_FORBIDDEN.search(value) for value in variables.values()):
-        raise Refused(-3)
+        raise EmissionRefused(-3)
     return _texts(user), {**_texts(data), "variables": variables}
 
 
@@ -105,11 +105,11 @@ def _texts(element: etree._Element) -> _Texts:
 def _identify(user: _Texts, lines: Mapping[str, str]) -> None:
     line, firma = user.get("idinfocaller", ""), user.get("firma", "")
     if not line or not firma:
-        raise Refused(-2)
+        raise EmissionRefused(-2)
     if line not in lines:
-        raise Refused(2)
+        raise EmissionRefused(2)
     if firma.lower() != emission(line, lines[line]):
-        raise Refused(1)
+        raise EmissionRefused(1)
 
 
 def _asked(
@@ -117,13 +117,13 @@ def _asked(
 ) -> Asked:  # fmt: skip
     phone = parse(data.get("numtelefono", ""), country)
     if not phone:
-        raise Refused(5)
+        raise EmissionRefused(5)
     group = data.get("gruporeglas", "")
     if not group or (groups is not None and group not in groups):
-        raise Refused(8)
+        raise EmissionRefused(8)
     variables = data["variables"]
     if not all(valid_name(name) for name in variables):
-        raise Refused(-3)
+        raise EmissionRefused(-3)
     return Asked(
         line=user["idinfocaller"],
         number=phone.e164,
@@ -145,10 +145,10 @@ def _moment(text: str) -> datetime | None:
             return datetime.fromisoformat(text)
     except ValueError:
         pass  # the 31st of February
-    raise Refused(4)
+    raise EmissionRefused(4)
 
 
 def _number(text: str, least: int, most: int, refusal: int) -> int:
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise Refused(refusal)
+        raise EmissionRefused(refusal)
     return int(text)

@@ -28,7 +28,8 @@ _sequence = itertools.count(1)
 
 
 def wall_clock(timezone: str = "Europe/Madrid") -> datetime:
-    """What a clock on the wall shows there, whatever zone this machine is set to: the platform's times name no zone."""
+    """Return what a clock on the wall shows there, whatever zone this machine is set to: the platform's times name no
+    zone."""
     return datetime.now(ZoneInfo(timezone)).replace(tzinfo=None)
 
 
@@ -50,7 +51,7 @@ class Target:
     timezone: str = "Europe/Madrid"
 
     def url(self, path: str) -> str:
-        """The address of one of the bridge's URLs."""
+        """Return the address of one of the bridge's URLs."""
         key = f"/{quote(self.key, safe='')}" if self.key else ""
         return f"{self.base.rstrip('/')}/infocaller{key}/{path}"
 
@@ -77,9 +78,10 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SimulatedCall:
     """A call as the platform knows it. `caller` `X`: hidden. `emitted`: the platform made it, to `caller`, because of
-    the emission request `idcall`. `variables`: what was keyed in so far. `diverted` an extension or number that the
+    the emission request `idcall`. `variables`: what was keyed in so far. `menus`: the options that were
+    chosen at its end, by the menu's name. `diverted` an extension or number that the
     call was put through to, empty: nobody. `seconds` it lasted."""
 
     caller: str
@@ -93,6 +95,7 @@ class Call:
     seconds: int = 75
     start: datetime = field(default_factory=wall_clock)
     queries: Sequence[str] = ()
+    menus: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def uuid(self) -> str:
@@ -100,7 +103,7 @@ class Call:
         return str(uuid.uuid5(uuid.NAMESPACE_OID, self.sequence))
 
     def document(self, line: str) -> Document:
-        """What every document of this call says."""
+        """Return what every document of this call says."""
         ours = self.called or line
         return Document(
             format=Format.JSON,
@@ -117,7 +120,7 @@ class Call:
         )
 
     def final(self, line: str) -> Document:
-        """What FIN says."""
+        """Return what FIN says."""
         return replace(
             self.document(line),
             seconds=self.seconds,
@@ -133,6 +136,8 @@ class Call:
         yield StatusEvent(14, start, "Inicio de llamada", ("", "", "", "", ""))
         for number, (name, value) in enumerate(self.variables.items(), 1):
             yield StatusEvent(4, start + timedelta(seconds=5 * number), name, (value, "", "", "", ""))
+        for name, option in self.menus.items():
+            yield StatusEvent(6, start + timedelta(seconds=max(0, self.seconds - 5)), name, (option, "", "", "", ""))
         for query in self.queries:
             yield StatusEvent(17, start + timedelta(seconds=15), query, ("0", "", "", "", ""))
         if self.diverted:
@@ -143,7 +148,7 @@ class Call:
 
 
 def new_sequence() -> str:
-    """A CallSequence that no call had before."""
+    """Return a CallSequence that no call had before."""
     return f"{time.time_ns() // 1_000_000}{next(_sequence) % 1000:03d}{secrets.randbelow(100):02d}"
 
 
@@ -165,12 +170,12 @@ class Platform:
     def __exit__(self, *_error: object) -> None:
         self._session.close()
 
-    def query(self, call: Call, name: str) -> Exchange:
+    def query(self, call: SimulatedCall, name: str) -> Exchange:
         """Ask a Query during the call."""
         document = replace(call.document(self.target.line), query_name=name)
         return self._post(f"Query {name}", "query", document, "apiInfocaller", {})
 
-    def event(self, call: Call, event: str) -> Exchange:
+    def event(self, call: SimulatedCall, event: str) -> Exchange:
         """Tell one of the four events, its panel variables in the URL."""
         final = event == "fin"
         document = call.final(self.target.line) if final else call.document(self.target.line)
@@ -185,13 +190,13 @@ class Platform:
             panel["desvio"] = call.diverted
         return self._post(event.upper(), f"event/{event}", document, "apilinfocaller", panel)
 
-    def events(self, call: Call) -> list[Exchange]:
-        """What follows a call's Queries: it is put through (or not), and ends."""
-        told = []
+    def events(self, call: SimulatedCall) -> list[Exchange]:
+        """Send what follows a call's Queries: it is put through (or not), and ends."""
+        exchanges = []
         if call.diverted:
-            told.append(self.event(call, "desvio_correcto" if call.answered else "desvio_fallido"))
-        told.append(self.event(call, "fin"))
-        return told
+            exchanges.append(self.event(call, "desvio_correcto" if call.answered else "desvio_fallido"))
+        exchanges.append(self.event(call, "fin"))
+        return exchanges
 
     def _post(self, what: str, path: str, document: Document, variable: str, panel: Mapping[str, str]) -> Exchange:
         target = self.target
@@ -248,7 +253,7 @@ _Answer = tuple[str, str, dict[str, str]]
 def _json(body: bytes) -> _Answer:
     call = json.loads(body)["ApiCall"]
     variables = call["CustVars"]["CustVar"] if call.get("CustVars") else []
-    values = {one["VarName"]: unescape(one["VarValue"]) for one in variables}
+    values = {pair["VarName"]: unescape(pair["VarValue"]) for pair in variables}
     return call["Status"]["Result"], unescape(call["Status"].get("ResultText", "")), values
 
 
@@ -258,5 +263,5 @@ def _xml(body: bytes) -> _Answer:
     def inner(node: etree._Element, path: str) -> str:
         return node.findtext(path, "", _NAMESPACE) or ""
 
-    values = {inner(one, "p:VarName"): inner(one, "p:VarValue") for one in root.iterfind(".//p:CustVar", _NAMESPACE)}
+    values = {inner(pair, "p:VarName"): inner(pair, "p:VarValue") for pair in root.iterfind(".//p:CustVar", _NAMESPACE)}
     return inner(root, "p:Status/p:Result"), inner(root, "p:Status/p:ResultText"), values

@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 import requests
 
 from bridge.infocaller.messages import Format
-from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence
+from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
 from bridge.simulator.emission import EmissionPlatform
-from bridge.simulator.outcomes import CallOutcome, Outcomes
+from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 
 Say = Callable[[str], object]
 _LINE, _PASSWORD = "912345678", "3956"
@@ -36,12 +36,13 @@ _PATIENCE = 30.0
 def run(say: Say, *, keep_serving: bool = False) -> int:
     """Play the demo, telling it to `say`; 0 if all went as it should. `keep_serving`: until Ctrl-C."""
     with tempfile.TemporaryDirectory(prefix="infocaller-bridge-demo-") as folder:
-        port, key = str(_free_port()), secrets.token_urlsafe(24)
+        port, key, password = str(_free_port()), secrets.token_urlsafe(24), secrets.token_hex(6)
         base = f"http://127.0.0.1:{port}"
         target = Target(base, _LINE, _PASSWORD, key)
         with _emissions(target) as emissions:
             emission_port = str(urlsplit(emissions.url).port)
             values = {"DEMO_PORT": port, "DEMO_URL_KEY": key, "DEMO_PASSWORD": _PASSWORD}
+            values["DEMO_CONSOLE_PASSWORD"] = password
             config = _unpack(Path(folder), values | {"DEMO_EMISSION_PORT": emission_port})
             say(f"A bridge starts at {base}, on example data in {folder}:\n  {', '.join(_names(config.parent))}\n")
             with _server(config) as log:
@@ -51,14 +52,14 @@ def run(say: Say, *, keep_serving: bool = False) -> int:
                 with Platform(target) as platform:
                     good = _Play(platform, emissions, config, say).all()
                 if keep_serving:
-                    _serve_on(base, config, say)
+                    _serve_on(base, config, password, say)
         say("\nAll went as it should." if good else "\nSomething did NOT go as it should; see above.")
         return 0 if good else 1
 
 
 def _emissions(target: Target) -> EmissionPlatform:
     """The platform's emission API on loopback, whose calls are answered after a moment."""
-    outcomes = Outcomes({_LINE: target}, lambda _entry: [CallOutcome("answered", seconds=64, delay=0.3)])
+    outcomes = OutcomeSender({_LINE: target}, lambda _entry: [CallOutcome("answered", seconds=64, delay=0.3)])
     return EmissionPlatform({_LINE: _PASSWORD}, groups={"callbacks"}, outcomes=outcomes)
 
 
@@ -115,8 +116,10 @@ def _ready(base: str) -> bool:
     return False
 
 
-def _serve_on(base: str, config: Path, say: Say) -> None:
-    say(f"\nThe bridge stays up at {base}; its files are in {config.parent}. From another terminal:")
+def _serve_on(base: str, config: Path, password: str, say: Say) -> None:
+    say(f"\nThe bridge stays up at {base}; its files are in {config.parent}.")
+    say(f"Look at its calls in the console, {base}/console/ : user admin, password {password}")
+    say("From another terminal, a call:")
     say(f"  infocaller-bridge simulate received -c {config} --query DESVIO --diverted 101")
     say("Ctrl-C ends it.")
     with contextlib.suppress(KeyboardInterrupt):
@@ -136,7 +139,7 @@ class _Play:
 
     def all(self) -> bool:
         """Play every call; whether all went as it should."""
-        ana = Call("600111222", new_sequence(), diverted="911000001", queries=("DESVIO", "PEDIDO", "ENCUESTA"))
+        ana = SimulatedCall("600111222", new_sequence(), diverted="911000001", queries=("DESVIO", "PEDIDO", "ENCUESTA"))
         self._say("=== 1. Ana calls from her mobile (600111222)")
         self._expect(self._platform.event(ana, "inicio"), "kept on disk")
         self._ask("Whom to put her through to?", ana, "DESVIO", {"DESTINO": "+34911000001", "NOMBRE": "Ana Muñoz"})
@@ -148,7 +151,7 @@ class _Play:
             self._expect(exchange, "kept on disk")
 
         self._say("\n=== 2. Someone who hides the number, in XML")
-        hidden = Call("X", new_sequence(), seconds=12)
+        hidden = SimulatedCall("X", new_sequence(), seconds=12)
         target = replace(self._platform.target, format=Format.XML)
         with Platform(target) as in_xml:
             self._answer(in_xml.query(hidden, "DESVIO"), {"DESTINO": "101"})
@@ -163,8 +166,8 @@ class _Play:
         self._task("T1;+34 600-111-222;Ana Muñoz;Llamar por el pedido 00077")
         self._rows("callbacks.results.csv", 3, "answered")
         for entry in self._emissions.ledger.entries:
-            said = f"{entry.number}, rule group {entry.rule_group}, variables {dict(entry.variables)}"
-            self._say(_indented(f"the platform was asked to call {said}: idcall {entry.idcall}"))
+            request = f"{entry.number}, rule group {entry.rule_group}, variables {dict(entry.variables)}"
+            self._say(_indented(f"the platform was asked to call {request}: idcall {entry.idcall}"))
         rung = [entry.number for entry in self._emissions.ledger.rung]
         self._judge(f"the phone rang once: {', '.join(rung)}", rung == ["+34600111222"])
         return self._good
@@ -175,7 +178,7 @@ class _Play:
             file.write(f"{row}\n")
         self._say(_indented(row))
 
-    def _ask(self, what: str, call: Call, query: str, expected: dict[str, str]) -> None:
+    def _ask(self, what: str, call: SimulatedCall, query: str, expected: dict[str, str]) -> None:
         self._say(f"\n--- {what} Query {query}; the way to its answer, as `infocaller-bridge ask` shows it:")
         variables = [f"--var={name}={value}" for name, value in call.variables.items()]
         command = [sys.executable, "-m", "bridge", "ask", query, "-c", str(self._config), "--caller", call.caller]
@@ -191,10 +194,10 @@ class _Play:
         self._judge(f"answered in {exchange.ms:g} ms: {dict(exchange.variables)}", good)
 
     def _expect(self, exchange: Exchange, words: str) -> None:
-        said = f"{words}, {exchange.ms:g} ms" if exchange.good else f"{exchange.status} {exchange.error}"
-        self._judge(f"{exchange.what}: {said}", exchange.good)
+        description = f"{words}, {exchange.ms:g} ms" if exchange.good else f"{exchange.status} {exchange.error}"
+        self._judge(f"{exchange.what}: {description}", exchange.good)
 
-    def _rows(self, name: str, count: int, wanted: str) -> None:
+    def _rows(self, name: str, count: int, expected: str) -> None:
         """Wait until a CSV file has `count` rows; one of them holds `wanted`."""
         file = self._config.parent / name
         rows: list[list[str]] = []
@@ -207,8 +210,8 @@ class _Play:
         self._say(f"{name}:")
         for row in rows:
             self._say(_indented(" | ".join(value.replace("\n", " / ") for value in row)))
-        good = len(rows) == count + 1 and any(wanted in value for row in rows for value in row)
-        self._judge(f"{max(0, len(rows) - 1)} rows, one of them with {wanted!r}", good)
+        good = len(rows) == count + 1 and any(expected in value for row in rows for value in row)
+        self._judge(f"{max(0, len(rows) - 1)} rows, one of them with {expected!r}", good)
 
     def _judge(self, what: str, good: bool) -> None:
         self._good = self._good and good

@@ -21,18 +21,18 @@ from typing import Any, Self, cast
 from bridge.infocaller.messages import Format
 from bridge.infocaller.results import RESULTS
 from bridge.infocaller.variables import escape
-from bridge.simulator.asked import Asked, Refused, format_of, read
-from bridge.simulator.ledger import Entry, Ledger
-from bridge.simulator.outcomes import Outcomes
-from bridge.simulator.script import Fault, Reaction, Script
+from bridge.simulator.asked import Asked, EmissionRefused, format_of, read
+from bridge.simulator.ledger import EmissionLedger, Entry
+from bridge.simulator.outcomes import OutcomeSender
+from bridge.simulator.script import PlannedFault, Reaction, Script
 
 _LARGEST = 1024**2
 _TYPES = {Format.JSON: "application/json; charset=ISO-8859-1", Format.XML: "text/xml; charset=ISO-8859-1"}
 
 
 def answer(form: Format, result: int, idcall: str = "") -> bytes:
-    """An answer as the manual lays it out, in ISO-8859-1."""
-    text = RESULTS[result].text if result in RESULTS else "Resultado desconocido"
+    """Return an answer as the manual lays it out, in ISO-8859-1."""
+    text = RESULTS[result].words.render("es") if result in RESULTS else "Resultado desconocido"
     if form is Format.JSON:
         values = {"idcall": idcall, "Resultado": str(result), "ResultadoTexto": text}
         return json.dumps({"callRequest": values}, ensure_ascii=False).encode("iso-8859-1")
@@ -54,14 +54,14 @@ class EmissionPlatform:
         lines: Mapping[str, str],
         *,
         groups: Collection[str] | None = None,
-        ledger: Ledger | None = None,
-        outcomes: Outcomes | None = None,
+        ledger: EmissionLedger | None = None,
+        outcomes: OutcomeSender | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         self.lines = lines
         self.groups = groups
-        self.ledger = ledger or Ledger()
+        self.ledger = ledger or EmissionLedger()
         self.script = Script()
         self.stopping = threading.Event()
         self._outcomes = outcomes
@@ -88,7 +88,7 @@ class EmissionPlatform:
         form = format_of(body)
         try:
             asked = read(body, self.lines, groups=self.groups)
-        except Refused as refused:
+        except EmissionRefused as refused:
             self.ledger.add(Entry(datetime.now(UTC), rang=False, result=refused.result, format=form))
             return Reaction(refused.result), answer(form, refused.result)
         reaction = self.script.reaction(asked.number)
@@ -99,8 +99,8 @@ class EmissionPlatform:
         return reaction, answer(form, reaction.result, entry.idcall if reaction.idcall is None else reaction.idcall)
 
     def dropped(self) -> None:
-        """A connection was reset unread."""
-        self.ledger.add(Entry(datetime.now(UTC), rang=False, fault=Fault.RESET_BEFORE))
+        """Note a connection that was reset unread."""
+        self.ledger.add(Entry(datetime.now(UTC), rang=False, fault=PlannedFault.RESET_BEFORE))
 
     def _entry(self, asked: Asked, reaction: Reaction) -> Entry:
         return Entry(
@@ -174,26 +174,26 @@ class _Handler(BaseHTTPRequestHandler):
         self._platform.stopping.wait(reaction.delay)
         self._react(reaction.fault, whole, _TYPES[format_of(body)])
 
-    def _react(self, fault: Fault, whole: bytes, kind: str) -> None:
-        if fault in (Fault.RESET_BEFORE, Fault.RESET_AFTER):
+    def _react(self, fault: PlannedFault, whole: bytes, kind: str) -> None:
+        if fault in (PlannedFault.RESET_BEFORE, PlannedFault.RESET_AFTER):
             self._reset()
-        elif fault is Fault.HANG:
+        elif fault is PlannedFault.HANG:
             self._hang()
-        elif fault is Fault.SLOW:
+        elif fault is PlannedFault.SLOW:
             self._trickle(whole, kind)
-        elif fault is Fault.TRUNCATED:
+        elif fault is PlannedFault.TRUNCATED:
             self._answer(200, whole[: len(whole) // 2], kind, size=len(whole))
-        elif fault is Fault.GARBAGE:
+        elif fault is PlannedFault.GARBAGE:
             self._answer(200, b"\x00\xff\xfe<<{ Resultado", "application/octet-stream")
-        elif fault is Fault.HUGE:
+        elif fault is PlannedFault.HUGE:
             self._answer(200, b" " * 8 * 1024**2, kind)
-        elif fault is Fault.ERROR_500:
+        elif fault is PlannedFault.ERROR_500:
             self._answer(500, b"<html>Internal Server Error</html>", "text/html")
-        elif fault is Fault.NOT_FOUND:
+        elif fault is PlannedFault.NOT_FOUND:
             self._answer(404, b"<html>Not Found</html>", "text/html")
-        elif fault is Fault.REDIRECT:
+        elif fault is PlannedFault.REDIRECT:
             self._answer(302, b"", "text/html", location="/elsewhere")
-        elif fault is not Fault.CLOSED:
+        elif fault is not PlannedFault.CLOSED:
             self._answer(200, whole, kind)
 
     def _answer(self, status: int, body: bytes, kind: str, size: int | None = None, location: str = "") -> None:

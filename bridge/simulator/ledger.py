@@ -33,7 +33,7 @@ class Entry:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-class Ledger:
+class EmissionLedger:
     """All entries in order. With a `file` each is appended to it, one JSON object a line, before it is answered; what
     the file holds already is read first. Any number of threads may use one."""
 
@@ -62,12 +62,12 @@ class Ledger:
         return [entry for entry in self.entries if entry.rang]
 
     def twice(self) -> dict[str, int]:
-        """The numbers that were rung more than once, with how often."""
+        """Return the numbers that were rung more than once, with how often."""
         counted = Counter(entry.number for entry in self.rung)
         return {number: times for number, times in counted.items() if times > 1}
 
     def close(self) -> None:
-        """Nothing is added after this."""
+        """Add nothing after this."""
         if self._file is not None:
             self._file.close()
 

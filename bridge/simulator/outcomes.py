@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bridge.infocaller.messages import StatusEvent
-from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence, wall_clock
+from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence, wall_clock
 from bridge.simulator.ledger import Entry
 
 _log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class CallOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class EmittedCall(Call):
+class EmittedCall(SimulatedCall):
     """A call that the platform made, with what its Status says of the end."""
 
     how: str = "answered"
@@ -66,7 +66,7 @@ class EmittedCall(Call):
 
 
 def emitted_call(entry: Entry, outcome: CallOutcome, now: datetime) -> EmittedCall:
-    """The call that came of a request; `now` is the line's local time."""
+    """Return the call that came of a request; `now` is the line's local time."""
     answered = outcome.how in ("answered", "voicemail")
     return EmittedCall(
         caller=entry.number,
@@ -83,7 +83,7 @@ def emitted_call(entry: Entry, outcome: CallOutcome, now: datetime) -> EmittedCa
     )
 
 
-class Outcomes:
+class OutcomeSender:
     """Tells the bridge at `targets` (by line) the events of each call, when its time has come.
 
     `plan` says how the calls of a request go, one after the other: several where a busy phone is tried again. `tell`

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Fault(StrEnum):
+class PlannedFault(StrEnum):
     """What goes wrong with a request. A phone rings nonetheless where the platform may have understood it."""
 
     NONE = ""
@@ -36,7 +36,7 @@ class Fault(StrEnum):
     """HTTP 302 to somewhere else; nobody is rung."""
 
 
-_RINGS_NOBODY = frozenset({Fault.RESET_BEFORE, Fault.NOT_FOUND, Fault.REDIRECT})
+_RINGS_NOBODY = frozenset({PlannedFault.RESET_BEFORE, PlannedFault.NOT_FOUND, PlannedFault.REDIRECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Reaction:
     """
 
     result: int = 0
-    fault: Fault = Fault.NONE
+    fault: PlannedFault = PlannedFault.NONE
     idcall: str | None = None
     rings: bool | None = None
     delay: float = 0.0
@@ -88,14 +88,14 @@ class Script:
             self._of_number.setdefault(number, deque()).extend(reactions)
 
     def unread(self) -> Reaction | None:
-        """The reaction to a connection of which nothing was read yet, if it is to be reset."""
+        """Return the reaction to a connection of which nothing was read yet, if it is to be reset."""
         with self._lock:
             if self._next:
-                return self._next.popleft() if self._next[0].fault is Fault.RESET_BEFORE else None
-            return self._usual if self._usual.fault is Fault.RESET_BEFORE else None
+                return self._next.popleft() if self._next[0].fault is PlannedFault.RESET_BEFORE else None
+            return self._usual if self._usual.fault is PlannedFault.RESET_BEFORE else None
 
     def reaction(self, number: str) -> Reaction:
-        """The reaction to a request for this number."""
+        """Return the reaction to a request for this number."""
         with self._lock:
             planned = self._of_number.get(number)
             if planned:

@@ -15,12 +15,30 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import ARRAY, Connection, Row, Select, Text, and_, case, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
 
+from bridge.hours.zones import start_of
 from bridge.store.columns import Words, storable
 from bridge.store.database import Database
-from bridge.store.tables import AT_WORK, HAS_ORIGIN, NO_ORIGIN, callbacks
+from bridge.store.tables import AT_WORK, HAS_ORIGIN, IN_CAMPAIGN, NO_ORIGIN, callbacks
 
 _MANY = 20
 _ADD_MANY = """
@@ -57,6 +75,7 @@ class CallbackState(StrEnum):
     """Nobody can tell whether the phone rang; never sent again by itself."""
 
 
+_ASIDE = frozenset({CallbackState.WAITING, CallbackState.QUEUED})
 OPEN = frozenset({CallbackState.WAITING, CallbackState.QUEUED, CallbackState.SENDING, CallbackState.ACCEPTED})
 """What still goes on by itself."""
 
@@ -65,16 +84,17 @@ OPEN = frozenset({CallbackState.WAITING, CallbackState.QUEUED, CallbackState.SEN
 class Callback:
     """A stored callback. Times are aware; empty texts and None mean: not known, or not so far.
 
-    `task`: the fields of the task as they were last read (see `bridge.callbacks.plans`); `digest`: of what the source's
-    expressions made of them. `number` is rung, `customer` is whom it is about, both in E.164. `due`: the time that the
-    task asks for; `next_at`: nothing happens before, for an accepted one when its outcome is given up; `expires_at`.
-    `gate` and `reason`: what keeps it waiting, or why it ended. `attempts`: requests in a row that came to nothing;
-    `windows`: calling windows tried; `emissions`: requests that went out. `claimed_at`: when the CRM is told that the
-    bridge has the task. `rung_at`: when a request that may ring went out (for one with a time of its own, that time);
-    None where it is certain that nobody was rung. `request`: the last one, without signature. `result` and `answer`:
-    what the platform said. `withdrawn`: cancelled because the CRM no longer asks for it. `owner`, `lease_until`: who is
-    sending it. `last_report`: key of the newest delivery that tells the CRM. `origin`: what the task comes from, empty
-    as long as an older version alone has seen it.
+    `task`: the fields of the task as they were last read (`bridge.callbacks.tasks.stored`); `digest`: of what the
+    source's expressions made of them. `number` is rung, `customer` is whom it is about, both in E.164. `due`: the time
+    that the task asks for; `next_at`: nothing happens before, for an accepted one when its outcome is given up;
+    `expires_at`. `gate` and `reason`: what keeps it waiting, or why it ended. `attempts`: requests in a row that came
+    to nothing; `windows`: calling windows tried; `emissions`: requests that went out. `claimed_at`: when the CRM is
+    told that the bridge has the task. `rung_at`: when a request that may ring went out (for one with a time of its own,
+    that time); None where it is certain that nobody was rung. `request`: the last one, without signature. `result` and
+    `answer`: what the platform said. `withdrawn`: cancelled because the CRM no longer asks for it. `owner`,
+    `lease_until`: who is sending it. `last_report`: key of the newest delivery that tells the CRM. `origin`: what the
+    task comes from, empty as long as an older version alone has seen it. `campaign`: the one whose row it is, empty for
+    other tasks. `by_hand_at`: when a person had it called.
     """
 
     id: int
@@ -112,6 +132,8 @@ class Callback:
     settled_at: datetime | None
     version: int
     origin: str
+    campaign: str
+    by_hand_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +146,8 @@ class Change:
     @property
     def state(self) -> CallbackState | None:
         """The state after it; None where that stays."""
-        found = self.values.get("state")
-        return None if found is None else CallbackState(found)
+        state = self.values.get("state")
+        return None if state is None else CallbackState(state)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +160,11 @@ class CallbackFilter:
     e164: str = ""
     task_id: str = ""
     unsettled: bool = False
+    campaign: str = ""
 
 
 def key_of(task_id: str) -> str:
-    """What a task is known by."""
+    """Return what a task is known by."""
     return hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -152,8 +175,8 @@ def add(database: Database, connection: Connection, rows: Sequence[Mapping[str, 
         return {}
     if database.postgresql and len(rows) >= _MANY and (whole := _as_json(rows)):
         names = ", ".join(rows[0])
-        found = connection.execute(text(_ADD_MANY.format(names=names)), {"rows": whole})
-        return {row.task_key: row.id for row in found}
+        added = connection.execute(text(_ADD_MANY.format(names=names)), {"rows": whole})
+        return {row.task_key: row.id for row in added}
     statement = database.insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.task_key, callbacks.c.id)
     return {row.task_key: row.id for row in connection.execute(statement, [dict(row) for row in rows])}
 
@@ -177,17 +200,17 @@ def turn_of(database: Database, connection: Connection, origin: str) -> None:
 
 
 def by_keys(connection: Connection, keys: Collection[str]) -> dict[str, list[Callback]]:
-    """Those of these tasks that are there already, whatever their origin, by task_key."""
-    found: dict[str, list[Callback]] = {}
-    wanted: Any = list(keys)
+    """Return those of these tasks that are there already, whatever their origin, by task_key."""
+    by_key: dict[str, list[Callback]] = {}
+    key_set: Any = list(keys)
     if connection.dialect.name == "postgresql":
         # As a set, which it hashes. Hundreds of values it compares with each row, one by one, as long as it has no
         # statistics of a table that has just been filled: 0.9 s for 500 tasks among 30,000.
-        wanted = select(func.unnest(literal(wanted, ARRAY(Text))))
+        key_set = select(func.unnest(literal(key_set, ARRAY(Text))))
     for some in (HAS_ORIGIN, NO_ORIGIN):  # each has an index of its own
-        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(wanted), some)):
-            found.setdefault(row.task_key, []).append(_callback(row))
-    return found
+        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(key_set), some)):
+            by_key.setdefault(row.task_key, []).append(_callback(row))
+    return by_key
 
 
 def fill_in(connection: Connection, source: str, origin: str, limit: int) -> int:
@@ -195,8 +218,8 @@ def fill_in(connection: Connection, source: str, origin: str, limit: int) -> int
     there with this origin already keeps none."""
     other = callbacks.alias()
     there = select(other.c.id).where(
-        other.c.task_key == callbacks.c.task_key, other.c.origin == origin, other.c.origin != ""
-    )
+        other.c.task_key == callbacks.c.task_key, other.c.origin == origin, other.c.origin != literal_column("''")
+    )  # as a literal, it finds the index
     some = select(callbacks.c.id).where(callbacks.c.source == source, NO_ORIGIN, ~there.exists()).limit(limit)
     return connection.execute(update(callbacks).where(callbacks.c.id.in_(some)).values(origin=origin)).rowcount
 
@@ -212,7 +235,7 @@ class Dropped:
 
 
 def others_than(connection: Connection, sources: Collection[str]) -> list[Dropped]:
-    """What there is of all other sources."""
+    """Return what there is of all other sources."""
     waits = callbacks.c.state.in_([CallbackState.WAITING.value, CallbackState.QUEUED.value])
     query = (
         select(
@@ -229,55 +252,85 @@ def others_than(connection: Connection, sources: Collection[str]) -> list[Droppe
 
 
 def get(connection: Connection, id_: int, *, lock: bool = False) -> Callback | None:
-    """The callback with this number; with `lock` held until the transaction ends."""
+    """Return the callback with this number; with `lock` held until the transaction ends."""
     query = select(callbacks).where(callbacks.c.id == id_)
     row = connection.execute(query.with_for_update() if lock else query).first()
     return None if row is None else _callback(row)
 
 
-def change(connection: Connection, id_: int, wanted: Change, now: datetime, *, owner: str | None = None) -> bool:
+def change(connection: Connection, id_: int, transition: Change, now: datetime, *, owner: str | None = None) -> bool:
     """Make a transition; whether it was made: not if the callback is in another state by now, or another `owner`'s."""
-    where = [callbacks.c.id == id_, callbacks.c.state.in_([state.value for state in wanted.before])]
+    where = [callbacks.c.id == id_, callbacks.c.state.in_([state.value for state in transition.before])]
     if owner is not None:
         where.append(callbacks.c.owner == owner)
-    values = {**wanted.values, "updated_at": now, "version": callbacks.c.version + 1}
-    return connection.execute(update(callbacks).where(*where).values(values)).rowcount == 1
+    values = {**transition.values, "updated_at": now, "version": callbacks.c.version + 1}
+    statement = update(callbacks).where(*where).values(values)
+    if not _back_to_waiting(transition):
+        return connection.execute(statement).rowcount == 1
+    try:
+        with connection.begin_nested():
+            return connection.execute(statement).rowcount == 1
+    except IntegrityError:  # another task about the same missed calls waits
+        return False
+
+
+def _back_to_waiting(transition: Change) -> bool:
+    """Whether it may make a callback wait that did not."""
+    return transition.state is CallbackState.WAITING and not transition.before <= _ASIDE
+
+
+def newest_about(connection: Connection, origin: str, customer: str, limit: int) -> list[Callback]:
+    """Return the newest callbacks of an origin that are about this number, the newest first."""
+    same = (callbacks.c.customer == customer, callbacks.c.origin == origin)
+    query = select(callbacks).where(*same).order_by(callbacks.c.id.desc()).limit(limit)
+    return [_callback(row) for row in connection.execute(query)]
+
+
+def waiting_for_others(connection: Connection, origin: str, sources: Collection[str]) -> list[str]:
+    """Return whom those that wait are about, of an origin, but of none of these sources."""
+    query = select(callbacks.c.customer).where(
+        callbacks.c.origin == origin,
+        callbacks.c.state == CallbackState.WAITING,
+        callbacks.c.customer != "",
+        callbacks.c.source.not_in(list(sources)),
+    )
+    return list(connection.execute(query).scalars())
 
 
 def due(connection: Connection, sources: Collection[str], now: datetime, limit: int) -> list[Callback]:
-    """Those of these sources that wait and whose time has come, at most `limit` of each, longest due first."""
-    found: list[Callback] = []
+    """Return those of these sources that wait and whose time has come, at most `limit` of each, longest due first."""
+    ready: list[Callback] = []
     for source in sources:  # one at a time, so that the index has them in order and no campaign has to be sorted
         same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, callbacks.c.next_at <= now)
         query = select(callbacks).where(*same).order_by(callbacks.c.next_at, callbacks.c.id).limit(limit)
-        found += [_callback(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda one: (one.next_at or now, one.id))
+        ready += [_callback(row) for row in connection.execute(query)]
+    return sorted(ready, key=lambda callback: (callback.next_at or now, callback.id))
 
 
 def next_due(connection: Connection, sources: Collection[str], after: datetime) -> datetime | None:
-    """When the next one of these sources has its time, of those whose time is later than `after`."""
+    """Return when the next one of these sources has its time, of those whose time is later than `after`."""
     query = select(func.min(callbacks.c.next_at)).where(
         callbacks.c.state == CallbackState.WAITING, callbacks.c.source.in_(list(sources)), callbacks.c.next_at > after
     )
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    moment: datetime | None = connection.execute(query).scalar()
+    return moment
 
 
 def put_off(connection: Connection, source: str, now: datetime) -> list[int]:
-    """The numbers of those of a source that wait for a later time, or for a person."""
+    """Return the numbers of those of a source that wait for a later time, or for a person."""
     later = or_(callbacks.c.next_at > now, callbacks.c.next_at.is_(None))
     same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, later)
     return list(connection.execute(select(callbacks.c.id).where(*same).order_by(callbacks.c.id)).scalars())
 
 
 def waiting(connection: Connection, ids: Collection[int]) -> list[Callback]:
-    """Those of these that wait, in order."""
+    """Return those of these that wait, in order."""
     same = (callbacks.c.id.in_(list(ids)), callbacks.c.state == CallbackState.WAITING)
     return [_callback(row) for row in connection.execute(select(callbacks).where(*same).order_by(callbacks.c.id))]
 
 
 def under_way(connection: Connection, line: str, now: datetime) -> int:
-    """How many of the line's calls may be under way: queued, being sent, or accepted and to be made by now."""
+    """Return how many of the line's calls may be under way: queued, being sent, or accepted and to be made by now."""
     query = select(func.count()).where(
         callbacks.c.line == line,
         AT_WORK,
@@ -287,13 +340,13 @@ def under_way(connection: Connection, line: str, now: datetime) -> int:
 
 
 def queued(connection: Connection, line: str) -> int:
-    """How many callbacks of the line have had their turn and are not being sent yet."""
+    """Return how many callbacks of the line have had their turn and are not being sent yet."""
     query = select(func.count()).where(callbacks.c.line == line, AT_WORK, callbacks.c.state == CallbackState.QUEUED)
     return int(connection.execute(query).scalar_one())
 
 
 def rung(connection: Connection, number: str, since: datetime, but: int) -> list[datetime]:
-    """When this number was, or may have been, rung by any source since; the callback `but` is left out."""
+    """Return when this number was, or may have been, rung by any source since; the callback `but` is left out."""
     query = select(callbacks.c.rung_at).where(
         callbacks.c.number == number, callbacks.c.rung_at >= since, callbacks.c.id != but
     )
@@ -305,26 +358,27 @@ def rung_to(connection: Connection, numbers: Collection[str], since: datetime) -
     query = select(callbacks.c.number, callbacks.c.rung_at).where(
         callbacks.c.number.in_(set(numbers)), callbacks.c.rung_at >= since
     )
-    found: dict[str, list[datetime]] = {}
+    moments: dict[str, list[datetime]] = {}
     for number, at in connection.execute(query):
-        found.setdefault(number, []).append(at)
-    return found
+        moments.setdefault(number, []).append(at)
+    return moments
 
 
 def queued_to(connection: Connection, number: str) -> int:
-    """How many callbacks to this number have their turn just now."""
+    """Return how many callbacks to this number have their turn just now."""
     query = select(func.count()).where(callbacks.c.number == number, callbacks.c.state == CallbackState.QUEUED)
     return int(connection.execute(query).scalar_one())
 
 
-def emitted(connection: Connection, line: str, since: datetime) -> int:
-    """How many emissions of the line may have rung since."""
-    query = select(func.count()).where(callbacks.c.line == line, callbacks.c.rung_at >= since)
+def emitted_today(connection: Connection, line: str, zone: str, now: datetime) -> int:
+    """Return how many emissions of the line may have rung since midnight in its `zone`."""
+    midnight = start_of(now.astimezone(ZoneInfo(zone)).date(), zone)
+    query = select(func.count()).where(callbacks.c.line == line, callbacks.c.rung_at >= midnight)
     return int(connection.execute(query).scalar_one())
 
 
 def ahead(connection: Connection, line: str, until: datetime) -> int:
-    """How many of the line have their turn or wait for one, with their time come before `until`."""
+    """Return how many of the line have their turn or wait for one, with their time come before `until`."""
     waiting = (CallbackState.WAITING.value, CallbackState.QUEUED.value)
     query = select(func.count()).where(
         callbacks.c.line == line, callbacks.c.state.in_(waiting), callbacks.c.next_at <= until
@@ -333,15 +387,15 @@ def ahead(connection: Connection, line: str, until: datetime) -> int:
 
 
 def by_idcall(connection: Connection, line: str, idcall: str) -> Callback | None:
-    """The callback whose emission got this id."""
+    """Return the callback whose emission got this id."""
     query = select(callbacks).where(callbacks.c.idcall == idcall, callbacks.c.line == line).with_for_update()
     row = connection.execute(query).first()
     return None if row is None or not idcall else _callback(row)
 
 
 def unknown(connection: Connection, line: str, number: str, since: datetime, until: datetime) -> list[Callback]:
-    """Those to this number, sent between these times, of which it is not known whether they rang, or that are being
-    sent; the first sent first."""
+    """Return those to this number, sent between these times, of which it is not known whether they rang, or that are
+    being sent; the first sent first."""
     states = [CallbackState.MAY_HAVE_RUNG, CallbackState.SENDING]
     query = (
         select(callbacks)
@@ -364,8 +418,8 @@ def renew(connection: Connection, ids: Collection[int], owner: str, lease_until:
 
 
 def overdue(connection: Connection, now: datetime, before: datetime, limit: int) -> list[int]:
-    """Those that something has to be done about: queued since `before`, being sent by nobody any more, accepted and
-    never heard of again."""
+    """Return those that something has to be done about: queued since `before`, being sent by nobody any more, accepted
+    and never heard of again."""
     query = (
         select(callbacks.c.id)
         .where(
@@ -380,14 +434,8 @@ def overdue(connection: Connection, now: datetime, before: datetime, limit: int)
     return list(connection.execute(query).scalars())
 
 
-def sending(connection: Connection) -> list[int]:
-    """All that are being sent."""
-    query = select(callbacks.c.id).where(callbacks.c.state == CallbackState.SENDING)
-    return list(connection.execute(query).scalars())
-
-
 def sources_due(connection: Connection, before: datetime) -> list[str]:
-    """The sources of which something waits although its time came before."""
+    """Return the sources of which something waits although its time came before."""
     query = (
         select(callbacks.c.source)
         .where(callbacks.c.state == CallbackState.WAITING, callbacks.c.next_at < before)
@@ -396,15 +444,19 @@ def sources_due(connection: Connection, before: datetime) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def find(connection: Connection, wanted: CallbackFilter, limit: int = 100) -> list[Callback]:
-    """Callbacks, newest first."""
-    query = _filtered(wanted).order_by(callbacks.c.id.desc()).limit(limit)
+def find(
+    connection: Connection, criteria: CallbackFilter, limit: int = 100, before: int | None = None
+) -> list[Callback]:
+    """Return callbacks, newest first; `before`: only those whose number is below."""
+    query = _filtered(criteria).order_by(callbacks.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(callbacks.c.id < before)
     return [_callback(row) for row in connection.execute(query)]
 
 
-def each(connection: Connection, wanted: CallbackFilter, after: int = 0, limit: int = 500) -> list[Callback]:
-    """Those with a number above `after`, in order, to go through all of them in pieces."""
-    query = _filtered(wanted).where(callbacks.c.id > after).order_by(callbacks.c.id).limit(limit)
+def each(connection: Connection, criteria: CallbackFilter, after: int = 0, limit: int = 500) -> list[Callback]:
+    """Return those with a number above `after`, in order, to go through all of them in pieces."""
+    query = _filtered(criteria).where(callbacks.c.id > after).order_by(callbacks.c.id).limit(limit)
     return [_callback(row) for row in connection.execute(query)]
 
 
@@ -415,10 +467,10 @@ def counts(connection: Connection) -> Iterator[tuple[str, CallbackState, str, in
         yield source, CallbackState(state), gate, number
 
 
-def cancel_all(connection: Connection, source: str, wanted: Change, now: datetime) -> int:
+def cancel_all(connection: Connection, source: str, transition: Change, now: datetime) -> int:
     """Make a transition of all of a source that it fits; how many. `next_at` marks those that nobody was told of."""
-    where = (callbacks.c.source == source, callbacks.c.state.in_([state.value for state in wanted.before]))
-    values = {**wanted.values, "next_at": now, "updated_at": now, "version": callbacks.c.version + 1}
+    where = (callbacks.c.source == source, callbacks.c.state.in_([state.value for state in transition.before]))
+    values = {**transition.values, "next_at": now, "updated_at": now, "version": callbacks.c.version + 1}
     return connection.execute(update(callbacks).where(*where).values(values)).rowcount
 
 
@@ -456,22 +508,24 @@ def in_turn(database: Database, connection: Connection, what: str) -> None:
 
 BLANK: Mapping[str, Any] = {
     "task_id": "", "number": "", "customer": "", "task": {}, "request": None, "answer": "", "reason": "", "idcall": "",
-    "last_report": "",
+    "last_report": "", "campaign": "",
 }  # fmt: skip
 """A callback without anything personal."""
 
 
-def _filtered(wanted: CallbackFilter) -> Select[Any]:
+def _filtered(criteria: CallbackFilter) -> Select[Any]:
     query = select(callbacks)
-    if wanted.states:
-        query = query.where(callbacks.c.state.in_([state.value for state in wanted.states]))
-    if wanted.unsettled:
+    if criteria.states:
+        query = query.where(callbacks.c.state.in_([state.value for state in criteria.states]))
+    if criteria.unsettled:
         query = query.where(callbacks.c.state == CallbackState.MAY_HAVE_RUNG, callbacks.c.settled_at.is_(None))
-    if wanted.e164:
-        query = query.where(or_(callbacks.c.number == wanted.e164, callbacks.c.customer == wanted.e164))
-    if wanted.task_id:
-        query = query.where(callbacks.c.task_key == key_of(wanted.task_id))
-    for column, value in ((callbacks.c.source, wanted.source), (callbacks.c.line, wanted.line)):
+    if criteria.e164:
+        query = query.where(or_(callbacks.c.number == criteria.e164, callbacks.c.customer == criteria.e164))
+    if criteria.task_id:
+        query = query.where(callbacks.c.task_key == key_of(criteria.task_id))
+    if criteria.campaign:
+        query = query.where(callbacks.c.campaign == criteria.campaign, IN_CAMPAIGN)
+    for column, value in ((callbacks.c.source, criteria.source), (callbacks.c.line, criteria.line)):
         if value:
             query = query.where(column == value)
     return query

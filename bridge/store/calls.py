@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -12,7 +12,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from bridge.errors import BridgeError
+from bridge.store.folded import FoldedCall
 from bridge.store.tables import LONGEST_KEY, calls
+
+_LONGEST_ID = 16
 
 
 class CallState(StrEnum):
@@ -32,7 +35,7 @@ class Changed(BridgeError):
 class Call:
     """A call. `id` None: not stored yet; `version` counts its saves.
 
-    `call` is what the events came to, in the flow's own shape, as JSON knows it. The rest stands beside it to be found
+    `call` is what the events came to. The rest stands beside it to be found
     by: `e164` and `direction` of the other party (empty: unknown), aware times, seconds and cost (None: unknown),
     `idcall` of an emitted call. `close_at`: when an open call is closed although no FIN came.
     """
@@ -40,7 +43,7 @@ class Call:
     line: str
     call_sequence: str
     state: CallState
-    call: Mapping[str, Any] = field(default_factory=dict)
+    call: FoldedCall = field(default_factory=FoldedCall)
     e164: str = ""
     direction: str = ""
     idcall: str = ""
@@ -52,6 +55,9 @@ class Call:
     updated_at: datetime | None = None
     id: int | None = None
     version: int = 0
+
+
+_FIELDS = tuple(field.name for field in fields(Call))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +72,30 @@ class CallFilter:
 
 
 def get(connection: Connection, line: str, call_sequence: str) -> Call | None:
-    """The call, held until the transaction ends so that nobody else changes it; None when there is none."""
+    """Return the call, held until the transaction ends so that nobody else changes it; None when there is none."""
     query = select(calls).where(calls.c.line == line, calls.c.call_sequence == call_sequence).with_for_update()
     return _first(connection, query)
 
 
 def by_id(connection: Connection, id_: int) -> Call | None:
-    """The call with this number."""
+    """Return the call with this number."""
     return _first(connection, select(calls).where(calls.c.id == id_))
 
 
+def named(connection: Connection, name: str, lines: Iterable[str]) -> Call | None:
+    """Return the call that a person names by its number or by the platform's CallSequence, on one of the lines."""
+    if name.isdecimal() and len(name) < _LONGEST_ID:
+        call = by_id(connection, int(name))
+        if call is not None:
+            return call
+    query = select(calls).where(calls.c.line.in_(list(lines)), calls.c.call_sequence == name).order_by(calls.c.id)
+    return _first(connection, query.limit(1))
+
+
 def by_idcall(connection: Connection, idcall: str) -> list[Call]:
-    """The calls that came of an emission; several when a busy number was rung again."""
+    """Return the calls that came of an emission; several when a busy number was rung again."""
     query = select(calls).where(calls.c.idcall == idcall, calls.c.idcall != "").order_by(calls.c.id)
-    return [_call(row) for row in connection.execute(query)]
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def save(connection: Connection, call: Call, now: datetime) -> int:
@@ -105,42 +121,42 @@ def to_close(connection: Connection, now: datetime, limit: int) -> list[tuple[st
     return [(line, call_sequence) for line, call_sequence in connection.execute(query)]
 
 
-def find(connection: Connection, wanted: CallFilter, limit: int = 100) -> list[Call]:
-    """Calls, newest first."""
-    query = _filtered(wanted).order_by(calls.c.started_at.desc().nulls_last(), calls.c.id.desc()).limit(limit)
-    return [_call(row) for row in connection.execute(query)]
+def find(connection: Connection, criteria: CallFilter, limit: int = 100) -> list[Call]:
+    """Return calls, newest first."""
+    query = _filtered(criteria).order_by(calls.c.started_at.desc().nulls_last(), calls.c.id.desc()).limit(limit)
+    return [of_row(row) for row in connection.execute(query)]
 
 
-def export(connection: Connection, wanted: CallFilter, chunk: int = 500) -> Iterator[Call]:
-    """All calls, in the order in which they were first heard of; reads `chunk` at a time."""
+def export(connection: Connection, criteria: CallFilter, chunk: int = 500) -> Iterator[Call]:
+    """Yield all calls, in the order in which they were first heard of; reads `chunk` at a time."""
     last = 0
     while True:
-        query = _filtered(wanted).where(calls.c.id > last).order_by(calls.c.id).limit(chunk)
-        rows = [_call(row) for row in connection.execute(query)]
+        query = _filtered(criteria).where(calls.c.id > last).order_by(calls.c.id).limit(chunk)
+        rows = [of_row(row) for row in connection.execute(query)]
         yield from rows
         if len(rows) < chunk:
             return
         last = rows[-1].id or 0
 
 
-def _filtered(wanted: CallFilter) -> Select[Any]:
+def _filtered(criteria: CallFilter) -> Select[Any]:
     query = select(calls)
-    if wanted.line:
-        query = query.where(calls.c.line == wanted.line)
-    if wanted.e164:
-        query = query.where(calls.c.e164 == wanted.e164)
-    if wanted.state:
-        query = query.where(calls.c.state == wanted.state)
-    if wanted.since:
-        query = query.where(calls.c.started_at >= wanted.since)
-    if wanted.until:
-        query = query.where(calls.c.started_at < wanted.until)
+    if criteria.line:
+        query = query.where(calls.c.line == criteria.line)
+    if criteria.e164:
+        query = query.where(calls.c.e164 == criteria.e164)
+    if criteria.state:
+        query = query.where(calls.c.state == criteria.state)
+    if criteria.since:
+        query = query.where(calls.c.started_at >= criteria.since)
+    if criteria.until:
+        query = query.where(calls.c.started_at < criteria.until)
     return query
 
 
 def _first(connection: Connection, query: Select[Any]) -> Call | None:
     row = connection.execute(query).first()
-    return None if row is None else _call(row)
+    return None if row is None else of_row(row)
 
 
 def _values(call: Call) -> dict[str, Any]:
@@ -148,7 +164,7 @@ def _values(call: Call) -> dict[str, Any]:
         "line": call.line,
         "call_sequence": call.call_sequence,
         "state": call.state.value,
-        "call": call.call,
+        "call": call.call.to_json(),
         "e164": call.e164,
         "direction": call.direction,
         "idcall": call.idcall[:LONGEST_KEY],  # whole in `call`; what no platform sends must not lose the call
@@ -160,5 +176,7 @@ def _values(call: Call) -> dict[str, Any]:
     }
 
 
-def _call(row: Row[Any]) -> Call:
-    return Call(**{**row._mapping, "state": CallState(row.state)})
+def of_row(row: Row[Any]) -> Call:
+    """Return the call of a row of the table."""
+    values = {name: getattr(row, name) for name in _FIELDS}
+    return Call(**{**values, "state": CallState(row.state), "call": FoldedCall.from_json(row.call)})

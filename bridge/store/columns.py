@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, Numeric, String, Text
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, Numeric, String, Text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 Id = BigInteger().with_variant(Integer(), "sqlite")
 """A row's number; SQLite counts up by itself only in a column that is an INTEGER."""
 
 
-class Moment(TypeDecorator[datetime]):
+class UtcMoment(TypeDecorator[datetime]):
     """An aware time, kept in UTC: `timestamptz` on PostgreSQL, sortable text on SQLite."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """What the database calls it."""
+        """Return what the database calls it."""
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -46,29 +49,27 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """What the database calls it."""
+        """Return what the database calls it."""
         return dialect.type_descriptor(Text() if dialect.name == "sqlite" else Numeric())
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """A plain number, without an exponent."""
+        """Return a plain number, without an exponent."""
         return format(value, "f") if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, _dialect: Dialect) -> Decimal | None:
-        """Always Decimal."""
         return None if value is None else Decimal(value)
 
 
 def storable(text: str) -> str:
-    """The text with what no database takes (NUL, half a surrogate pair) as U+FFFD."""
+    """Return the text with what no database takes (NUL, half a surrogate pair) as U+FFFD."""
     if "\0" in text:
         text = text.replace("\0", "\ufffd")
     if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8") if _surrogates(text) else text
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return text.encode("utf-8", "replace").decode("utf-8")
     return text
-
-
-def _surrogates(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 class Words(TypeDecorator[str]):
@@ -88,3 +89,49 @@ class Words(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         """Cleaned."""
         return None if value is None else storable(value)
+
+
+class CompactJson(TypeDecorator[Any]):
+    """A JSON document as short as can be; what is empty is no text at all, and None when it is read."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
+        """Without spaces, letters as they are."""
+        if not value:
+            return ""
+        try:
+            return msgspec.json.encode(value).decode()
+        except UnicodeEncodeError:  # half a surrogate pair
+            return storable(json.dumps(value, ensure_ascii=False))
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
+        return json.loads(value) if value else None
+
+
+class CallVerdict(ColumnElement[str]):
+    """What became of a call, as a word: `open`, `talking` (open, and somebody answered), then `answered`, `missed`
+    (received, its FIN came, nobody answered), `other`. Computed of the row, so that whichever version wrote it, the
+    index that holds it is right."""
+
+    inherit_cache = True
+    type = String()
+
+
+_VERDICT = (
+    "CASE WHEN state = 'open' THEN CASE WHEN {answered} THEN 'talking' ELSE 'open' END WHEN {answered} THEN 'answered'"
+    " WHEN state = 'over' AND direction = 'received' THEN 'missed' ELSE 'other' END"
+)
+
+
+@compiles(CallVerdict, "sqlite")
+def _verdict_on_sqlite(_element: CallVerdict, _compiler: Any, **_more: Any) -> str:
+    answered = "json_extract(call, '$.answered') = 1"
+    return f"({_VERDICT.format(answered=answered)})"
+
+
+@compiles(CallVerdict)
+def _verdict_on_postgresql(_element: CallVerdict, _compiler: Any, **_more: Any) -> str:
+    answered = "infocaller_bridge_answered(call)"  # a function of migration 0005
+    return f"({_VERDICT.format(answered=answered)})"

@@ -10,24 +10,27 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from bridge.errors import StoreUnavailable
 from bridge.store.faults import translated
-from bridge.store.filelock import FileLock
+from connectors.filelock import FileLock
 
 Insert = sqlite.Insert | postgresql.Insert
 
 _OLDEST_SQLITE = (3, 35)  # RETURNING
+_STEPS = 10_000
+"""Of SQLite's machine, between two looks at the clock: a fraction of a millisecond."""
 
 
 class Database:
@@ -41,7 +44,7 @@ class Database:
         """The file of SQLite, None for PostgreSQL."""
         self.patience = patience
         """Seconds to wait for another writer."""
-        self.lock = FileLock(path.with_name(f"{path.name}.lock")) if path else None
+        self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
         self._listeners: list[Callable[[], None]] = []
         self._drivers: weakref.WeakSet[Any] = weakref.WeakSet()
         if path is None:
@@ -54,7 +57,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that may change rows: on disk when the block has ended, undone when it raised.
+        """Yield a transaction that may change rows: on disk when the block has ended, undone when it raised.
 
         Raises `StoreUnavailable` when the database can't be reached or written. Keep it short: on SQLite there is one
         at a time.
@@ -71,12 +74,32 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that only reads, on SQLite beside any writer. Raises `StoreUnavailable`."""
+        """Yield a transaction that only reads, on SQLite beside any writer. Raises `StoreUnavailable`."""
         with translated(self.name), self._begin("DEFERRED") as connection:
             yield connection
 
+    @contextmanager
+    def read_within(self, seconds: float) -> Iterator[Connection]:
+        """As `read`, by somebody who does not wait for longer: a statement that takes more than these seconds is
+        cancelled (`StoreUnavailable`)."""
+        with self.read() as connection:
+            driver: Any = connection.connection.driver_connection
+            milliseconds = max(1, int(seconds * 1000))
+            if self.postgresql:
+                connection.execute(text(f"SET LOCAL statement_timeout = {milliseconds}"))
+                yield connection
+                return
+            end = time.monotonic() + seconds
+            driver.execute(f"PRAGMA busy_timeout = {milliseconds}")
+            driver.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+            try:
+                yield connection
+            finally:
+                driver.set_progress_handler(None, 0)
+                driver.execute(f"PRAGMA busy_timeout = {int(self.patience * 1000)}")
+
     def insert(self, table: Table) -> Insert:
-        """An INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
+        """Return an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return postgresql.insert(table) if self.postgresql else sqlite.insert(table)
 
     def after_commit(self, listener: Callable[[], None]) -> Callable[[], None]:
@@ -108,8 +131,6 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-        if self.lock:
-            self.lock.close()
 
     @contextmanager
     def _begin(self, how: str) -> Iterator[Connection]:
@@ -120,21 +141,25 @@ class Database:
                 yield connection
 
 
-def unprepared(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
-    """The database at `url`, its tables as they are; touches no network. `StoreUnavailable` for a URL that can't be."""
+def unprepared(
+    url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0, durable: bool = True
+) -> Database:
+    """Return the database at `url`, its tables as they are; touches no network. `durable` false: what was committed
+    last may be gone after the machine's sudden end, and no commit waits for the disk. `StoreUnavailable` for a URL that
+    can't be."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreUnavailable("database: write sqlite:///FILE or postgresql://user:password@host/name") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        return _sqlite(parsed, folder or Path(), pool, patience)
+        return _sqlite(parsed, folder or Path(), pool, patience, "FULL" if durable else "NORMAL")
     if kind in {"postgresql", "postgres"}:
-        return _postgresql(parsed, pool, patience)
+        return _postgresql(parsed, pool, patience, durable)
     raise StoreUnavailable(f"database: {kind} is not supported; write sqlite:///FILE or postgresql://…")
 
 
-def _sqlite(url: URL, folder: Path, pool: int, patience: float) -> Database:
+def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str) -> Database:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; install Python with SQLite 3.35 or newer")
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
@@ -148,21 +173,21 @@ def _sqlite(url: URL, folder: Path, pool: int, patience: float) -> Database:
         hide_parameters=True,
         connect_args={"timeout": patience, "isolation_level": None},
     )
-    event.listen(engine, "connect", _set_up_sqlite)
+
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (f"synchronous={synchronous}", "foreign_keys=ON", "secure_delete=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
     return Database(engine, str(path), path, patience)
-
-
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
 
 
-def _postgresql(url: URL, pool: int, patience: float) -> Database:
+def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> Database:
     milliseconds = int(patience * 1000)
     try:
         engine = create_engine(
@@ -194,10 +219,14 @@ def _postgresql(url: URL, pool: int, patience: float) -> Database:
         connection.execute(f"SET statement_timeout = {milliseconds}")
         connection.execute(f"SET lock_timeout = {milliseconds}")
         connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds * 12}")
-        # A server may be set to say "committed" before it is; a promise is made on this word.
-        connection.execute(
-            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-        )
+        if durable:
+            # A server may be set to say "committed" before it is; a promise is made on this word.
+            connection.execute(
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
+            )
+        else:
+            connection.execute("SET synchronous_commit = off")
         connection.autocommit = False
 
     event.listen(engine, "connect", set_up)

@@ -56,9 +56,10 @@ class Delivery:
     """A stored delivery.
 
     `attempts` counts those begun. `first_at`: when the first of them began, None before; `next_at`: not before then.
-    `error` and `error_class`: what the last attempt met. `wanted` and `written`: the newest revision, and the one that
-    the CRM has (0: none), under `written_id`. `exchange`: the last request and answer, masked. `owner`, `lease_until`:
-    who has it in hand, and how long that counts.
+    `error` and `error_class`: what the last attempt met. `wanted_revision` is the newest, `written_revision` the one
+    that the CRM has (0: none), under `written_id`. `exchange`: the last request and answer, masked. `owner`,
+    `lease_until`: who has it in hand, and how long that counts. `about`: the record that its call is about, as it was
+    found the last time that it was written (`connector`, `kind`, `id`, `name`, `link`); None if nobody was.
     """
 
     id: int
@@ -76,12 +77,13 @@ class Delivery:
     error: str
     error_class: str
     written_id: str | None
-    wanted: int
-    written: int
+    wanted_revision: int
+    written_revision: int
     exchange: str
     owner: str
     lease_until: datetime | None
     e164: str
+    about: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +115,19 @@ class Took:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryFilter:
-    """Which deliveries are wanted; empty means any. `failed`: only those whose last attempt went wrong."""
+    """Which deliveries are wanted; empty means any. `failed`: only those whose last attempt went wrong; False: only
+    others."""
 
     states: frozenset[State] = field(default_factory=frozenset)
     kind: str = ""
     connector: str = ""
     e164: str = ""
     call_id: int | None = None
-    failed: bool = False
+    failed: bool | None = None
 
 
+_MOST = 200
+"""Deliveries of one call that are read."""
 OPEN = frozenset({State.PENDING, State.RUNNING, State.DEAD})
 """What `jobs list` shows: all that is neither done nor discarded."""
 
@@ -130,12 +135,12 @@ OPEN = frozenset({State.PENDING, State.RUNNING, State.DEAD})
 def add(database: Database, connection: Connection, new: Iterable[NewDelivery], now: datetime) -> dict[str, int]:
     """Store those whose key is not there yet; their numbers, by key. What was there already is left as it is."""
     # In one order everywhere: two transactions that add the same keys must not wait for one another.
-    rows = sorted((_row(each, now) for each in new), key=itemgetter("key"))
+    rows = sorted((_row(delivery, now) for delivery in new), key=itemgetter("key"))
     statement = database.insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.key, deliveries.c.id)
     return {row.key: row.id for row in connection.execute(statement, rows)} if rows else {}
 
 
-def want(database: Database, connection: Connection, new: NewDelivery, now: datetime) -> tuple[int, State] | None:
+def upsert(database: Database, connection: Connection, new: NewDelivery, now: datetime) -> tuple[int, State] | None:
     """Store it, or make it the newest revision of what is there under its key: (number, state after that).
 
     None when a revision as new or newer is there already. What was done is pending again; what runs is delivered once
@@ -148,9 +153,9 @@ def want(database: Database, connection: Connection, new: NewDelivery, now: date
     again = deliveries.c.state == State.DONE
     values = {"payload": new.payload, "wanted": new.revision, "e164": new.e164, "call_id": new.call_id}
     fresh = {"state": State.PENDING.value, "attempts": 0, "first_at": None, "next_at": now, "settled_at": None}
-    for where, what in ((and_(older, again), values | fresh), (older, values)):
+    for where, changes in ((and_(older, again), values | fresh), (older, values)):
         row = connection.execute(
-            update(deliveries).where(where).values(what).returning(deliveries.c.id, deliveries.c.state)
+            update(deliveries).where(where).values(changes).returning(deliveries.c.id, deliveries.c.state)
         ).first()
         if row:
             return int(row.id), State(row.state)
@@ -195,27 +200,36 @@ def claim_more(
 
 
 def renew(connection: Connection, ids: Iterable[int], owner: str, lease_until: datetime) -> None:
-    """Still at it."""
+    """Extend the leases of these deliveries."""
     connection.execute(
         update(deliveries).where(deliveries.c.id.in_(list(ids)), *_held_by(owner)).values(lease_until=lease_until)
     )
 
 
 def done(
-    connection: Connection, id_: int, owner: str, revision: int, took: Took, *, written_id: str | None, exchange: str
+    connection: Connection,
+    id_: int,
+    owner: str,
+    revision: int,
+    took: Took,
+    *,
+    written_id: str | None,
+    exchange: str,
+    about: Mapping[str, Any] | None = None,
 ) -> State | None:
-    """The CRM has `revision`. Its state now: pending when a newer one is wanted, else done; None when the lease was
-    lost. `written_id` None: the CRM said no id; one that was known before is kept."""
+    """Note that the CRM has `revision`. Return the state now: pending when a newer one is wanted, else done; None when
+    the lease was lost. `written_id` None: the CRM said no id; one that was known before is kept. `about`: see
+    `Delivery`."""
     newer = deliveries.c.wanted > revision
-    values: dict[str, Any] = {"written": revision, "error": "", "error_class": "", "exchange": exchange}
+    values: dict[str, Any] = {"written": revision, "error": "", "error_class": "", "exchange": exchange, "about": about}
     if written_id is not None:
         values["written_id"] = written_id
     fresh = {"state": State.PENDING.value, "attempts": 0, "first_at": None, "next_at": took.at, "settled_at": None}
     over = {"state": State.DONE.value, "next_at": None, "settled_at": took.at}
-    for where, what in ((newer, fresh), (~newer, over)):
-        if _settle(connection, id_, owner, values | what, where):
+    for where, changes in ((newer, fresh), (~newer, over)):
+        if _settle(connection, id_, owner, values | changes, where):
             _note(connection, id_, took, "done", "")
-            return State(what["state"])  # type: ignore[arg-type]  # both dicts name a state
+            return State(changes["state"])  # type: ignore[arg-type]  # both dicts name a state
     return None
 
 
@@ -266,8 +280,8 @@ def free(connection: Connection, now: datetime) -> int:
 
 
 def retry(connection: Connection, id_: int, now: datetime) -> Delivery | None:
-    """A person wants it tried again now, with 72 hours ahead of it anew. None when there is none in the states pending
-    or dead."""
+    """Try it again now, as a person wants, with 72 hours ahead of it anew. None when there is none in the states
+    pending or dead."""
     row = connection.execute(
         update(deliveries)
         .where(deliveries.c.id == id_, deliveries.c.state.in_([State.PENDING, State.DEAD]))
@@ -278,7 +292,7 @@ def retry(connection: Connection, id_: int, now: datetime) -> Delivery | None:
 
 
 def discard(connection: Connection, id_: int, now: datetime) -> bool:
-    """A person wants it given up. False when there is none in the states pending or dead."""
+    """Give it up, as a person wants. False when there is none in the states pending or dead."""
     return bool(
         connection.execute(
             update(deliveries)
@@ -289,31 +303,70 @@ def discard(connection: Connection, id_: int, now: datetime) -> bool:
 
 
 def get(connection: Connection, id_: int) -> Delivery | None:
-    """The delivery with this number."""
+    """Return the delivery with this number."""
     row = connection.execute(select(deliveries).where(deliveries.c.id == id_)).first()
     return None if row is None else _delivery(row)
 
 
 def by_key(connection: Connection, key: str) -> Delivery | None:
-    """The delivery with this key."""
+    """Return the delivery with this key."""
     row = connection.execute(select(deliveries).where(deliveries.c.key == key)).first()
     return None if row is None else _delivery(row)
 
 
 def attempts_of(connection: Connection, id_: int, limit: int = 50) -> list[Attempt]:
-    """Its newest attempts, oldest first."""
+    """Return the newest attempts of a delivery, oldest first."""
     query = select(attempts).where(attempts.c.delivery_id == id_).order_by(attempts.c.id.desc()).limit(limit)
     return [Attempt(row.at, row.ms, row.outcome, row.error) for row in connection.execute(query)][::-1]
 
 
-def find(connection: Connection, wanted: DeliveryFilter, limit: int = 1000, after: int = 0) -> list[Delivery]:
-    """Deliveries, oldest first, whose number is above `after`."""
-    query = _filtered(select(deliveries), wanted).where(deliveries.c.id > after).order_by(deliveries.c.id).limit(limit)
-    return [_delivery(row) for row in connection.execute(query)]
+def find(
+    connection: Connection, criteria: DeliveryFilter, limit: int = 1000, after: int = 0, until: int | None = None
+) -> list[Delivery]:
+    """Return deliveries, oldest first, whose number is above `after`, and not above `until`."""
+    query = _filtered(select(deliveries), criteria).where(deliveries.c.id > after)
+    if until is not None:
+        query = query.where(deliveries.c.id <= until)
+    return [_delivery(row) for row in connection.execute(query.order_by(deliveries.c.id).limit(limit))]
+
+
+def of_call(connection: Connection, call_id: int | None, line: str, call_sequence: str, e164: str) -> list[Delivery]:
+    """Return what came of a call, oldest first: its activities, and what its Queries saved, which may be there before
+    the call is (`call_id` None). `e164`: the other party's number, as a Query has it."""
+    prefix = f"{line}:{call_sequence}:"
+    if connection.dialect.name == "sqlite":
+        of_key = and_(deliveries.c.key >= prefix, deliveries.c.key < f"{prefix[:-1]};")  # the next letter
+    else:  # where texts are sorted by a language, no index finds how one begins
+        of_key = and_(deliveries.c.e164 == e164, deliveries.c.key.startswith(prefix, autoescape=True))
+    wheres = (of_key,) if call_id is None else (of_key, deliveries.c.call_id == call_id)
+    rows = {row.id: row for where in wheres for row in connection.execute(select(deliveries).where(where).limit(_MOST))}
+    return [_delivery(rows[id_]) for id_ in sorted(rows)]
+
+
+def latest(connection: Connection, criteria: DeliveryFilter, limit: int, before: int | None = None) -> list[Delivery]:
+    """Return deliveries, newest first, whose number is below `before`."""
+    query = _filtered(select(deliveries), criteria)
+    if before is not None:
+        query = query.where(deliveries.c.id < before)
+    return [_delivery(row) for row in connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit))]
+
+
+def count(connection: Connection, criteria: DeliveryFilter, most: int | None, until: int | None = None) -> int:
+    """Return how many there are, `most` at most; with `until`, of those whose number is not above it. `most` None: all
+    of them are counted."""
+    query = _filtered(select(deliveries.c.id), criteria)
+    if until is not None:
+        query = query.where(deliveries.c.id <= until)
+    return int(connection.execute(select(func.count()).select_from(query.limit(most).subquery())).scalar_one())
+
+
+def newest_id(connection: Connection) -> int:
+    """Return the number of the newest delivery, 0 where there is none."""
+    return int(connection.execute(select(func.max(deliveries.c.id))).scalar() or 0)
 
 
 def before(connection: Connection, delivery: Delivery) -> list[Delivery]:
-    """Those of the same call, kind and connector that are older than `delivery` and not settled yet."""
+    """Return those of the same call, kind and connector that are older than `delivery` and not settled yet."""
     query = select(deliveries).where(
         deliveries.c.call_id == delivery.call_id,
         deliveries.c.kind == delivery.kind,
@@ -325,7 +378,7 @@ def before(connection: Connection, delivery: Delivery) -> list[Delivery]:
 
 
 def counts(connection: Connection) -> dict[tuple[str, State], int]:
-    """How many there are, by connector and state."""
+    """Return how many there are, by connector and state."""
     query = select(deliveries.c.connector, deliveries.c.state, func.count()).group_by(
         deliveries.c.connector, deliveries.c.state
     )
@@ -340,18 +393,20 @@ def overdue(connection: Connection, before: datetime, limit: int) -> list[tuple[
     return [(id_, connector) for id_, connector in connection.execute(query.limit(limit))]
 
 
-def _filtered(query: Select[Any], wanted: DeliveryFilter) -> Select[Any]:
-    if wanted.states:
-        query = query.where(deliveries.c.state.in_([state.value for state in wanted.states]))
+def _filtered(query: Select[Any], criteria: DeliveryFilter) -> Select[Any]:
+    if criteria.states:
+        query = query.where(deliveries.c.state.in_([state.value for state in criteria.states]))
     for column, value in (
-        (deliveries.c.kind, wanted.kind),
-        (deliveries.c.connector, wanted.connector),
-        (deliveries.c.e164, wanted.e164),
-        (deliveries.c.call_id, wanted.call_id),
+        (deliveries.c.kind, criteria.kind),
+        (deliveries.c.connector, criteria.connector),
+        (deliveries.c.e164, criteria.e164),
+        (deliveries.c.call_id, criteria.call_id),
     ):
         if value:
             query = query.where(column == value)
-    return query.where(deliveries.c.error != "") if wanted.failed else query
+    if criteria.failed is None:
+        return query
+    return query.where(deliveries.c.error != "" if criteria.failed else deliveries.c.error == "")
 
 
 def _held_by(owner: str) -> tuple[ColumnElement[bool], ...]:
@@ -390,4 +445,5 @@ def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery(**{**row._mapping, "state": State(row.state)})
+    stored = {**row._mapping, "state": State(row.state)}
+    return Delivery(wanted_revision=stored.pop("wanted"), written_revision=stored.pop("written"), **stored)

@@ -64,31 +64,32 @@ class EmissionState:
 
 
 def held(database: Database, connection: Connection, kind: Kind, name: str) -> EmissionState:
-    """How it stands, held until the transaction ends so that nobody else changes it; made where it was not there."""
+    """Return how it stands, held until the transaction ends so that nobody else changes it; made where it was not
+    there."""
     connection.execute(database.insert(emission_states).values(kind=kind, name=name).on_conflict_do_nothing())
     row = connection.execute(_of(kind, name).with_for_update()).one()
     return _state(row)
 
 
 def get(connection: Connection, kind: Kind, name: str) -> EmissionState:
-    """How it stands."""
+    """Return how it stands."""
     row = connection.execute(_of(kind, name)).first()
     return EmissionState(kind, name) if row is None else _state(row)
 
 
 def all_of(connection: Connection, kind: Kind) -> dict[str, EmissionState]:
-    """All that is known, by name."""
+    """Return all that is known, by name."""
     query = select(emission_states).where(emission_states.c.kind == kind)
     return {row.name: _state(row) for row in connection.execute(query)}
 
 
 def names(connection: Connection) -> tuple[set[str], set[str]]:
-    """The lines and the sources that there is anything about. Looks through whole tables."""
-    known = connection.execute(select(emission_states.c.kind, emission_states.c.name)).all()
+    """Return the lines and the sources that there is anything about. Looks through whole tables."""
+    states = connection.execute(select(emission_states.c.kind, emission_states.c.name)).all()
     called = connection.execute(select(callbacks.c.line, callbacks.c.source).distinct()).all()
     heard = connection.execute(select(calls.c.line).distinct()).scalars().all()
-    lines = {row.name for row in known if row.kind == "line"} | {row.line for row in called} | set(heard)
-    return lines, {row.name for row in known if row.kind == "source"} | {row.source for row in called}
+    lines = {row.name for row in states if row.kind == "line"} | {row.line for row in called} | set(heard)
+    return lines, {row.name for row in states if row.kind == "source"} | {row.source for row in called}
 
 
 def save(connection: Connection, kind: Kind, name: str, values: Mapping[str, Any]) -> None:

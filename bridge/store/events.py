@@ -67,7 +67,7 @@ _IDENTITY = (events.c.line, events.c.call_sequence, events.c.event, events.c.div
 
 
 def identity(arrival: Arrival) -> Identity:
-    """What makes an event the same event: line, call, name, diversion, digest, as they are stored."""
+    """Return what makes an event the same event: line, call, name, diversion, digest, as they are stored."""
     return (
         storable(arrival.line),
         storable(arrival.call_sequence),
@@ -87,23 +87,43 @@ def add(database: Database, connection: Connection, arrivals: Sequence[Arrival])
     return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in added}
 
 
-def ids(connection: Connection, wanted: Iterable[Identity]) -> dict[Identity, int]:
-    """The numbers of events that are stored, by identity."""
-    found = connection.execute(select(events.c.id, *_IDENTITY).where(tuple_(*_IDENTITY).in_(list(wanted))))
-    return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in found}
+def ids(connection: Connection, identities: Iterable[Identity]) -> dict[Identity, int]:
+    """Return the numbers of events that are stored, by identity."""
+    stored = connection.execute(select(events.c.id, *_IDENTITY).where(tuple_(*_IDENTITY).in_(list(identities))))
+    return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in stored}
 
 
 def of_call(connection: Connection, line: str, call_sequence: str, *, unfolded: bool = False) -> list[Event]:
-    """The events of a call in the order of their arrival; `unfolded`: only those that are not in the call yet."""
+    """Return the events of a call in the order of their arrival; `unfolded`: only those that are not in the call
+    yet."""
     query = select(events).where(events.c.line == line, events.c.call_sequence == call_sequence)
     if unfolded:
         query = query.where(~events.c.folded)
     return [_event(row) for row in connection.execute(query.order_by(events.c.received_at, events.c.id))]
 
 
+def of_sequence(connection: Connection, call_sequence: str, lines: Iterable[str]) -> list[Event]:
+    """Return the events of the call that the platform calls so, on the first of the lines that heard of it."""
+    return next(filter(None, (of_call(connection, line, call_sequence) for line in lines)), [])
+
+
+def began(connection: Connection, line: str, call_sequence: str) -> datetime | None:
+    """Return when the first INICIO of a call came; None where none has."""
+    query = select(func.min(events.c.received_at)).where(
+        events.c.line == line, events.c.call_sequence == call_sequence, events.c.event == "inicio"
+    )
+    return connection.execute(query).scalar()
+
+
 def folded(connection: Connection, ids: Iterable[int]) -> None:
     """These events are in their call now."""
     connection.execute(update(events).where(events.c.id.in_(list(ids))).values(folded=True))
+
+
+def unfolded_of(connection: Connection, e164: str) -> bool:
+    """Return whether events of this number wait to be taken up."""
+    query = select(events.c.id).where(events.c.e164 == e164, ~events.c.folded).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def waiting(connection: Connection, before: datetime, limit: int) -> list[tuple[str, str]]:

@@ -56,10 +56,10 @@ def translated(where: str) -> Iterator[None]:
 
 
 def unavailable(where: str, error: BaseException) -> StoreUnavailable:
-    """The error in the bridge's words: what the driver said in one line, and what to do about it."""
-    said = " ".join(str(error).split()) or type(error).__name__
+    """Return the error in the bridge's words: what the driver said in one line, and what to do about it."""
+    message = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        said = "no space left on device"
-    lowered = said.lower()
+        message = "no space left on device"
+    lowered = message.lower()
     cure = next((cure for sign, cure in _CURES if sign in lowered), "the bridge tries again")
-    return StoreUnavailable(f"{where}: {said[:300]}; {cure}")
+    return StoreUnavailable(f"{where}: {message[:300]}; {cure}")

@@ -51,8 +51,8 @@ def upgrade_procrastinate(database: Database, lock: int) -> None:
 
 
 def _run(database: Database, driver: Any, steps: list[Path], schema: type[SchemaManager]) -> None:
-    known = _note(database)  # once more, now that nobody else is at it
-    if known is None:
+    applied = _note(database)  # once more, now that nobody else is at it
+    if applied is None:
         if driver.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()[0] is not None:
             raise StoreUnavailable(
                 f"{database.name} holds a procrastinate_jobs table that the bridge did not make; give the bridge a "
@@ -62,14 +62,14 @@ def _run(database: Database, driver: Any, steps: list[Path], schema: type[Schema
             driver.execute(schema.get_schema())
             driver.execute(_WRITE, [_NOTE, steps[-1].name])
     else:
-        _run_newer(driver, steps, known)
+        _run_newer(driver, steps, applied)
     with driver.transaction():
         for index in _INDEXES:
             driver.execute(f"CREATE INDEX IF NOT EXISTS {index}")
 
 
-def _run_newer(driver: Any, steps: list[Path], known: str) -> None:
-    for step in (step for step in steps if step.name > known):
+def _run_newer(driver: Any, steps: list[Path], applied: str) -> None:
+    for step in (step for step in steps if step.name > applied):
         with driver.transaction():
             driver.execute(step.read_text(encoding="utf-8"))
             driver.execute(_WRITE, [_NOTE, step.name])

@@ -11,14 +11,14 @@ _NOTE = "host:"
 
 
 def note(database: Database, installation: str) -> None:
-    """This one does. Raises `StoreUnavailable`."""
+    """Note that this host does. Raises `StoreUnavailable`."""
     with database.write() as connection:
-        made = database.insert(meta).values(name=f"{_NOTE}{installation}", value="")
-        connection.execute(made.on_conflict_do_nothing())
+        row = database.insert(meta).values(name=f"{_NOTE}{installation}", value="")
+        connection.execute(row.on_conflict_do_nothing())
 
 
 def every(database: Database) -> frozenset[str]:
-    """All of them. Raises `StoreUnavailable`."""
+    """Return all hosts. Raises `StoreUnavailable`."""
     query = select(meta.c.name).where(meta.c.name.startswith(_NOTE, autoescape=True))
     with database.read() as connection:
         return frozenset(name.removeprefix(_NOTE) for name in connection.execute(query).scalars())

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bridge.errors import StoreUnavailable
-from bridge.store.filelock import FileLock
+from connectors.filelock import FileLock
 
 _log = logging.getLogger("bridge.runtime.state")
 _FILE = "installation"
@@ -20,22 +20,20 @@ _PATIENCE = 10.0
 
 
 def installation_id(folder: Path) -> str:
-    """The id that the state folder `folder` keeps, 16 hexadecimal digits; made, and on disk when this returns, where
-    there is none. Any number of processes get the same one.
+    """Return the id that the state folder `folder` keeps, 16 hexadecimal digits; made, and on disk when this returns,
+    where there is none. Any number of processes get the same one.
 
     A file that holds no id (cut by a full disk, edited) is replaced: what the id before it claimed is then another
     installation's, which is left alone. Raises `StoreUnavailable`: it can't be read or written.
     """
     file = folder / _FILE
     try:
-        if known := _read(file):
-            return known
-        lock = FileLock(folder / f"{_FILE}.lock")
-        try:
-            with lock.held(_PATIENCE):
-                return _read(file) or _make(file)
-        finally:
-            lock.close()
+        if id_ := _read(file):
+            return id_
+        with FileLock(folder / f"{_FILE}.lock").held(_PATIENCE):
+            return _read(file) or _make(file)
+    except TimeoutError as error:
+        raise StoreUnavailable(str(error)) from error
     except OSError as error:
         raise StoreUnavailable(
             f"{file}: {error.strerror or error}; make room, or let the bridge's user write"
@@ -55,12 +53,12 @@ def _make(file: Path) -> str:
     """Write a new id. The name appears only once the content is on disk, so nobody ever reads half of one."""
     if file.exists():
         _log.error("%s holds no id: a new one is made; claims that this bridge made before count as another's", file)
-    made = secrets.token_hex(8)
+    id_ = secrets.token_hex(8)
     beside = file.with_name(f"{file.name}.new")
     try:
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(descriptor, f"{made}\n".encode("ascii"))
+            os.write(descriptor, f"{id_}\n".encode("ascii"))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -74,4 +72,4 @@ def _make(file: Path) -> str:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return made
+    return id_

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import URL
 from sqlalchemy.sql.functions import func
 
-from bridge.store.columns import Moment
+from bridge.store.columns import UtcMoment
 from bridge.store.database import Database, unprepared
 from bridge.store.installation import installation_id
 from bridge.store.schema import prepare_file
@@ -43,7 +43,7 @@ _emissions = Table(
     Column("origin", String, nullable=False),
     Column("task_key", String, nullable=False),
     Column("line", String, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", UtcMoment, nullable=False),
 )
 Index("ix_emissions_at", _emissions.c.at)
 
@@ -52,7 +52,7 @@ Counters = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Emission:
+class JournalEntry:
     """A request that may have left. `number`: this installation's count on the database `lineage`; `at`: when it rings
     at the earliest, aware."""
 
@@ -85,19 +85,19 @@ class Journal:
             return self._installation
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """The counters of each database that this installation worked on, by its lineage."""
-        found: dict[str, dict[str, int]] = {}
+        """Return the counters of each database that this installation worked on, by its lineage."""
+        by_lineage: dict[str, dict[str, int]] = {}
         with self._file().read() as connection:
             for row in connection.execute(select(_counters)):
-                found.setdefault(row.lineage, {})[row.installation] = row.number
-        return found
+                by_lineage.setdefault(row.lineage, {})[row.installation] = row.number
+        return by_lineage
 
     def counter(self, lineage: str) -> int | None:
         """This installation's own; None where it does not know the database."""
         query = select(_counters.c.number).where(_own(lineage, self.installation))
         with self._file().read() as connection:
-            found: int | None = connection.execute(query).scalar()
-        return found
+            number: int | None = connection.execute(query).scalar()
+        return number
 
     def know(self, lineage: str, counters: Counters) -> None:
         """Note a database's counters as they are there now. One's own never goes back."""
@@ -106,7 +106,7 @@ class Journal:
             for installation, number in {own: 0, **counters}.items():
                 _count(connection, lineage, installation, number, back=installation != own)
 
-    def add(self, emission: Emission) -> None:
+    def add(self, emission: JournalEntry) -> None:
         """Note an emission: on disk when it returns."""
         values = {name: getattr(emission, name) for name in emission.__dataclass_fields__}
         own = self.installation
@@ -114,18 +114,18 @@ class Journal:
             connection.execute(insert(_emissions).values(values).on_conflict_do_nothing())
             _count(connection, emission.lineage, own, emission.number, back=False)
 
-    def drop(self, emission: Emission) -> None:
+    def drop(self, emission: JournalEntry) -> None:
         """It is certain by now that nobody was rung by it. It still counts."""
         same = (_emissions.c.lineage == emission.lineage, _emissions.c.number == emission.number)
         with self._file().write() as connection:
             connection.execute(delete(_emissions).where(*same))
 
-    def since(self, lineage: str, number: int) -> list[Emission]:
-        """Those on a database after this number, in order."""
+    def since(self, lineage: str, number: int) -> list[JournalEntry]:
+        """Return those on a database after this number, in order."""
         return self._read(and_(_emissions.c.lineage == lineage, _emissions.c.number > number))
 
-    def elsewhere(self, lineage: str) -> list[Emission]:
-        """Those on other databases, in order."""
+    def elsewhere(self, lineage: str) -> list[JournalEntry]:
+        """Return those on other databases, in order."""
         return self._read(_emissions.c.lineage != lineage)
 
     def prune(self, before: datetime) -> None:
@@ -134,16 +134,15 @@ class Journal:
             connection.execute(delete(_emissions).where(_emissions.c.at < before))
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock:
             if self._opened is not None:
                 self._opened.close()
                 self._opened = None
 
-    def _read(self, where: ColumnElement[bool]) -> list[Emission]:
+    def _read(self, where: ColumnElement[bool]) -> list[JournalEntry]:
         query = select(_emissions).where(where).order_by(_emissions.c.at, _emissions.c.number)
         with self._file().read() as connection:
-            return [Emission(**row._mapping) for row in connection.execute(query)]
+            return [JournalEntry(**row._mapping) for row in connection.execute(query)]
 
     def _file(self) -> Database:
         """The file, open; not before it is needed, because what needs none of it goes on where it can't be."""
@@ -171,8 +170,8 @@ class Journal:
         try:
             prepare_file(opened)
             with opened.read() as connection:
-                there = opened.engine.dialect.has_table(connection, _emissions.name)
-            if not there:
+                exists = opened.engine.dialect.has_table(connection, _emissions.name)
+            if not exists:
                 with opened.write() as connection:
                     _metadata.create_all(connection)
         except BaseException:

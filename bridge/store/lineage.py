@@ -29,7 +29,7 @@ class Recorded:
 
 
 def recorded(connection: Connection) -> Recorded:
-    """What the database says of itself."""
+    """Return what the database says of itself."""
     ours = or_(meta.c.name == _LINEAGE, meta.c.name.startswith(_COUNT, autoescape=True))
     rows = {row.name: row.value for row in connection.execute(select(meta.c.name, meta.c.value).where(ours))}
     lineage = rows.pop(_LINEAGE, "")
@@ -38,14 +38,14 @@ def recorded(connection: Connection) -> Recorded:
 
 def begin(database: Database, connection: Connection) -> str:
     """Give the database its lineage, unless it has one; which it has then."""
-    made = database.insert(meta).values(name=_LINEAGE, value=secrets.token_hex(8))
-    connection.execute(made.on_conflict_do_nothing())
+    row = database.insert(meta).values(name=_LINEAGE, value=secrets.token_hex(8))
+    connection.execute(row.on_conflict_do_nothing())
     return str(connection.execute(select(meta.c.value).where(meta.c.name == _LINEAGE)).scalar_one())
 
 
 def count(connection: Connection, installation: str) -> tuple[str, int]:
-    """One emission more of this installation: the database's lineage (empty: none) and the emission's number. Until the
-    transaction ends, nobody else of the installation gets one."""
+    """Count one emission more of this installation; return the database's lineage (empty: none) and the emission's
+    number. Until the transaction ends, nobody else of the installation gets one."""
     number = int(connection.execute(_RAISE, {"name": f"{_COUNT}{installation}"}).scalar_one())
     lineage = connection.execute(select(meta.c.value).where(meta.c.name == _LINEAGE)).scalar()
     return lineage or "", number
@@ -53,5 +53,5 @@ def count(connection: Connection, installation: str) -> tuple[str, int]:
 
 def reach(database: Database, connection: Connection, installation: str, number: int) -> None:
     """Have this installation's count go on from `number`."""
-    made = database.insert(meta).values(name=f"{_COUNT}{installation}", value=str(number))
-    connection.execute(made.on_conflict_do_update(index_elements=["name"], set_={"value": str(number)}))
+    row = database.insert(meta).values(name=f"{_COUNT}{installation}", value=str(number))
+    connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"value": str(number)}))

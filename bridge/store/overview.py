@@ -12,8 +12,10 @@ from bridge.store.callbacks import CallbackState
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.deliveries import State
-from bridge.store.tables import attempts, callbacks, calls, deliveries, events, meta
+from bridge.store.tables import MISSED_ORIGIN, MISSED_WAITS, attempts, callbacks, calls, deliveries, events, meta
 
+UNREADABLE = ("task", "number")
+"""The gates of callbacks whose task says nothing that can be called."""
 CLAIMS = "claims"
 """The gate of a callback whose task another installation of the bridge has claimed."""
 WORKED = "worked_at"
@@ -44,7 +46,7 @@ class Some:
 
 
 def failing(connection: Connection) -> list[Failing]:
-    """What can't be brought to its CRM now, by connector."""
+    """Return what can't be brought to its CRM now, by connector."""
     columns = (deliveries.c.connector, deliveries.c.error_class)
     query = (
         select(*columns, func.count(), func.min(deliveries.c.first_at), func.max(deliveries.c.attempts))
@@ -53,15 +55,15 @@ def failing(connection: Connection) -> list[Failing]:
     )
     by_name: dict[str, Failing] = {}
     for connector, error_class, count, since, tried in connection.execute(query):
-        one = by_name.get(connector) or Failing(connector, False, 0, None, 0, "")
-        oldest = min((moment for moment in (one.since, since) if moment is not None), default=None)
+        before = by_name.get(connector) or Failing(connector, False, 0, None, 0, "")
+        oldest = min((moment for moment in (before.since, since) if moment is not None), default=None)
         by_name[connector] = Failing(
             connector,
-            one.misconfigured or error_class == "Misconfigured",
-            one.count + count,
+            before.misconfigured or error_class == "Misconfigured",
+            before.count + count,
             oldest,
-            max(one.attempts, tried),
-            one.error or _newest_error(connection, connector),
+            max(before.attempts, tried),
+            before.error or _newest_error(connection, connector),
         )
     return list(by_name.values())
 
@@ -75,28 +77,29 @@ def _newest_error(connection: Connection, connector: str) -> str:
     )
     tried = select(attempts.c.error).join(deliveries, attempts.c.delivery_id == deliveries.c.id)
     tried = tried.where(*failed, attempts.c.error != "").order_by(attempts.c.id.desc()).limit(1)
-    found = connection.execute(tried).scalar()
-    if found is None:
-        found = connection.execute(select(deliveries.c.error).where(*failed).limit(1)).scalar()
-    return found or ""
+    error = connection.execute(tried).scalar()
+    if error is None:
+        error = connection.execute(select(deliveries.c.error).where(*failed).limit(1)).scalar()
+    return error or ""
 
 
 def dead(connection: Connection) -> list[Some]:
-    """What is dead, by connector."""
+    """Return what is dead, by connector."""
     query = (
         select(deliveries.c.connector, func.count(), func.min(deliveries.c.settled_at), func.max(deliveries.c.id))
         .where(deliveries.c.state == State.DEAD)
         .group_by(deliveries.c.connector)
     )
-    found = []
+    dead_ones = []
     for connector, count, since, newest in connection.execute(query).all():
         error = connection.execute(select(deliveries.c.error).where(deliveries.c.id == newest)).scalar()
-        found.append(Some(connector, count, since, error or ""))
-    return found
+        dead_ones.append(Some(connector, count, since, error or ""))
+    return dead_ones
 
 
 def late(connection: Connection, before: datetime) -> list[Some]:
-    """What should have been begun before `before` and was not, by connector; events that nobody folded have no name."""
+    """Return what should have been begun before `before` and was not, by connector; events that nobody folded have no
+    name."""
     due = and_(deliveries.c.state == State.PENDING, deliveries.c.next_at < before)
     left = and_(deliveries.c.state == State.RUNNING, deliveries.c.lease_until < before)
     query = (
@@ -104,23 +107,23 @@ def late(connection: Connection, before: datetime) -> list[Some]:
         .where(or_(due, left))
         .group_by(deliveries.c.connector)
     )
-    found = [Some(connector, count, since) for connector, count, since in connection.execute(query)]
+    overdue = [Some(connector, count, since) for connector, count, since in connection.execute(query)]
     unfolded = select(func.count(), func.min(events.c.received_at)).where(
         ~events.c.folded, events.c.received_at < before
     )
     count, since = connection.execute(unfolded).one()
-    return [*found, Some("", count, since)] if count else found
+    return [*overdue, Some("", count, since)] if count else overdue
 
 
 def oldest_pending(connection: Connection) -> datetime | None:
     """Since when the oldest of what has not reached its CRM waits; what is dead does not wait."""
     query = select(func.min(deliveries.c.created_at)).where(deliveries.c.state.in_([State.PENDING, State.RUNNING]))
-    found: datetime | None = connection.execute(query).scalar()
-    return found
+    created_at: datetime | None = connection.execute(query).scalar()
+    return created_at
 
 
 def may_have_rung(connection: Connection) -> Some:
-    """The callbacks that may have rung and wait for a person."""
+    """Return the callbacks that may have rung and wait for a person."""
     query = select(func.count(), func.min(callbacks.c.rung_at)).where(
         callbacks.c.state == CallbackState.MAY_HAVE_RUNG, callbacks.c.settled_at.is_(None)
     )
@@ -129,7 +132,7 @@ def may_have_rung(connection: Connection) -> Some:
 
 
 def left_to_others(connection: Connection, since: datetime) -> list[Some]:
-    """The tasks that were left alone since then because another installation had claimed them, by source."""
+    """Return the tasks that were left alone since then because another installation had claimed them, by source."""
     columns = (callbacks.c.source, func.count(), func.min(callbacks.c.settled_at), func.max(callbacks.c.reason))
     query = (
         select(*columns)
@@ -143,20 +146,47 @@ def left_to_others(connection: Connection, since: datetime) -> list[Some]:
     return [Some(source, count, first, reason) for source, count, first, reason in connection.execute(query)]
 
 
+def only_rejected(connection: Connection, since: datetime) -> list[Some]:
+    """Return the sources whose tasks were all rejected since then, as ones that can't be read or may not be dialled; of
+    each how many, since when, and why the newest was."""
+    other = callbacks.alias()
+    went_on = select(other.c.id).where(
+        other.c.source == callbacks.c.source,
+        or_(other.c.settled_at.is_(None), other.c.settled_at >= since),
+        ~and_(other.c.state == CallbackState.REJECTED, other.c.gate.in_(UNREADABLE)),
+    )
+    query = (
+        select(callbacks.c.source, func.count(), func.min(callbacks.c.settled_at), func.max(callbacks.c.id))
+        .where(
+            callbacks.c.settled_at >= since,
+            callbacks.c.state == CallbackState.REJECTED,
+            callbacks.c.gate.in_(UNREADABLE),
+            ~went_on.exists(),
+        )
+        .group_by(callbacks.c.source)
+    )
+    sources: list[Some] = []
+    for source, count, first, newest in connection.execute(query).all():
+        reason = connection.execute(select(callbacks.c.reason).where(callbacks.c.id == newest)).scalar_one()
+        sources.append(Some(source, count, first, reason))
+    return sources
+
+
 @dataclass(frozen=True, slots=True)
-class KeptBack:
+class KeptBackCount:
     """So many callbacks of a source that wait, or were rejected, for one gate: the reason of one of them, and when the
     first is looked at again (None: not by itself)."""
 
     source: str
     state: CallbackState
+    gate: str
     count: int
     reason: str
     next_at: datetime | None
 
 
-def kept_back(connection: Connection) -> list[KeptBack]:
-    """Why callbacks wait or were rejected, the most of them first; those without a reason are left out."""
+def kept_back(connection: Connection) -> list[KeptBackCount]:
+    """Return why callbacks wait or were rejected, the most of them first; those without a reason are left out."""
     columns = (callbacks.c.source, callbacks.c.state, callbacks.c.gate)
     query = (
         select(*columns, func.count(), func.max(callbacks.c.reason), func.min(callbacks.c.next_at))
@@ -168,33 +198,48 @@ def kept_back(connection: Connection) -> list[KeptBack]:
         .order_by(func.count().desc(), *columns)
     )
     return [
-        KeptBack(source, CallbackState(state), count, reason, next_at)
-        for source, state, _gate, count, reason, next_at in connection.execute(query)
+        KeptBackCount(source, CallbackState(state), gate, count, reason, next_at)
+        for source, state, gate, count, reason, next_at in connection.execute(query)
     ]
 
 
 def callback_states(connection: Connection) -> dict[str, int]:
-    """How many callbacks are in each state."""
+    """Return how many callbacks are in each state."""
     query = select(callbacks.c.state, func.count()).group_by(callbacks.c.state)
     return {str(state): int(count) for state, count in connection.execute(query)}
 
 
+def missed_calls(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return how many tasks of missed calls there are, by source and state."""
+    columns = (callbacks.c.source, callbacks.c.state)
+    ours = callbacks.c.origin == MISSED_ORIGIN
+    counted = connection.execute(select(*columns, func.count()).where(ours).group_by(*columns))
+    return {(source, str(state)): int(count) for source, state, count in counted}
+
+
+def oldest_missed(connection: Connection) -> datetime | None:
+    """Return when the task of missed calls was made that has waited for longest; None: none waits."""
+    query = select(func.min(callbacks.c.created_at)).where(MISSED_WAITS)
+    created_at: datetime | None = connection.execute(query).scalar()
+    return created_at
+
+
 def newest_received(connection: Connection, before: datetime) -> datetime | None:
-    """When the newest received call began that is known, of those before `before`."""
+    """Return when the newest received call began that is known, of those before `before`."""
     query = select(calls.c.started_at).where(calls.c.started_at < before, calls.c.direction == "received")
-    found: datetime | None = connection.execute(query.order_by(calls.c.started_at.desc()).limit(1)).scalar()
-    return found
+    started_at: datetime | None = connection.execute(query.order_by(calls.c.started_at.desc()).limit(1)).scalar()
+    return started_at
 
 
 def received_between(connection: Connection, spans: Sequence[tuple[datetime, datetime]]) -> int:
-    """How many received calls began in these spans of time."""
-    found = 0
+    """Return how many received calls began in these spans of time."""
+    total = 0
     for since, until in spans:
         query = select(func.count()).where(
             calls.c.started_at >= since, calls.c.started_at < until, calls.c.direction == "received"
         )
-        found += int(connection.execute(query).scalar_one())
-    return found
+        total += int(connection.execute(query).scalar_one())
+    return total
 
 
 def note(database: Database, connection: Connection, name: str, value: str) -> None:
@@ -205,6 +250,6 @@ def note(database: Database, connection: Connection, name: str, value: str) -> N
 
 
 def noted(connection: Connection, name: str) -> str | None:
-    """The note of this name; None where there is none."""
-    found: str | None = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
-    return found
+    """Return the note of this name; None where there is none."""
+    value: str | None = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar()
+    return value

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, tuple_, union, update
 
 from bridge.store import campaigns
 from bridge.store.callbacks import BLANK, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import State
 from bridge.store.spool import Spool
-from bridge.store.tables import attempts, callbacks, calls, deliveries, events
+from bridge.store.tables import attempts, callbacks, calls, deliveries, events, panel_urls, queries, query_hours
 
 _BATCH = 500
 _NOBODY = {**BLANK, "digest": ""}
@@ -30,19 +30,19 @@ class Erased:
     deliveries: int = 0
     callbacks: int = 0
     spooled: int = 0
+    queries: int = 0
     scrubbed: bool = True
     """False: a reader held the file, so its bytes are overwritten with the next checkpoint only."""
 
     @property
     def total(self) -> int:
-        """All of them."""
-        return self.events + self.calls + self.deliveries + self.callbacks + self.spooled
+        return self.events + self.calls + self.deliveries + self.callbacks + self.spooled + self.queries
 
 
 def person(database: Database, e164: str, spool: Spool | None = None) -> dict[str, Any]:
-    """Everything stored about a number, by table, as JSON knows it (times ISO 8601, amounts as text)."""
+    """Return everything stored about a number, by table, as JSON knows it (times ISO 8601, amounts as text)."""
     with database.read() as connection:
-        found = {
+        by_table = {
             "calls": _rows(connection, calls, calls.c.e164 == e164),
             "events": _rows(connection, events, _events_of(e164)),
             "deliveries": _rows(connection, deliveries, _deliveries_of(e164)),
@@ -50,8 +50,9 @@ def person(database: Database, e164: str, spool: Spool | None = None) -> dict[st
                 connection, attempts, attempts.c.delivery_id.in_(select(deliveries.c.id).where(_deliveries_of(e164)))
             ),
             "callbacks": _rows(connection, callbacks, _callbacks_of(e164)),
+            "queries": _rows(connection, queries, _queries_of(e164)),
         }
-    return {**found, "spooled": spool.person(e164) if spool else []}
+    return {**by_table, "spooled": spool.person(e164) if spool else []}
 
 
 def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
@@ -59,8 +60,9 @@ def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
     as well (`Erased.scrubbed`)."""
     spooled = spool.forget(e164) if spool else 0
     with database.write() as connection:
-        # Events and deliveries are found by way of the calls, so the calls go last.
+        # Events, Queries and deliveries are found by way of the calls, so the calls go last.
         erased = Erased(
+            queries=_delete(connection, queries, _queries_of(e164)),
             events=_delete(connection, events, _events_of(e164)),
             deliveries=_delete(connection, deliveries, _deliveries_of(e164)),
             calls=_delete(connection, calls, calls.c.e164 == e164),
@@ -85,13 +87,14 @@ def purge(database: Database, before: datetime, dead_before: datetime) -> Erased
             total.calls + batch.calls,
             total.deliveries + batch.deliveries,
             total.callbacks + batch.callbacks,
+            queries=total.queries + batch.queries,
         )
         if not batch.total:
             break
     with database.write() as connection:
-        for campaign in campaigns.every(connection):
-            if datetime.fromisoformat(campaign.started_at) < before and not any(campaigns.counts(connection, campaign)):
-                campaigns.drop(connection, campaign)
+        campaigns.drop_empty(connection, before)
+        _delete(connection, query_hours, query_hours.c.hour < before)
+        _delete(connection, panel_urls, _not_called_since(before))
     return total
 
 
@@ -100,9 +103,11 @@ def _purge(connection: Connection, before: datetime, dead_before: datetime) -> E
         and_(deliveries.c.state.in_([State.DONE, State.DISCARDED]), deliveries.c.settled_at < before),
         and_(deliveries.c.state == State.DEAD, deliveries.c.settled_at < dead_before),
     )
-    gone = _delete(connection, deliveries, deliveries.c.id.in_(select(deliveries.c.id).where(over).limit(_BATCH)))
+    deleted = _delete(connection, deliveries, deliveries.c.id.in_(select(deliveries.c.id).where(over).limit(_BATCH)))
     gone_events, gone_calls = _purge_calls(connection, before)
-    return Erased(gone_events, gone_calls, gone, _purge_callbacks(connection, before))
+    old = select(queries.c.id).where(queries.c.at < before).order_by(queries.c.at).limit(_BATCH)
+    gone_queries = _delete(connection, queries, queries.c.id.in_(old))
+    return Erased(gone_events, gone_calls, deleted, _purge_callbacks(connection, before), queries=gone_queries)
 
 
 def _purge_calls(connection: Connection, before: datetime) -> tuple[int, int]:
@@ -124,8 +129,8 @@ def _purge_callbacks(connection: Connection, before: datetime) -> int:
     listed = old.where(callbacks.c.seen_at >= before, callbacks.c.task_id != "")
     ids = list(connection.execute(listed.limit(_BATCH)).scalars())
     connection.execute(update(callbacks).where(callbacks.c.id.in_(ids)).values(**_NOBODY))
-    gone = old.where(callbacks.c.seen_at < before).limit(_BATCH)
-    return len(ids) + _delete(connection, callbacks, callbacks.c.id.in_(gone))
+    overdue = old.where(callbacks.c.seen_at < before).limit(_BATCH)
+    return len(ids) + _delete(connection, callbacks, callbacks.c.id.in_(overdue))
 
 
 def _forget_callbacks(connection: Connection, e164: str) -> int:
@@ -144,6 +149,19 @@ def _callbacks_of(e164: str) -> ColumnElement[bool]:
 def _events_of(e164: str) -> ColumnElement[bool]:
     theirs = select(calls.c.line, calls.c.call_sequence).where(calls.c.e164 == e164)
     return or_(events.c.e164 == e164, tuple_(events.c.line, events.c.call_sequence).in_(theirs))
+
+
+def _queries_of(e164: str) -> ColumnElement[bool]:
+    other = queries.alias()
+    same = and_(other.c.call_sequence == calls.c.call_sequence, other.c.line == calls.c.line)
+    theirs = select(other.c.id).select_from(calls).join(other, same).where(calls.c.e164 == e164)
+    # each by its own index, as millions are kept
+    return queries.c.id.in_(union(select(queries.c.id).where(queries.c.caller == e164), theirs))
+
+
+def _not_called_since(before: datetime) -> ColumnElement[bool]:
+    moments = (panel_urls.c.called_at, panel_urls.c.error_at)
+    return and_(*(or_(moment.is_(None), moment < before) for moment in moments))
 
 
 def _deliveries_of(e164: str) -> ColumnElement[bool]:

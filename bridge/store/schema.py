@@ -43,8 +43,8 @@ def upgrade(database: Database) -> None:
     if database.path:
         prepare_file(database)
     with database.read() as connection:
-        done = revision(connection) == REVISION
-    if not done:
+        current = revision(connection) == REVISION
+    if not current:
         _upgrade(database)
     if database.postgresql:
         from bridge.store.foreign import upgrade_procrastinate  # noqa: PLC0415 (only with PostgreSQL)
@@ -74,7 +74,7 @@ def prepare_file(database: Database) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """Which step of the migrations made the tables; None where there are none."""
+    """Return which step of the migrations made the tables; None where there are none."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

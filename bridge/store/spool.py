@@ -33,8 +33,8 @@ from sqlalchemy.engine import URL
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import NewDelivery
 from bridge.store.events import Arrival
-from bridge.store.filelock import FileLock
 from bridge.store.schema import prepare_file
+from connectors.filelock import FileLock
 
 Item = Arrival | NewDelivery
 
@@ -78,12 +78,12 @@ class Spool:
             connection.execute(delete(_tried))
 
     def empty(self) -> bool:
-        """Whether nothing waits here."""
+        """Return whether nothing waits here."""
         with self._database.read() as connection:
             return connection.execute(_waiting(select(_spool.c.id)).limit(1)).first() is None
 
     def count(self) -> int:
-        """How many are here, the refused included."""
+        """Return how many are here, the refused included."""
         with self._database.read() as connection:
             return connection.execute(select(func.count()).select_from(_spool)).scalar_one()
 
@@ -97,9 +97,9 @@ class Spool:
             with self._database.read() as connection:
                 rows = connection.execute(_waiting(select(_spool)).order_by(_spool.c.id).limit(most)).all()
             if rows:
-                said = take_over([_item(row.kind, row.item) for row in rows])
+                refusals = take_over([_item(row.kind, row.item) for row in rows])
                 with self._database.write() as connection:
-                    for row, why in zip(rows, said, strict=True):
+                    for row, why in zip(rows, refusals, strict=True):
                         if why:
                             connection.execute(update(_spool).where(_spool.c.id == row.id).values(refused=why))
                     connection.execute(_waiting(delete(_spool)).where(_spool.c.id <= rows[-1].id))
@@ -110,35 +110,47 @@ class Spool:
     def forget(self, e164: str) -> int:
         """Erase a person's rows; how many there were."""
         with self._database.write() as connection:
-            gone = connection.execute(delete(_spool).where(_spool.c.e164 == e164)).rowcount
+            deleted = connection.execute(delete(_spool).where(_spool.c.e164 == e164)).rowcount
         self._database.scrub()
-        return gone
+        return deleted
 
     def person(self, e164: str) -> list[dict[str, Any]]:
-        """A person's rows, as JSON knows them."""
+        """Return a person's rows, as JSON knows them."""
         query = select(_spool.c.item).where(_spool.c.e164 == e164).order_by(_spool.c.id)
         with self._database.read() as connection:
             return [json.loads(item) for item in connection.execute(query).scalars()]
 
     def close(self) -> None:
-        """Close the file."""
         self._database.close()
-        self._moving.close()
 
 
 def rows(path: Path) -> tuple[int, int]:
-    """How many rows of the spool at `path` wait to be moved, and how many the database refused; nothing is changed by
-    looking. Raises `StoreUnavailable`."""
+    """Return how many rows of the spool at `path` wait to be moved, and how many the database refused; nothing is
+    changed by looking. Raises `StoreUnavailable`."""
     if not path.exists():
         return 0, 0
     database = unprepared(URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False))
     try:
         query = select(_spool.c.refused != "", func.count()).group_by(_spool.c.refused != "")
         with database.read() as connection:
-            found = {bool(refused): count for refused, count in connection.execute(query)}
+            counts = {bool(refused): count for refused, count in connection.execute(query)}
     finally:
         database.close()
-    return found.get(False, 0), found.get(True, 0)
+    return counts.get(False, 0), counts.get(True, 0)
+
+
+def holds(path: Path, e164: str) -> bool:
+    """Return whether something about a number waits to be moved in the spool at `path`; nothing is changed by looking.
+    Raises `StoreUnavailable`."""
+    if not path.exists():
+        return False
+    database = unprepared(URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False))
+    try:
+        with database.read() as connection:
+            query = _waiting(select(_spool.c.id)).where(_spool.c.e164 == e164)
+            return connection.execute(query.limit(1)).first() is not None
+    finally:
+        database.close()
 
 
 Statement = TypeVar("Statement", Select[Any], Delete)

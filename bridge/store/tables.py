@@ -4,10 +4,18 @@ events      what the platform said, as it came; never changed but for `folded`
 calls       what the events of one call came to
 deliveries  what has to reach a CRM, and how that goes
 attempts    each try of a delivery
+queries     what the platform asked during calls, and what it was answered
+query_hours how many Queries came to what, by hour: of nobody in particular
+panel_urls  when each of the panel's URLs was called last, and its last error
+bulk_runs   what a person has done to many deliveries at once
 callbacks   tasks that ask for a call, and how that goes
+campaigns   lists of people whose callbacks are paused and cancelled together
 emission_states  what holds a line or a source of callbacks back, and its pace
-pokes       the SQLite queue's memory; on PostgreSQL Procrastinate has tables of its own
+figures     calls by hour and rings by day, added up, so that a report need not read the calls
+pokes       the SQLite queue's wake-ups; on PostgreSQL Procrastinate has tables of its own
 meta        notes of the bridge to itself
+console_sessions  who is signed in to the console
+audit       who changed what in the console
 """
 
 from __future__ import annotations
@@ -16,8 +24,10 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -26,16 +36,19 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     false,
+    func,
     text,
 )
 
-from bridge.store.columns import Id, Moment, Money, Words
+from bridge.store.columns import CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
-REVISION = "0003"
+REVISION = "0011"
 """The newest step of `migrations/versions`."""
 
 LONGEST_KEY = 128
 """Characters of the platform's own identifiers; longer ones are refused before they get here."""
+LONGEST_CAMPAIGN = 48
+"""Characters of a campaign's name."""
 
 metadata = MetaData(
     naming_convention={
@@ -60,6 +73,10 @@ def _number(name: str) -> Column[Any]:
     return Column(name, Integer, nullable=False, server_default="0")
 
 
+def _sum(name: str) -> Column[Any]:
+    return Column(name, BigInteger, nullable=False, server_default="0")
+
+
 events = Table(
     "events",
     metadata,
@@ -69,7 +86,7 @@ events = Table(
     Column("event", String(32), nullable=False),
     _words("diverted_to", LONGEST_KEY),
     Column("digest", String(64), nullable=False),
-    Column("received_at", Moment, nullable=False),
+    Column("received_at", UtcMoment, nullable=False),
     _words("raw"),
     _json("document"),
     _json("panel"),
@@ -92,21 +109,89 @@ calls = Table(
     _words("e164", 32),
     _words("direction", 16),
     _words("idcall", LONGEST_KEY),
-    Column("started_at", Moment),
-    Column("ended_at", Moment),
+    Column("started_at", UtcMoment),
+    Column("ended_at", UtcMoment),
     Column("seconds", Integer),
     Column("cost", Money),
     _number("version"),
-    Column("close_at", Moment),
-    Column("updated_at", Moment, nullable=False),
+    Column("close_at", UtcMoment),
+    Column("updated_at", UtcMoment, nullable=False),
+    _number("counted_version"),
+    Column("counted", JSON(none_as_null=True)),
     UniqueConstraint("line", "call_sequence", name="uq_calls_once"),
 )
 Index("ix_calls_e164", calls.c.e164)
 Index("ix_calls_idcall", calls.c.idcall)
 Index("ix_calls_started_at", calls.c.started_at)
 Index("ix_calls_updated_at", calls.c.updated_at)
-Index("ix_calls_open", calls.c.close_at,
-      sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'"))  # fmt: skip
+IS_OPEN = text("state = 'open'")
+"""As a condition, it finds the calls that are not over by this index."""
+Index("ix_calls_open", calls.c.close_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+
+UNCOUNTED = text("state <> 'open' AND version <> counted_version")
+"""As a condition, it finds the calls that `figures` does not hold yet, or not as they are now, by this index. An older
+version that changes a call raises its version, too."""
+Index("ix_calls_uncounted", calls.c.id, postgresql_where=UNCOUNTED, sqlite_where=UNCOUNTED)
+
+OF_SOMEBODY = text("e164 <> ''")
+call_verdict = CallVerdict()
+call_over_at = func.coalesce(calls.c.ended_at, calls.c.started_at)
+"""When a call was over; of one that is not, or whose FIN never came, when it began."""
+Index("ix_calls_history", calls.c.e164, call_verdict, call_over_at, calls.c.id,
+      postgresql_where=OF_SOMEBODY, sqlite_where=OF_SOMEBODY)  # fmt: skip
+
+queries = Table(
+    "queries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcMoment, nullable=False),
+    Column("line", Words(LONGEST_KEY), nullable=False),
+    Column("call_sequence", Words(LONGEST_KEY), nullable=False),
+    Column("query", Words(LONGEST_KEY), nullable=False),
+    _words("direction", 16),
+    _words("caller", 32),
+    _words("called", LONGEST_KEY),
+    Column("variables", CompactJson, nullable=False, server_default=""),
+    Column("outcome", String(16), nullable=False),
+    _number("result"),
+    _words("text"),
+    Column("answer", CompactJson, nullable=False, server_default=""),
+    _words("connector", LONGEST_KEY),
+    _words("record_kind", LONGEST_KEY),
+    _words("record_id", 256),
+    _words("record_name", 256),
+    Column("record_link", Words()),
+    Column("ms", Double, nullable=False, server_default="0"),
+    Column("trail", CompactJson, nullable=False, server_default=""),
+)
+Index("ix_queries_call", queries.c.call_sequence, queries.c.line)
+Index("ix_queries_at", queries.c.at, queries.c.id)
+Index("ix_queries_caller", queries.c.caller, queries.c.at, queries.c.id)
+UNUSUAL = text("outcome <> 'found'")
+"""As a condition, it finds the Queries that did not find what they looked for, by their own index."""
+Index("ix_queries_unusual", queries.c.at, queries.c.id, postgresql_where=UNUSUAL, sqlite_where=UNUSUAL)
+
+query_hours = Table(
+    "query_hours",
+    metadata,
+    Column("hour", UtcMoment, primary_key=True),
+    Column("query", Words(LONGEST_KEY), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    _number("count"),
+    Column("ms", Double, nullable=False, server_default="0"),
+)
+
+panel_urls = Table(
+    "panel_urls",
+    metadata,
+    Column("line", Words(LONGEST_KEY), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("name", Words(LONGEST_KEY), primary_key=True),
+    Column("called_at", UtcMoment),
+    _words("outcome", 32),
+    Column("error_at", UtcMoment),
+    _words("error"),
+)
 
 deliveries = Table(
     "deliveries",
@@ -119,10 +204,10 @@ deliveries = Table(
     _json("payload"),
     Column("state", String(16), nullable=False),
     _number("attempts"),
-    Column("created_at", Moment, nullable=False),
-    Column("first_at", Moment),
-    Column("next_at", Moment),
-    Column("settled_at", Moment),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("first_at", UtcMoment),
+    Column("next_at", UtcMoment),
+    Column("settled_at", UtcMoment),
     _words("error"),
     _words("error_class", 64),
     Column("written_id", Words()),
@@ -130,8 +215,9 @@ deliveries = Table(
     _number("written"),
     _words("exchange"),
     _words("owner", 64),
-    Column("lease_until", Moment),
+    Column("lease_until", UtcMoment),
     _words("e164", 32),
+    Column("about", JSON(none_as_null=True)),
 )
 Index("ix_deliveries_due", deliveries.c.next_at,
       sqlite_where=text("state IN ('pending', 'running')"),
@@ -146,12 +232,28 @@ attempts = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("delivery_id", Id, ForeignKey("deliveries.id", ondelete="CASCADE"), nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", UtcMoment, nullable=False),
     _number("ms"),
     Column("outcome", String(16), nullable=False),
     _words("error"),
 )
 Index("ix_attempts_delivery_id", attempts.c.delivery_id)
+
+bulk_runs = Table(
+    "bulk_runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("action", String(16), nullable=False),
+    _json("criteria"),
+    Column("state", String(16), nullable=False),
+    _number("total"),
+    _number("done"),
+    Column("reached", Id, nullable=False),
+    Column("until", Id, nullable=False),
+    _words("started_by", 64),
+    Column("started_at", UtcMoment, nullable=False),
+    Column("updated_at", UtcMoment, nullable=False),
+)
 
 callbacks = Table(
     "callbacks",
@@ -166,16 +268,16 @@ callbacks = Table(
     Column("state", String(16), nullable=False),
     _words("digest", 64),
     _json("task"),
-    Column("due", Moment),
-    Column("next_at", Moment),
-    Column("expires_at", Moment),
+    Column("due", UtcMoment),
+    Column("next_at", UtcMoment),
+    Column("expires_at", UtcMoment),
     _words("gate", 32),
     _words("reason"),
     _number("attempts"),
     _number("windows"),
     _number("emissions"),
-    Column("claimed_at", Moment),
-    Column("rung_at", Moment),
+    Column("claimed_at", UtcMoment),
+    Column("rung_at", UtcMoment),
     _words("idcall", LONGEST_KEY),
     Column("request", JSON(none_as_null=True)),
     Column("result", Integer),
@@ -183,14 +285,16 @@ callbacks = Table(
     Column("seconds", Integer),
     Column("withdrawn", Boolean, nullable=False, server_default=false()),
     _words("owner", 64),
-    Column("lease_until", Moment),
+    Column("lease_until", UtcMoment),
     _words("last_report", 512),
-    Column("created_at", Moment, nullable=False),
-    Column("updated_at", Moment, nullable=False),
-    Column("seen_at", Moment, nullable=False),
-    Column("settled_at", Moment),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("updated_at", UtcMoment, nullable=False),
+    Column("seen_at", UtcMoment, nullable=False),
+    Column("settled_at", UtcMoment),
     _number("version"),
     _words("origin"),
+    _words("campaign", LONGEST_CAMPAIGN),
+    Column("by_hand_at", UtcMoment),
 )
 HAS_ORIGIN, NO_ORIGIN = text("origin <> ''"), text("origin = ''")
 """As conditions, they find a task by the index of those that have an origin, or of those that an older version
@@ -214,6 +318,48 @@ Index("ix_callbacks_customer", callbacks.c.customer)
 Index("ix_callbacks_line", callbacks.c.line, callbacks.c.rung_at)
 Index("ix_callbacks_idcall", callbacks.c.idcall)
 Index("ix_callbacks_settled_at", callbacks.c.settled_at)
+IN_CAMPAIGN = text("campaign <> ''")
+"""As a condition beside the campaign's name, it finds its callbacks by this index."""
+Index("ix_callbacks_campaign", callbacks.c.campaign, callbacks.c.id,
+      postgresql_where=IN_CAMPAIGN, sqlite_where=IN_CAMPAIGN)  # fmt: skip
+
+MISSED_ORIGIN = "built_in:missed_calls"
+MISSED_WAITS = text("origin = 'built_in:missed_calls' AND state IN ('waiting', 'queued') AND customer <> ''")
+Index("uq_callbacks_missed", callbacks.c.customer, unique=True,
+      postgresql_where=MISSED_WAITS, sqlite_where=MISSED_WAITS)  # fmt: skip
+
+OF_MISSED = text("origin = 'built_in:missed_calls'")
+Index("ix_callbacks_missed_made", callbacks.c.created_at, postgresql_where=OF_MISSED, sqlite_where=OF_MISSED)
+
+figures = Table(
+    "figures",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("at", UtcMoment, primary_key=True),
+    Column("line", Words(LONGEST_KEY), primary_key=True),
+    Column("direction", String(16), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("number", Words(LONGEST_KEY), primary_key=True),
+    _number("calls"),
+    _sum("seconds"),
+    _sum("cost_rx"),
+    _sum("cost_tx"),
+    _number("timed"),
+    _sum("waited"),
+    _number("within_20"),
+    _number("within_180"),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    Column("name", Words(LONGEST_CAMPAIGN), primary_key=True),
+    Column("source", Words(256), nullable=False),
+    _words("file"),
+    Column("started_at", UtcMoment, nullable=False),
+    Column("paused", Boolean, nullable=False, server_default=false()),
+    Column("cancelled_at", UtcMoment),
+)
 
 emission_states = Table(
     "emission_states",
@@ -221,14 +367,14 @@ emission_states = Table(
     Column("kind", String(16), primary_key=True),
     Column("name", Words(256), primary_key=True),
     Column("mode", String(16), nullable=False, server_default="running"),
-    Column("until", Moment),
+    Column("until", UtcMoment),
     _number("delay"),
     _words("reason"),
-    Column("since", Moment),
-    Column("last_slot", Moment),
-    Column("wake_at", Moment),
+    Column("since", UtcMoment),
+    Column("last_slot", UtcMoment),
+    Column("wake_at", UtcMoment),
     Column("probe", Id),
-    Column("polled_at", Moment),
+    Column("polled_at", UtcMoment),
     _number("failures"),
     _words("error"),
 )
@@ -236,12 +382,13 @@ emission_states = Table(
 pokes = Table(
     "pokes",
     metadata,
-    # A poke that comes while its key runs must have a higher number than those that the run answers: never reuse one.
+    # A wake-up that comes while its key runs must have a higher number than those that the run answers: never reuse
+    # one.
     Column("id", Id, primary_key=True),
     Column("kind", String(32), nullable=False),
     Column("key", Words(512), nullable=False),
     _words("lane", 128),
-    Column("due", Moment, nullable=False),
+    Column("due", UtcMoment, nullable=False),
     sqlite_autoincrement=True,
 )
 Index("ix_pokes_due", pokes.c.due, pokes.c.id)
@@ -253,3 +400,28 @@ meta = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Words(), nullable=False),
 )
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("name", Words(64), nullable=False),
+    Column("created_at", UtcMoment, nullable=False),
+    Column("seen_at", UtcMoment, nullable=False),
+)
+Index("ix_console_sessions_created_at", console_sessions.c.created_at)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcMoment, nullable=False),
+    Column("who", Words(64), nullable=False),
+    _words("role", 16),
+    _words("address", 64),
+    Column("action", Words(64), nullable=False),
+    _words("subject", 512),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+)
+Index("ix_audit_at", audit.c.at)

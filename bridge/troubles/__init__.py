@@ -5,13 +5,14 @@ looked up. `current` puts both together; `Watch` looks at them again and again a
 """
 
 from bridge.troubles.current import current
-from bridge.troubles.observed import Place
+from bridge.troubles.observation import Place
 from bridge.troubles.registry import Troubles
-from bridge.troubles.trouble import IN_DATABASE, Severity, Trouble, trouble_id
+from bridge.troubles.trouble import IN_DATABASE, SEVERITIES, Severity, Trouble, trouble_id
 from bridge.troubles.watch import Follow, Look, Watch
 
 __all__ = [
     "IN_DATABASE",
+    "SEVERITIES",
     "Follow",
     "Look",
     "Place",

@@ -15,7 +15,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bridge.troubles.rows import Row
+from bridge.texts import Text, from_json
+from bridge.troubles.rows import TroubleRow
 from bridge.troubles.trouble import Severity
 
 NAME = "troubles.db"
@@ -38,18 +39,18 @@ CREATE TABLE IF NOT EXISTS spare (bytes BLOB);
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LastSeen:
     """A trouble as the watcher saw it last; `since` is Unix time."""
 
     since: float
     severity: Severity
-    text: str
+    text: Text
 
 
-_Rows = dict[tuple[str, str], Row]
+_Rows = dict[tuple[str, str], TroubleRow]
 
 
-class Unusable(Exception):
+class LedgerUnusable(Exception):
     """The file can't be read or written now; the text says why."""
 
 
@@ -60,7 +61,7 @@ class Ledger:
         self.path = folder / NAME
 
     def rows(self) -> _Rows:
-        """What is in it; nothing where it was not made yet. Raises `Unusable`."""
+        """Return all rows; none where the file was not made yet. Raises `LedgerUnusable`."""
         if not self.path.exists():
             return {}
         with self._open() as connection:
@@ -68,7 +69,7 @@ class Ledger:
 
     def change(self, how: Callable[[_Rows], _Rows]) -> _Rows:
         """Put what `how` makes of its rows in their place, nobody else writing meanwhile; the rows after that. The file
-        is made where it is missing. Raises `Unusable`."""
+        is made where it is missing. Raises `LedgerUnusable`."""
         self.make()
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -82,26 +83,26 @@ class Ledger:
             connection.execute("COMMIT")
             return after
 
-    def seen(self) -> dict[str, Seen]:
-        """What the watcher saw last, by id; nothing where none watched so far. Raises `Unusable`."""
+    def seen(self) -> dict[str, LastSeen]:
+        """Return what the watcher saw last, by id; nothing where none watched so far. Raises `LedgerUnusable`."""
         if not self.path.exists():
             return {}
         with self._open() as connection:
             rows = connection.execute("SELECT id, since, severity, text FROM seen").fetchall()
-        return {id_: Seen(since, Severity(severity), text) for id_, since, severity, text in rows}
+        return {id_: LastSeen(since, Severity(severity), _text(text)) for id_, since, severity, text in rows}
 
-    def see(self, found: dict[str, Seen]) -> None:
-        """Put what the watcher sees in place of what it saw. Raises `Unusable`."""
+    def see(self, seen: dict[str, LastSeen]) -> None:
+        """Put what the watcher sees in place of what it saw. Raises `LedgerUnusable`."""
         self.make()
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("DELETE FROM seen")
-            rows = [(id_, one.since, one.severity.value, one.text) for id_, one in found.items()]
+            rows = [(id_, sight.since, sight.severity.value, _kept(sight.text)) for id_, sight in seen.items()]
             connection.executemany("INSERT INTO seen VALUES (?,?,?,?)", rows)
             connection.execute("COMMIT")
 
     def hear(self, hour: int, count: int) -> None:
-        """So many Queries more came in this hour (of Unix time). Raises `Unusable`."""
+        """Add so many Queries that came in this hour (of Unix time). Raises `LedgerUnusable`."""
         self.make()
         with self._open() as connection:
             connection.execute("BEGIN IMMEDIATE")
@@ -113,7 +114,7 @@ class Ledger:
             connection.execute("COMMIT")
 
     def heard(self) -> dict[int, int]:
-        """How many Queries came in each hour of the last weeks. Raises `Unusable`."""
+        """Return how many Queries came in each hour of the last weeks. Raises `LedgerUnusable`."""
         if not self.path.exists():
             return {}
         with self._open() as connection:
@@ -129,14 +130,14 @@ class Ledger:
         except sqlite3.Error as error:
             if error.sqlite_errorcode in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 self._remove()
-            raise Unusable(f"{self.path}: {error}") from error
+            raise LedgerUnusable(f"{self.path}: {error}") from error
 
     def make(self) -> None:
-        """Make the file where it is missing. Raises `Unusable`."""
+        """Make the file where it is missing. Raises `LedgerUnusable`."""
         try:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         except OSError as error:
-            raise Unusable(f"{self.path}: {error.strerror}") from error
+            raise LedgerUnusable(f"{self.path}: {error.strerror}") from error
         with self._open() as connection:
             if _version(connection) == _VERSION:
                 return
@@ -164,16 +165,36 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _read(connection: sqlite3.Connection) -> _Rows:
-    found = connection.execute("SELECT * FROM reported").fetchall() if _version(connection) else []
+    stored = connection.execute("SELECT * FROM reported").fetchall() if _version(connection) else []
     rows = [
-        Row(id_, owner, Severity(severity), text, action, count, since, last, tuple(json.loads(recent)), bool(begun))
-        for id_, owner, severity, text, action, count, since, last, recent, begun in found
+        TroubleRow(
+            id_,
+            owner,
+            Severity(severity),
+            _text(text),
+            _text(action),
+            count,
+            since,
+            last,
+            tuple(json.loads(recent)),
+            bool(begun),
+        )
+        for id_, owner, severity, text, action, count, since, last, recent, begun in stored
     ]
     return {(row.id, row.owner): row for row in rows}
 
 
-def _written(row: Row) -> tuple[object, ...]:
+def _kept(text: Text) -> str:
+    return json.dumps(text.to_json())
+
+
+def _text(kept: str) -> Text:
+    """The text that `_kept` gave; earlier versions kept mere words."""
+    return from_json(json.loads(kept) if kept.startswith("{") else kept)
+
+
+def _written(row: TroubleRow) -> tuple[object, ...]:
     return (
-        row.id, row.owner, row.severity.value, row.text, row.action, row.count, row.since, row.last,
+        row.id, row.owner, row.severity.value, _kept(row.text), _kept(row.action), row.count, row.since, row.last,
         json.dumps(row.recent), int(row.begun),
     )  # fmt: skip

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+from bridge.texts import Text
 from bridge.troubles import rows as rules
-from bridge.troubles.ledger import HOUR, Ledger, Unusable
-from bridge.troubles.rows import Changes, Report, Row
+from bridge.troubles.ledger import HOUR, Ledger, LedgerUnusable
+from bridge.troubles.rows import Changes, Report, TroubleRow
 from bridge.troubles.trouble import HAPPENS, Severity, Trouble, trouble_id
 
 _log = logging.getLogger("bridge.troubles")
@@ -41,7 +42,7 @@ class Troubles:
         self._owner = uuid4().hex
         self._guard = threading.Lock()
         self._waiting = Changes()
-        self._held: dict[str, Row] = {}
+        self._held: dict[str, TroubleRow] = {}
         self._rows: rules.Rows = {}
         self._live: frozenset[str] = frozenset()
         self._alive = 0.0
@@ -50,15 +51,17 @@ class Troubles:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def report(self, kind: str, subject: str = "", *, severity: Severity, text: str, action: str) -> None:
-        """It happened, or happened again. Never waits and never raises."""
+    def report(self, kind: str, subject: str = "", *, severity: Severity, text: Text, action: Text) -> None:
+        """Note that it happened, or happened again. Never waits and never raises."""
         id_, now = trouble_id(kind, subject)[:_LONGEST], self._clock()
         with self._guard:
             before = self._waiting.reports.get(id_)
             if before is None and len(self._waiting.reports) >= _MOST:
                 return
             count, times = (before.count, before.times) if before is not None else (0, ())
-            report = Report(severity, text[:_LONGEST], action[:_LONGEST], count + 1, (*times, now)[-_TIMES:])
+            report = Report(
+                severity, text.clipped(_LONGEST), action.clipped(_LONGEST), count + 1, (*times, now)[-_TIMES:]
+            )
             self._waiting.reports[id_] = report
             if rules.kind_of(id_) is None:
                 once = Report(severity, report.text, report.action, 1, (now,))
@@ -66,7 +69,7 @@ class Troubles:
             self._live |= {id_}
 
     def clear(self, kind: str, subject: str = "") -> None:
-        """The cause is gone. Costs next to nothing where there was no such trouble; never raises."""
+        """Note that the cause is gone. Costs next to nothing where there was no such trouble; never raises."""
         id_ = trouble_id(kind, subject)[:_LONGEST]
         if id_ not in self._live:
             return
@@ -77,22 +80,23 @@ class Troubles:
             self._live -= {id_}
 
     def heard(self) -> None:
-        """A Query came. When none come for long, that is a trouble."""
+        """Note that a Query came. When none come for long, that is a trouble."""
         with self._guard:
             self._heard += 1
 
     def all(self) -> list[Trouble]:
-        """What all processes of the host have reported and what is not over, this process's newest reports included."""
+        """Return what all processes of the host have reported and what is not over, this process's newest reports
+        included."""
         now = self._clock()
         with self._guard:
             changes = self._pending()
-            known = self._rows
+            rows = self._rows
         if self._ledger is not None:
             try:
-                known = self._ledger.rows()
-            except Unusable as error:
+                rows = self._ledger.rows()
+            except LedgerUnusable as error:
                 self._complain(error)
-        return rules.troubles(rules.changed(known, changes, self._owner, now).values(), now)
+        return rules.troubles(rules.changed(rows, changes, self._owner, now).values(), now)
 
     def flush(self) -> None:
         """Write what was reported, and read what others did."""
@@ -102,7 +106,7 @@ class Troubles:
             alive = changes.held and now - self._alive >= _ALIVE
         try:
             after = self._written(changes, now) if changes.cleared or changes.reports or alive else self._read(now)
-        except Unusable as error:
+        except LedgerUnusable as error:
             self._complain(error)
             with self._guard:
                 self._put_back(changes)
@@ -123,7 +127,7 @@ class Troubles:
             count, self._heard, self._told_at = self._heard, 0, moment
         try:
             self._ledger.hear(int(moment) // HOUR, count)
-        except Unusable as error:
+        except LedgerUnusable as error:
             self._complain(error)
 
     def start(self) -> None:
@@ -168,14 +172,14 @@ class Troubles:
         return self._ledger.change(lambda before: rules.changed(before, changes, self._owner, now))
 
     def _read(self, now: float) -> rules.Rows:
-        known = self._ledger.rows() if self._ledger is not None else self._rows
-        return {key: row for key, row in known.items() if not rules.over(row, now)}
+        rows = self._ledger.rows() if self._ledger is not None else self._rows
+        return {key: row for key, row in rows.items() if not rules.over(row, now)}
 
     def _run(self) -> None:
         if self._ledger is not None:
             try:
                 self._ledger.make()  # while there is room
-            except Unusable as error:
+            except LedgerUnusable as error:
                 self._complain(error)
         while not self._stop.wait(self._every):
             try:
@@ -184,12 +188,12 @@ class Troubles:
             except Exception:  # noqa: BLE001 - whatever it is, the next report must still get through
                 _log.exception("troubles could not be written")
 
-    def _complain(self, error: Unusable) -> None:
+    def _complain(self, error: LedgerUnusable) -> None:
         if str(error) != self._said:
             self._said = str(error)
             _log.warning("what is wrong is remembered by this process alone: %s", error)
 
 
 def reported(folder: Path, now: float) -> list[Trouble]:
-    """What the processes of a host reported, for whoever is none of them. Raises `Unusable`."""
+    """Return what the processes of a host reported, for whoever is none of them. Raises `LedgerUnusable`."""
     return rules.troubles(Ledger(folder).rows().values(), now)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from bridge.texts import Text
 from bridge.troubles.trouble import HAPPENS, Happens, Severity, Trouble
 
 LASTS = 900.0
@@ -18,7 +19,7 @@ _ANYBODY = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TroubleRow:
     """One trouble as one process (`owner`) holds it; a happening belongs to all of them (`owner` empty).
 
     Times are Unix time. `last`: the last happening, for a state the last sign of life of its process. `recent`: the
@@ -28,8 +29,8 @@ class Row:
     id: str
     owner: str
     severity: Severity
-    text: str
-    action: str
+    text: Text
+    action: Text
     count: int
     since: float
     last: float
@@ -43,8 +44,8 @@ class Report:
     few)."""
 
     severity: Severity
-    text: str
-    action: str
+    text: Text
+    action: Text
     count: int
     times: tuple[float, ...]
 
@@ -55,7 +56,7 @@ class Changes:
 
     cleared: set[str] = field(default_factory=set)
     reports: dict[str, Report] = field(default_factory=dict)
-    held: dict[str, Row] = field(default_factory=dict)
+    held: dict[str, TroubleRow] = field(default_factory=dict)
     """The states that the process holds: its sign of life."""
 
     def __bool__(self) -> bool:
@@ -63,23 +64,23 @@ class Changes:
         return bool(self.cleared or self.reports or self.held)
 
 
-Rows = Mapping[tuple[str, str], Row]
+Rows = Mapping[tuple[str, str], TroubleRow]
 """By id and owner."""
 
 
 def kind_of(id_: str) -> Happens | None:
-    """How a trouble of this id happens; None: it is a state."""
+    """Return how a trouble of this id happens; None: it is a state."""
     return HAPPENS.get(id_.partition(":")[0])
 
 
-def changed(rows: Rows, changes: Changes, owner: str, now: float) -> dict[tuple[str, str], Row]:
-    """The rows after these changes by `owner`, without those that are over."""
+def changed(rows: Rows, changes: Changes, owner: str, now: float) -> dict[tuple[str, str], TroubleRow]:
+    """Return the rows after these changes by `owner`, without those that are over."""
     after = dict(rows)
     for id_ in changes.cleared:
         after.pop((id_, owner if kind_of(id_) is None else _ANYBODY), None)
     for row in changes.held.values():
-        known = after.get((row.id, owner))
-        after[row.id, owner] = replace(row, since=min(row.since, known.since) if known else row.since, last=now)
+        earlier = after.get((row.id, owner))
+        after[row.id, owner] = replace(row, since=min(row.since, earlier.since) if earlier else row.since, last=now)
     for id_, report in changes.reports.items():
         happens = kind_of(id_)
         if happens is not None:
@@ -91,46 +92,46 @@ def changed(rows: Rows, changes: Changes, owner: str, now: float) -> dict[tuple[
     return after
 
 
-def state(known: Row | None, id_: str, owner: str, report: Report) -> Row:
-    """The row of a state that was reported (again) by its process."""
-    count = report.count + (known.count if known else 0)
-    since = known.since if known else report.times[0]
-    return Row(id_, owner, report.severity, report.text, report.action, count, since, report.times[-1])
+def state(earlier: TroubleRow | None, id_: str, owner: str, report: Report) -> TroubleRow:
+    """Return the row of a state that was reported (again) by its process."""
+    count = report.count + (earlier.count if earlier else 0)
+    since = earlier.since if earlier else report.times[0]
+    return TroubleRow(id_, owner, report.severity, report.text, report.action, count, since, report.times[-1])
 
 
-def over(row: Row, now: float) -> bool:
-    """Whether it is over by itself."""
+def over(row: TroubleRow, now: float) -> bool:
+    """Return whether a row is over by itself."""
     happens = kind_of(row.id)
     if happens is None:
         return now - row.last > SILENT
     return now - row.last > (LASTS if row.begun else happens.seconds)
 
 
-def troubles(rows: Iterable[Row], now: float) -> list[Trouble]:
-    """What has begun and is not over, one for each id."""
-    by_id: dict[str, list[Row]] = {}
+def troubles(rows: Iterable[TroubleRow], now: float) -> list[Trouble]:
+    """Return what has begun and is not over, one for each id."""
+    by_id: dict[str, list[TroubleRow]] = {}
     for row in rows:
         if row.begun and not over(row, now):
             by_id.setdefault(row.id, []).append(row)
     return [_together(id_, same) for id_, same in by_id.items()]
 
 
-def _together(id_: str, same: Sequence[Row]) -> Trouble:
+def _together(id_: str, same: Sequence[TroubleRow]) -> Trouble:
     newest = max(same, key=lambda row: row.last)
     severity = Severity.ERROR if any(row.severity is Severity.ERROR for row in same) else Severity.WARNING
     since = datetime.fromtimestamp(min(row.since for row in same), UTC)
     return Trouble(id_, severity, since, sum(row.count for row in same), newest.text, newest.action)
 
 
-def _happened(known: Row | None, id_: str, report: Report, happens: Happens) -> Row:
+def _happened(earlier: TroubleRow | None, id_: str, report: Report, happens: Happens) -> TroubleRow:
     last = report.times[-1]
-    if known is not None and known.begun and last - known.last <= LASTS:
-        row = replace(known, count=known.count + report.count, last=max(last, known.last))
+    if earlier is not None and earlier.begun and last - earlier.last <= LASTS:
+        row = replace(earlier, count=earlier.count + report.count, last=max(last, earlier.last))
         return replace(row, severity=report.severity, text=report.text, action=report.action)
-    before = known.recent if known is not None and not known.begun else ()
+    before = earlier.recent if earlier is not None and not earlier.begun else ()
     before = tuple(time for time in before if last - time <= happens.seconds)
     recent = (*before, *report.times)[-happens.times :]
     enough = len(recent) >= happens.times
     count = len(before) + report.count
     since = min((*before, *report.times))
-    return Row(id_, _ANYBODY, report.severity, report.text, report.action, count, since, last, recent, enough)
+    return TroubleRow(id_, _ANYBODY, report.severity, report.text, report.action, count, since, last, recent, enough)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bridge.texts import Text
+
 
 class Severity(StrEnum):
     """How bad it is."""
@@ -14,6 +16,10 @@ class Severity(StrEnum):
     """Something is lost, or does not happen until a person acts."""
     WARNING = "warning"
     """Something may get lost, or is late."""
+
+
+SEVERITIES = {Severity.ERROR: Text("ERROR"), Severity.WARNING: Text("WARNING")}
+"""What people read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +35,16 @@ class Trouble:
     severity: Severity
     since: datetime
     count: int
-    text: str
-    action: str
+    text: Text
+    action: Text
 
     @property
     def kind(self) -> str:
-        """What kind of trouble it is."""
         return self.id.partition(":")[0]
 
 
 def trouble_id(kind: str, subject: str = "") -> str:
-    """The id of the trouble of this kind about this subject."""
+    """Return the id of the trouble of this kind about this subject."""
     return f"{kind}:{subject}" if subject else kind
 
 

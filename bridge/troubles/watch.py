@@ -11,12 +11,12 @@ from pathlib import Path
 from bridge.config.load import Loaded
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.store.database import Database, unprepared
-from bridge.store.filelock import FileLock
 from bridge.troubles.current import current
-from bridge.troubles.ledger import Ledger, Seen, Unusable
-from bridge.troubles.observed import Place
+from bridge.troubles.ledger import LastSeen, Ledger, LedgerUnusable
+from bridge.troubles.observation import Place
 from bridge.troubles.registry import Troubles
 from bridge.troubles.trouble import Severity, Trouble
+from connectors.filelock import FileLock
 
 _log = logging.getLogger("bridge.troubles")
 _FIRST = 3.0
@@ -30,7 +30,7 @@ class Look:
 
     now: tuple[Trouble, ...]
     begun: tuple[Trouble, ...]
-    ended: dict[str, Seen]
+    ended: dict[str, LastSeen]
 
 
 Follow = Callable[[Look], None]
@@ -58,12 +58,11 @@ class Watch:
         self._ledger = Ledger(state)
         self._lock = FileLock(state / "troubles.lock")
         self._database: Database | None = None
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, LastSeen] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="troubles-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
         self._thread.start()
 
     def close(self) -> None:
@@ -74,22 +73,22 @@ class Watch:
 
     def look(self) -> Look:
         """Look once: log what began and what ended, and tell the followers."""
-        found = current(self._place(), self._troubles.all())
-        begun = tuple(one for one in found if one.id not in self._seen)
-        now = {one.id: Seen(one.since.timestamp(), one.severity, one.text) for one in found}
-        ended = {id_: one for id_, one in self._seen.items() if id_ not in now}
-        for one in begun:
-            level = logging.ERROR if one.severity is Severity.ERROR else logging.WARNING
-            _log.log(level, "trouble: %s. %s", one.text, one.action, extra={"fields": {"trouble": one.id}})
+        troubles = current(self._place(), self._troubles.all())
+        begun = tuple(trouble for trouble in troubles if trouble.id not in self._seen)
+        now = {trouble.id: LastSeen(trouble.since.timestamp(), trouble.severity, trouble.text) for trouble in troubles}
+        ended = {id_: trouble for id_, trouble in self._seen.items() if id_ not in now}
+        for trouble in begun:
+            level = logging.ERROR if trouble.severity is Severity.ERROR else logging.WARNING
+            _log.log(level, "trouble: %s. %s", trouble.text, trouble.action, extra={"fields": {"trouble": trouble.id}})
         for id_, gone in ended.items():
             _log.info("trouble is over: %s", gone.text, extra={"fields": {"trouble": id_}})
         if now != self._seen:
             self._seen = now
             try:
                 self._ledger.see(now)
-            except Unusable as error:
+            except LedgerUnusable as error:
                 _log.debug("what was seen can't be kept: %s", error)
-        seen = Look(tuple(found), begun, ended)
+        seen = Look(tuple(troubles), begun, ended)
         for follow in self._follow:
             try:
                 follow(seen)
@@ -121,13 +120,12 @@ class Watch:
             self._stop.wait(self._every)
         if self._database is not None:
             self._database.close()
-        self._lock.close()
 
     def _watch(self) -> None:
         """Look until this process ends: the lock is ours."""
         try:
             self._seen = self._ledger.seen()
-        except Unusable:
+        except LedgerUnusable:
             self._seen = {}
         while not self._stop.is_set():
             try:

@@ -11,7 +11,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """The networks that a configuration lists; an IPv4-mapped one (`::ffff:192.0.2.0/120`) is the IPv4 network."""
+    """Return the networks that a configuration lists; an IPv4-mapped one (`::ffff:192.0.2.0/120`) is the IPv4
+    network."""
     return tuple(_plain_network(ipaddress.ip_network(text, strict=False)) for text in texts)
 
 
@@ -22,10 +23,19 @@ def _plain_network(network: Network) -> Network:
     return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
 
 
-@lru_cache(maxsize=4096)
+_LONGEST = 100
+"""Characters of an address, its zone and port included: nothing longer is one, or is remembered."""
+
+
 def parse(text: str) -> Address | None:
-    """An address as proxies write it: bare, with a port, in brackets, IPv4-mapped; None for anything else."""
-    text = text.strip().strip('"')
+    """Return an address as proxies write it: bare, with a port, in brackets, IPv4-mapped; None for anything else."""
+    text = text.strip()
+    return _parsed(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Address | None:
+    text = text.strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]
     elif text.count(":") == 1:
@@ -38,19 +48,20 @@ def parse(text: str) -> Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine by a name or an address that leads nowhere else."""
+    """Return whether a Host header names this machine by a name or an address that leads nowhere else."""
     name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0].rstrip(".").lower()
     address = parse(f"[{name}]")
     return name == "localhost" or name.endswith(".localhost") or (address is not None and address.is_loopback)
 
 
 def covered(address: Address | None, by: Sequence[Network]) -> bool:
-    """Whether one of the networks holds the address; an unknown address is in none."""
+    """Return whether one of the networks holds the address; an unknown address is in none."""
     return address is not None and any(address in network for network in by)
 
 
 def client(remote: str, forwarded: str, trusted: Sequence[Network]) -> Address | None:
-    """Who sent the request. `remote` is the other end of the connection, `forwarded` its X-Forwarded-For, if any.
+    """Return who sent the request. `remote` is the other end of the connection, `forwarded` its X-Forwarded-For, if
+    any.
 
     The header counts only as far as trusted proxies wrote it: read from the right, the first address that is not a
     trusted proxy is the client, whatever stands to the left of it. None: it can't be known, for a trusted proxy wrote
@@ -67,7 +78,8 @@ def client(remote: str, forwarded: str, trusted: Sequence[Network]) -> Address |
 
 
 def neighbourhood(address: Address | None) -> str:
-    """What counts as one sender for a rate limit: an IPv4 address, or the /64 that one IPv6 customer has whole."""
+    """Return what counts as one sender for a rate limit: an IPv4 address, or the /64 that one IPv6 customer has
+    whole."""
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
     return str(address)

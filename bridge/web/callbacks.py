@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flask import Flask, Response, jsonify, request
 
@@ -19,15 +19,16 @@ from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
 from bridge.runtime.limits import SharedLimits
 from bridge.store.deliveries import NewDelivery
-from bridge.web import addresses, taskjson
-from bridge.web.addresses import Address
-from bridge.web.gate import AccessPolicy, bearer
-from bridge.web.intake import TAKEN, RawRequest, Refused
+from bridge.web import taskjson
+from bridge.web.gate import AccessPolicy, Client, bearer
 from bridge.web.ratelimit import Failures
+from bridge.web.request import RAW, RawRequest, Refused
 from connectors.base import Task
 from connectors.phone import Phone, mask
 from connectors.salesforce import outbound_message
-from connectors.salesforce.options import SalesforceOptions
+
+if TYPE_CHECKING:
+    from connectors.salesforce.options import SalesforceOptions
 from connectors.units import Rate
 
 _log = logging.getLogger("bridge.web")
@@ -40,10 +41,10 @@ class Taking(Protocol):
     """Where tasks go; what returns is on disk. Everything raises `StoreUnavailable`."""
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
-        """Who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
+        """Return who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
 
     def known(self, source: str, task: Task) -> bool:
-        """Whether this task is there already. Raises `NoSuchSource`."""
+        """Return whether this task is there already. Raises `NoSuchSource`."""
 
     def accept(self, source: str, task: Task) -> Accepted:
         """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
@@ -76,7 +77,8 @@ def install(app: Flask, desk: Desk) -> None:
 
 
 def may_send(gate: AccessPolicy, path: str, authorization: str) -> bool:
-    """Whether who asks for this path below `PREFIX` may send a body: the source is there, and the token is right."""
+    """Return whether who asks for this path below `PREFIX` may send a body: the source is there, and the token is
+    right."""
     name, _, rest = path.removeprefix(PREFIX).partition("/")
     if not rest:
         return gate.is_token(bearer(authorization), name)
@@ -84,11 +86,11 @@ def may_send(gate: AccessPolicy, path: str, authorization: str) -> bool:
     return last == _MESSAGE and gate.is_token(token, name)
 
 
-def hide_token(taken: RawRequest) -> None:
+def hide_token(raw: RawRequest) -> None:
     """Have the log show nothing of a URL below `/callbacks/` but the source, whether it exists or not."""
-    if taken.path.startswith(PREFIX):
-        name, _, rest = taken.path.removeprefix(PREFIX).partition("/")
-        taken.entry.path = f"{PREFIX}{name[:100]}{'/•••' if rest else ''}"
+    if raw.path.startswith(PREFIX):
+        name, _, rest = raw.path.removeprefix(PREFIX).partition("/")
+        raw.entry.path = f"{PREFIX}{name[:100]}{'/•••' if rest else ''}"
 
 
 class _Route:
@@ -96,22 +98,21 @@ class _Route:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._taken: RawRequest = request.environ[TAKEN]
+        self._request: RawRequest = request.environ[RAW]
         self._gate = desk.gate()
 
     @property
     def _configuration(self) -> Configuration:
         return self._gate.configuration
 
-    def _client(self) -> Address | None:
-        taken = self._taken
-        client = self._gate.client(taken.header("REMOTE_ADDR"), taken.header("HTTP_X_FORWARDED_FOR"))
-        if client is not None:
-            taken.entry.address = str(client)
+    def _client(self) -> Client:
+        raw = self._request
+        client = self._gate.client(raw.remote, raw.header(b"x-forwarded-for"))
+        raw.entry.address = client.text or raw.remote
         return client
 
-    def _wrong_token(self, client: Address | None, refused: Refused) -> Refused:
-        over = self._desk.failures.failed(addresses.neighbourhood(client))
+    def _wrong_token(self, client: Client, refused: Refused) -> Refused:
+        over = self._desk.failures.failed(client.sender)
         if over is None:
             return refused
         return Refused(429, "too many requests from this address had a wrong token", retry_after=over)
@@ -122,8 +123,8 @@ class _Route:
         if asked is not None and not asked.takes(what, whose, (limit.times, limit.seconds), thing):
             raise Refused(429, f"{reason} ({limit})", retry_after=min(limit.seconds, 3600))
 
-    def _address_within(self, source: CallbackSource, client: Address | None, reason: str) -> None:
-        self._within(f"address {source.title}", addresses.neighbourhood(client), source.per_address, reason)
+    def _address_within(self, source: CallbackSource, client: Client, reason: str) -> None:
+        self._within(f"address {source.title}", client.sender, source.per_address, reason)
 
     def _taking(self) -> Taking:
         if self._desk.taking is None:
@@ -136,18 +137,18 @@ class _Json(_Route):
 
     def answer(self, name: str) -> tuple[Response, int, dict[str, str]]:
         """202 with the callback's id and state."""
-        self._taken.entry.route = "callback"
+        self._request.entry.route = "callback"
         try:
             accepted = self._accepted(name)
         except (Refused, StoreUnavailable) as error:
             return self._refused(error)
-        self._taken.entry.fields |= {"outcome": accepted.state.value, "callback": accepted.id}
-        said = {"id": accepted.id, "state": accepted.state.value}
-        return jsonify(said | ({"reason": accepted.reason} if accepted.reason else {})), 202, {}
+        self._request.entry.fields |= {"outcome": accepted.state.value, "callback": accepted.id}
+        accepted_as = {"id": accepted.id, "state": accepted.state.value}
+        return jsonify(accepted_as | ({"reason": accepted.reason} if accepted.reason else {})), 202, {}
 
     def _refused(self, error: Exception) -> tuple[Response, int, dict[str, str]]:
         refused = error if isinstance(error, Refused) else Refused(503, f"it could not be kept: {error}", retry_after=1)
-        self._taken.entry.fields["outcome"] = refused.reason
+        self._request.entry.fields["outcome"] = refused.reason
         headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
         if refused.retry_after is not None:
             headers["Retry-After"] = str(int(refused.retry_after) + 1)
@@ -158,7 +159,7 @@ class _Json(_Route):
         source = self._gate.source(name)
         if source is None:
             raise self._wrong_token(client, Refused(404, "no source of callbacks with a token has this name"))
-        if not self._gate.is_token(bearer(self._taken.header("HTTP_AUTHORIZATION")), name):
+        if not self._gate.is_token(bearer(self._request.header(b"authorization")), name):
             reason = "send the source's token: Authorization: Bearer …"
             raise self._wrong_token(client, Refused(401, reason))
         self._address_within(source, client, "too many tasks from this address")
@@ -166,11 +167,11 @@ class _Json(_Route):
         return self._take(source, task)
 
     def _read(self) -> Task:
-        key = self._taken.header("HTTP_IDEMPOTENCY_KEY")[:_LONGEST_KEY].strip()
+        key = self._request.header(b"idempotency-key")[:_LONGEST_KEY].strip()
         if len(key) > 1 and key[0] == key[-1] == '"':  # as a structured header has it
             key = key[1:-1]
         try:
-            return taskjson.read(self._taken.body, key, self._taken.header("CONTENT_TYPE"))
+            return taskjson.read(self._request.body, key, self._request.header(b"content-type"))
         except taskjson.UnreadableTask as error:
             raise Refused(400, str(error)) from error
 
@@ -178,7 +179,7 @@ class _Json(_Route):
         taking = self._taking()
         try:
             number, reason = taking.unfit(source.title, task)
-            self._taken.entry.fields["number"] = mask(number.e164) or None
+            self._request.entry.fields["number"] = mask(number.e164) or None
             if not taking.known(source.title, task):
                 self._may_come(source, number, reason, task.id)
             accepted = taking.accept(source.title, task)
@@ -207,18 +208,18 @@ class _Outbound(_Route):
 
     def answer(self, name: str, token: str) -> Response:
         """The acknowledgement."""
-        self._taken.entry.route = "outbound-message"
+        self._request.entry.route = "outbound-message"
         try:
             count = self._kept(name, token)
         except Refused as refused:
-            return self._told(refused)
+            return self._not_acknowledged(refused)
         except StoreUnavailable as error:
-            return self._told(Refused(503, f"it could not be kept: {error}"))
-        self._taken.entry.fields["outcome"] = f"{count} kept"
+            return self._not_acknowledged(Refused(503, f"it could not be kept: {error}"))
+        self._request.entry.fields["outcome"] = f"{count} kept"
         return _soap(200, ok=True)
 
-    def _told(self, refused: Refused) -> Response:
-        self._taken.entry.fields["outcome"] = refused.reason
+    def _not_acknowledged(self, refused: Refused) -> Response:
+        self._request.entry.fields["outcome"] = refused.reason
         _log.log(
             logging.WARNING if refused.status in (404, 413, 429) else logging.ERROR,
             "an Outbound Message is not acknowledged: %s", refused.reason,
@@ -235,6 +236,8 @@ class _Outbound(_Route):
             raise self._wrong_token(
                 client, Refused(404, "there is nothing at this URL: is its token that of the source?")
             )
+        from connectors.salesforce.options import SalesforceOptions  # noqa: PLC0415 (with its libraries, for who uses it)
+
         options = self._configuration.connectors.get(source.from_ or "")
         if options is None and source.from_ is not None:
             raise Refused(503, f"connector {source.from_} is out of order: `infocaller-bridge check` says why")
@@ -243,23 +246,28 @@ class _Outbound(_Route):
                 404, f"callbacks {name}: from: names no Salesforce connector, so it takes no Outbound Messages"
             )
         self._address_within(source, client, "too many messages from this address")
-        wanted = self._wanted(source, options)
-        self._taking().look_at(wanted)
-        return len(wanted)
+        announcements = self._announcements(source, options)
+        self._taking().look_at(announcements)
+        return len(announcements)
 
-    def _wanted(self, source: CallbackSource, options: SalesforceOptions) -> list[NewDelivery]:
+    def _announcements(self, source: CallbackSource, options: SalesforceOptions) -> list[NewDelivery]:
         try:
-            found = outbound_message.read(self._taken.body)
+            message = outbound_message.read(self._request.body)
         except outbound_message.UnreadableMessage as error:
             raise Refused(400, str(error)) from error
         ours = options.organization_id
-        if ours is not None and not outbound_message.same_id(found.organization_id, ours):
-            raise Refused(401, f"it comes from org {found.organization_id}, not from organization_id of {source.from_}")
-        other = next((one.object for one in found.notifications if one.object != "Task"), None)
+        if ours is not None and not outbound_message.same_id(message.organization_id, ours):
+            raise Refused(
+                401, f"it comes from org {message.organization_id}, not from organization_id of {source.from_}"
+            )
+        other = next(
+            (notification.object for notification in message.notifications if notification.object != "Task"), None
+        )
         if other is not None:
             raise Refused(400, f"it is about {other}; the flow has to send it for Task")
         return [
-            announced.wanted(source.title, source.from_ or "", one.record_id, one.id) for one in found.notifications
+            announced.wanted(source.title, source.from_ or "", notification.record_id, notification.id)
+            for notification in message.notifications
         ]
 
 

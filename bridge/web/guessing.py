@@ -14,9 +14,11 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+
+from bridge.runtime import sharedfile
 
 _T = TypeVar("_T")
 _log = logging.getLogger("bridge.web.guessing")
@@ -31,7 +33,6 @@ _AGAIN = 86_400.0  # seconds after which it is written down once more that a sen
 _RETRY = 60.0  # likewise, where it could not be written
 _MOST = 10_000  # senders that a process remembers by itself
 _PATIENCE = 0.2  # seconds that one who is not known yet waits for another process's write
-_OPENING = 5.0  # seconds that the start of a process does
 _TABLES = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS wrong (sender TEXT, at REAL);
@@ -46,7 +47,7 @@ class Guessing:
     """Who may go on trying. A sender is what counts as one, see `addresses.neighbourhood`. `file`: where processes
     count together; None: this one alone.
 
-    One that is known to be right costs a look into a dictionary.
+    One that is known to be right costs a look into a dictionary; else each of these may wait for the file.
     """
 
     def __init__(self, file: Path | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -66,6 +67,10 @@ class Guessing:
             except sqlite3.Error as error:
                 self._complain(f"{file}: {error}; remove it, and start again")
 
+    def known(self, sender: str) -> bool:
+        """Return whether memory alone tells that a sender was right before: then none of these waits for the file."""
+        return sender in self._right
+
     def closed(self, sender: str) -> float | None:
         """For how many seconds more nothing from this sender is looked at; None: it is not closed."""
         if sender in self._right:
@@ -74,14 +79,15 @@ class Guessing:
         left = _left(self._closed.get(sender, 0.0), now)
         if left is not None:
             return left
-        right_at, closed_at = self._known(sender)
+        right_at, closed_at = self._read_times(sender)
         if now - right_at < REMEMBERED:
             self._keep(self._right, sender, right_at)
             return None
         return _left(closed_at, now)
 
     def right(self, sender: str) -> float | None:
-        """A signature was right. None: it counts; else the sender was closed meanwhile, for so many seconds more."""
+        """Note that a signature was right. Return None where it counts; else the sender was closed meanwhile, for so
+        many seconds more."""
         now, written = self._clock(), self._right.get(sender)
         if written is None:
             return self._first(sender, now)
@@ -91,7 +97,7 @@ class Guessing:
         return None
 
     def wrong(self, sender: str) -> bool:
-        """A signature was wrong. Whether the sender is closed by that."""
+        """Note that a signature was wrong. Return whether the sender is closed by that."""
         now = self._clock()
         if sender in self._right:
             return False
@@ -162,7 +168,7 @@ class Guessing:
             self._complain(str(error))
             return None
 
-    def _known(self, sender: str) -> tuple[float, float]:
+    def _read_times(self, sender: str) -> tuple[float, float]:
         with self._reading:
             if self._reader is None:
                 return 0.0, 0.0
@@ -188,16 +194,8 @@ class Guessing:
             self._writer.commit()
 
     def _open(self, file: Path) -> None:
-        def opened() -> sqlite3.Connection:
-            return sqlite3.connect(file, timeout=_OPENING, isolation_level=None, check_same_thread=False)
-
-        with closing(opened()) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-            database.executescript(_TABLES)
-        self._writer, self._reader = opened(), opened()
-        self._writer.execute("PRAGMA synchronous = OFF")
-        self._writer.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
-        self._reader.execute("PRAGMA busy_timeout = 0")
+        self._writer = sharedfile.connect(file, _TABLES, _PATIENCE)
+        self._reader = sharedfile.connect(file, "", 0)
 
     def _complain(self, reason: str) -> None:
         if not self._warned:
@@ -207,8 +205,8 @@ class Guessing:
 
 def _row(database: sqlite3.Connection, sender: str) -> tuple[float, float]:
     """When a sender was last right, and when it was closed; 0 for never."""
-    found = database.execute("SELECT right_at, closed_at FROM sender WHERE name = ?", (sender,)).fetchone()
-    return (float(found[0]), float(found[1])) if found is not None else (0.0, 0.0)
+    row = database.execute("SELECT right_at, closed_at FROM sender WHERE name = ?", (sender,)).fetchone()
+    return (float(row[0]), float(row[1])) if row is not None else (0.0, 0.0)
 
 
 def _left(closed_at: float, now: float) -> float | None:

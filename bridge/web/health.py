@@ -8,12 +8,13 @@ from flask import Flask, Response, jsonify, request
 
 from bridge.service.metrics import CONTENT_TYPE, Metrics, Now
 from bridge.web.gate import AccessPolicy
-from bridge.web.intake import TAKEN
+from bridge.web.request import RAW
 
 _ADDED_BY_PROXIES = (
     "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server", "Forwarded", "X-Real-IP", "Via",
     "X-Original-Forwarded-For", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP",
 )  # fmt: skip
+ALIVE = "/healthz"
 Check = Callable[[], tuple[str, bool]]
 """How something is, for a person (`ok`), and whether the bridge can do its work with it so."""
 
@@ -22,22 +23,21 @@ def install(app: Flask, gate: Callable[[], AccessPolicy], metrics: Metrics, now:
     """Add `/healthz`, `/readyz` and `/metrics`. `now`: what `/metrics` looks up besides `metrics`. `checks`: what
     has to be well for the bridge to be ready, by name."""
 
-    @app.get("/healthz")
+    @app.get(ALIVE)
     def healthz() -> Response:
-        request.environ[TAKEN].entry.route = "healthz"
         return jsonify(status="ok")
 
     @app.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        request.environ[TAKEN].entry.route = "readyz"
-        found = {name: check() for name, check in checks.items()}
-        told = {"configuration": "ok"} | {name: text for name, (text, _) in found.items()}
-        ready = all(well for _, well in found.values())
-        return jsonify(status="ready" if ready else "not ready", checks=told), 200 if ready else 503
+        request.environ[RAW].entry.route = "readyz"
+        results = {name: check() for name, check in checks.items()}
+        texts = {"configuration": "ok"} | {name: text for name, (text, _) in results.items()}
+        ready = all(well for _, well in results.values())
+        return jsonify(status="ready" if ready else "not ready", checks=texts), 200 if ready else 503
 
     @app.get("/metrics")
     def figures() -> tuple[Response, int]:
-        request.environ[TAKEN].entry.route = "metrics"
+        request.environ[RAW].entry.route = "metrics"
         forwarded = any(name in request.headers for name in _ADDED_BY_PROXIES)
         authorization, host = request.headers.get("Authorization", ""), request.headers.get("Host", "")
         if not gate().reads_metrics(authorization, request.remote_addr or "", host, forwarded):

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from bridge.config.model import Line
 from bridge.errors import ProtocolError, StoreUnavailable
 from bridge.infocaller import events
-from bridge.infocaller.messages import Answer, Document
+from bridge.infocaller.messages import Document, QueryAnswer
+from bridge.intake.querylog import QueryLog
 from bridge.queries.answering import Answered, Question
+from bridge.service.composition import Service
 from bridge.service.metrics import Metrics
 from bridge.store.tables import LONGEST_KEY
+from bridge.texts import Text
 from bridge.troubles import Severity, Troubles
 from bridge.web import reply
-from bridge.web.intake import Refused
 from bridge.web.receive import Route, VerifiedRequest
 from bridge.web.reply import Reply
+from bridge.web.request import Refused
 from connectors.phone import mask, parse
+from connectors.steps import Steps
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class VerifiedEvent:
     """An event whose signature was right. `name` is one of `events.EVENTS`, `panel` what its URL said."""
 
     name: str
@@ -31,13 +35,13 @@ class Event:
     line: Line
 
 
-KeepEvent = Callable[[Event], None]
-"""Returns when the event is on disk, also when it was there already. Raises `StoreUnavailable`, and `ProtocolError` for
+KeepEvent = Callable[[VerifiedEvent], Steps[object]]
+"""Done when the event is on disk, also when it was there already. Raises `StoreUnavailable`, and `ProtocolError` for
 what no platform sends."""
 
 
 def question(document: Document, line: Line, name: str, panel: events.Panel) -> Question:
-    """What a Query asks: about the other party of the call."""
+    """Return what a Query asks: about the other party of the call."""
     call = {
         "id": document.call_sequence,
         "uuid": panel.uuid or "",
@@ -51,30 +55,38 @@ def question(document: Document, line: Line, name: str, panel: events.Panel) -> 
 
 class Infocaller:
     """The platform's routes. `keep_event`: where events go; None: this bridge keeps none, and says so. `troubles` hears
-    of events that are refused, and of Queries that the configuration lacks."""
+    of events that are refused, and of Queries that the configuration lacks. `record`: what keeps in mind what was asked
+    and answered; None: nothing does."""
 
     def __init__(
         self,
         metrics: Metrics,
         keep_event: KeepEvent | None,
         troubles: Troubles,
+        record: QueryLog | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._metrics, self._keep_event, self._troubles, self._clock = metrics, keep_event, troubles, clock
+        self._record = record
 
     def routes(self) -> Mapping[str, Route]:
-        """By the first segment after the key."""
-        return {"query": Route(self.query, lambda _argument, _parameters: True), "event": Route(self.event, _is_event)}
+        """Return the routes by the first segment after the key."""
+        return {
+            "query": Route(self.query, lambda _argument, _parameters: True, _query_name),
+            "event": Route(self.event, _is_event, lambda _service, *asked: _event_name(*asked[:2]) or ""),
+        }
 
-    def query(self, received: VerifiedRequest) -> Reply:
+    def query(self, received: VerifiedRequest) -> Steps[Reply]:
         """Answer a Query (manual, API Interactiva)."""
         document = received.document
         if len(document.call_sequence) > LONGEST_KEY:  # what it saves could not be stored under it
             raise Refused(400, f"CallSequence has {len(document.call_sequence)} characters; {LONGEST_KEY} at most")
         name = received.argument or document.query_name
         asked = question(document, received.line, name, events.panel(received.parameters))
-        answered = received.service.queries.answer(asked, received.arrived)
+        answered = yield from received.service.queries.steps(asked, received.arrived)
         self._metrics.answered(answered)
+        if self._record is not None:
+            self._record.answered(asked, document, answered, received.service.configuration)
         self._troubles.heard()
         self._told_of(name, answered)
         received.entry.fields |= {
@@ -83,7 +95,7 @@ class Infocaller:
             "result": answered.result,
             "outcome": answered.outcome,
         }
-        answer = Answer(str(answered.result), answered.text, answered.variables)
+        answer = QueryAnswer(str(answered.result), answered.text, answered.variables)
         return reply.write(200, answer, document.format)
 
     def _told_of(self, name: str, answered: Answered) -> None:
@@ -94,12 +106,15 @@ class Infocaller:
             "unknown_query",
             name[:40],
             severity=Severity.ERROR,
-            text=f"The panel asks for a Query {name[:40]!r} that is not in the configuration: its callers get Result 1 "
-            "and no variables",
-            action="Give the Query in the panel's script the name that it has under `queries:`, or add it there",
+            text=Text(
+                "The panel asks for the Query {name}, which is not in the configuration: its callers get Result 1 and "
+                "no variables",
+                name=repr(name[:40]),
+            ),
+            action=Text("Give the Query in the panel's script the name that it has under `queries:`, or add it there"),
         )
 
-    def event(self, received: VerifiedRequest) -> Reply:
+    def event(self, received: VerifiedRequest) -> Steps[Reply]:
         """Keep an event (manual, API Informativa): 200 only when it is on disk."""
         document, name = received.document, _event_name(received.argument, received.parameters)
         received.entry.fields |= {"event": name, "caller": mask(document.other_party)}
@@ -107,22 +122,33 @@ class Infocaller:
             raise Refused(503, "this bridge has nowhere to keep events")
         panel = events.panel(received.parameters)
         try:
-            self._keep_event(Event(name, document, panel, received.line))
+            yield from self._keep_event(VerifiedEvent(name, document, panel, received.line))
         except ProtocolError as error:
             raise Refused(400, str(error)) from error
         except StoreUnavailable as error:
             self._troubles.report(
                 "events_refused",
                 severity=Severity.ERROR,
-                text=f"Events are refused, because they can't be kept, and the platform does not send them again: "
-                f"{error}",
-                action="Mend what the text names",
+                text=Text(
+                    "Events are refused, because they can't be kept, and the platform does not send them again: "
+                    "{error}",
+                    error=str(error),
+                ),
+                action=Text("Mend what the text names"),
             )
             raise Refused(503, f"the event could not be kept: {error}") from error
         self._troubles.clear("events_refused")
         self._metrics.kept(name, self._clock() - received.arrived)
+        if self._record is not None:
+            self._record.kept(received.line.number, name)
         received.entry.fields["outcome"] = "kept"
-        return reply.write(200, Answer("0", "OK"), document.format)
+        return reply.write(200, QueryAnswer("0", "OK"), document.format)
+
+
+def _query_name(service: Service, argument: str, _parameters: Mapping[str, str], document: Document | None) -> str:
+    """The configuration's name of the Query that is asked for; empty where it has none such."""
+    named = service.queries.named(argument or (document.query_name if document is not None else ""))
+    return named[0] if named is not None else ""
 
 
 def _event_name(argument: str, parameters: Mapping[str, str]) -> str | None:

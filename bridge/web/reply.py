@@ -5,44 +5,40 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from bridge.infocaller import document
-from bridge.infocaller.messages import Answer, Format
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse
+from bridge.infocaller.messages import Format, QueryAnswer
 
 _log = logging.getLogger("bridge.web")
 _START = 512  # bytes of a body that show what it is meant to be
 _BEFORE = rb"\s*+(?:\xef\xbb\xbf)?+(?:[\w.\[\]-]{1,40}+=)?+(?:\s|\+|%20|%0D|%0A|%09|%EF%BB%BF)*+"
 _XML = re.compile(_BEFORE + rb"(?:<|%3C)", re.I)
 _JSON = re.compile(_BEFORE + rb"(?:[\[{]|%7B|%5B)", re.I)
-_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer to the platform, as it goes over the wire."""
+    """An answer as it goes over the wire. `length`: that of the body, where an answer to HEAD leaves it out."""
 
     status: int
     body: bytes
     content_type: str
-    headers: Mapping[str, str]
+    headers: Headers = ()
+    length: int | None = None
 
-    def send(self, start_response: StartResponse) -> list[bytes]:
-        """Answer a WSGI request with it."""
-        headers = [("Content-Type", self.content_type), ("Content-Length", str(len(self.body))), *self.headers.items()]
-        start_response(_LINES[self.status], headers)
-        return [self.body]
+    def wire_headers(self) -> list[tuple[bytes, bytes]]:
+        length = len(self.body) if self.length is None else self.length
+        headers = [(b"content-type", self.content_type.encode("iso-8859-1")), (b"content-length", b"%d" % length)]
+        if self.headers:
+            headers += [(name.encode("iso-8859-1"), value.encode("iso-8859-1")) for name, value in self.headers]
+        return headers
 
 
 def guess(body: bytes, content_type: str) -> Format:
-    """The format that a document which can't be read was probably meant to be in: by its first characters, else by
-    its Content-Type; JSON, the platform's default, where neither says."""
+    """Return the format that a document which can't be read was probably meant to be in: by its first characters, else
+    by its Content-Type; JSON, the platform's default, where neither says."""
     start = body[:_START]
     if _XML.match(start):
         return Format.XML
@@ -51,14 +47,15 @@ def guess(body: bytes, content_type: str) -> Format:
     return Format.XML if "xml" in content_type.lower() else Format.JSON
 
 
-def write(status: int, answer: Answer, format: Format, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: A002 - the document's own word
-    """An answer as the platform reads it."""
-    return Reply(status, *document.write(answer, format), headers or {})
+def write(status: int, answer: QueryAnswer, format: Format, headers: Headers = ()) -> Reply:  # noqa: A002 - the document's own word
+    """Return an answer as the platform reads it."""
+    return Reply(status, *document.write(answer, format), headers)
 
 
-def refusal(status: int, reason: str, format: Format, headers: Mapping[str, str] | None = None) -> Reply:  # noqa: A002 - the document's own word
-    """What a request that is not served is told: Result is the HTTP status, so never 0, ResultText the reason."""
-    return write(status, Answer(str(status), reason), format, headers)
+def refusal(status: int, reason: str, format: Format, headers: Headers = ()) -> Reply:  # noqa: A002 - the document's own word
+    """Return what a request that is not served is told: Result is the HTTP status, so never 0, ResultText the
+    reason."""
+    return write(status, QueryAnswer(str(status), reason), format, headers)
 
 
 def unexpected(error: Exception) -> str:

@@ -22,8 +22,8 @@ class UnreadableTask(ValueError):
 
 
 def read(body: bytes, key: str = "", content_type: str = "") -> Task:
-    """The task in a body. `key`: its idempotency key, where it has no field `id`; `content_type`: what the sender says
-    that it is, which tells why it is no JSON. Raises `UnreadableTask`."""
+    """Return the task in a body. `key`: its idempotency key, where it has no field `id`; `content_type`: what the
+    sender says that it is, which tells why it is no JSON. Raises `UnreadableTask`."""
     try:
         fields = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_constant)
     except RecursionError:
@@ -64,11 +64,11 @@ def _id(fields: dict[str, Any], key: str) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise UnreadableTask(f"{twice[:40]!r} stands there twice")
-    return found
+    return fields
 
 
 def _constant(text: str) -> Any:

@@ -1,4 +1,5 @@
-"""CSV files as a CRM: people and orders are looked up in tables, calls and answers are added to files.
+"""CSV files and spreadsheets as a CRM: people and orders are looked up in tables, calls and answers are added to CSV
+files.
 
 `find` answers from an index in memory that follows the file (`connectors.csv.table`); what is written is appended
 (`connectors.csv.output`). Opening takes as long as reading the tables: nothing for what an earlier start or another
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 from zoneinfo import ZoneInfo
 
+from connectors import dates
 from connectors.base import (
     Activity,
     Connector,
@@ -36,25 +38,27 @@ from connectors.base import (
     Task,
     TaskOutcome,
     WriteResult,
-    nobody_told,
+    nothing_reported,
     nothing_seen,
 )
-from connectors.csv.build import Spec
-from connectors.csv.index import Content, Row
-from connectors.csv.options import CsvFile, CsvOptions
-from connectors.csv.options import Table as TableOptions
+from connectors.csv import address as addresses
+from connectors.csv.columns import Columns
+from connectors.csv.fetching import RemoteFile
+from connectors.csv.index import Content, Spec
+from connectors.csv.options import EVERY, CsvFile, CsvOptions, ReadFile, TableOptions
 from connectors.csv.output import KEY, Output
-from connectors.csv.table import Place, Table
-from connectors.csv.tasks import FOLLOW, TaskList
+from connectors.csv.source import NumberedRow, is_spreadsheet
+from connectors.csv.store import IndexPlace
+from connectors.csv.table import Table
+from connectors.csv.tasks import FOLLOW, ID, TaskList, TaskRows
+from connectors.csv.watch import Limits
 from connectors.masking import Mask
 from connectors.phone import Phone, mask, mentions
 from connectors.phonebulk import Numbers
 
-_LOOK_EVERY = 0.5  # seconds between looks at whether a file changed
-
 
 @dataclass(frozen=True)
-class _Looked:
+class _Lookup:
     """A table that is looked up, with its options."""
 
     options: TableOptions
@@ -67,51 +71,94 @@ class CsvConnector(Connector):
     Options: ClassVar[type[ConnectorOptions]] = CsvOptions
     immediate = True
 
-    def __init__(self, name: str, options: ConnectorOptions, context: Context) -> None:
+    def __init__(self, name: str, options: ConnectorOptions, context: Context, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         super().__init__(name, options, context)
+        self._limits = limits
         if not isinstance(options, CsvOptions):
             raise TypeError(f"options of type csv are CsvOptions, not {type(options).__name__}")
         self._zone = ZoneInfo(context.timezone)
         self._read = Numbers(context.country).phones
         self._own_cache = None if context.cache else Path(tempfile.mkdtemp(prefix="csvindex-"))
+        self._remotes = self._fetched(options)
         self._tables = {
-            table: _Looked(said, self._table(table, said, Spec(
-                said.key, tuple(said.phones), said.newest, said.encoding, said.delimiter, context.country
-            )))
-            for table, said in options.tables.items() if said.read
-        }  # fmt: skip
-        self._saves = {table: self._output(said) for table, said in options.tables.items()}
-        self._keys = {table: said.key for table, said in options.tables.items()}
-        self._columns = {table: [column for _, column in said.columns] for table, said in options.tables.items()}
+            table: _Lookup(section, self._table(table, section, self._looked_up(section)))
+            for table, section in options.tables.items()
+            if section.read
+        }
+        saves = options.abilities().saves
+        self._saves = {table: self._output(section) for table, section in options.tables.items() if table in saves}
+        self._keys = {table: section.key for table, section in options.tables.items()}
+        self._columns = {table: Columns(named=section.columns) for table, section in options.tables.items()}
+        self._needed = {table: [column for _, column in section.needed] for table, section in options.tables.items()}
         self._activities = self._output(options.activities, last="revision") if options.activities else None
         self._tasks = self._task_list(options) if options.tasks else None
         self._closing = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"csv-{name}", daemon=True)
         self._watcher.start()
 
-    def _table(self, name: str, said: CsvFile, spec: Spec) -> Table:
+    def _fetched(self, options: CsvOptions) -> dict[str, RemoteFile]:
+        """The tables that lie at an address, with a copy that is there as far as it can be had soon."""
+        ca_file = self.context.folder / options.ca_file if options.ca_file else None
+        remotes = {
+            table: RemoteFile(
+                self._part(table), addresses.to_fetch(section.file, section.sheet), self._cache, self.context,
+                float(section.every or EVERY), self._limits, section.redirects, ca_file,
+            )
+            for table, section in options.tables.items()
+            if section.remote and section.read
+        }  # fmt: skip
+        for remote in remotes.values():
+            remote.start()
+        soon = Deadline.after(self._limits.first_fetch)
+        for remote in remotes.values():
+            remote.wait(soon)
+        return remotes
+
+    def _part(self, name: str) -> str:
+        """How the files of a table in the cache begin."""
+        return f"{_plain(self.name)}-{_plain(name)}"
+
+    @property
+    def _cache(self) -> Path:
         cache = self._own_cache or self.context.cache
         assert cache is not None, "one of the two is there"  # noqa: S101
-        place = Place(f"{_plain(self.name)}-{_plain(name)}", said.path(self.context.folder), cache)
-        told = self.context.told
-        return Table(place, spec, self.context.log, None if told is nobody_told else partial(told, name))
+        return cache
 
-    def _output(self, said: CsvFile, last: str = "") -> Output:
-        return Output(said.path(self.context.folder), said.encoding, said.delimiter, self.context.log, last=last)
+    def _looked_up(self, table: TableOptions) -> Spec:
+        return self._spec(table, table.key, table.phones, table.dated)
+
+    def _spec(self, file: ReadFile, key: str | None, phones: Sequence[str] = (), newest: str | None = None) -> Spec:
+        """By what the index of a file is made."""
+        named, country = tuple(file.columns.items()), self.context.country
+        return Spec(key, tuple(phones), newest, file.encoding, file.delimiter, country, file.sheet, named)
+
+    def _table(self, name: str, file: CsvFile, spec: Spec) -> Table:
+        remote = self._remotes.get(name) if file.remote else None
+        path, address = (remote.path, remote.shown) if remote else (file.path(self.context.folder), "")
+        place = IndexPlace(self._part(name), path, self._cache, address)
+        report = self.context.report
+        about = None if report is nothing_reported else partial(report, name)
+        return Table(place, spec, self.context.log, self._limits, about, remote)
+
+    def _output(self, file: CsvFile, last: str = "") -> Output:
+        path, columns = file.path(self.context.folder), Columns(named=file.columns)
+        return Output(path, file.encoding, file.delimiter, self.context.log, last=last, columns=columns)
 
     def _task_list(self, options: CsvOptions) -> TaskList:
-        said = options.tasks
-        assert said is not None, "only called where there are tasks"  # noqa: S101
-        spec = Spec("id", (), None, said.encoding, said.delimiter, self.context.country)
-        results = Output(said.results_path(self.context.folder), None, None, self.context.log, follow=FOLLOW)
-        table, own = self._table("tasks", said, spec), self._output(said)
-        mine = (self.context.installation, self.context.others)
-        return TaskList(table, results, self._zone, self.context.log, own, said.write_back, *mine)
+        file = options.tasks
+        assert file is not None, "only called where there are tasks"  # noqa: S101
+        context, spec = self.context, self._spec(file, ID)
+        results = Output(file.results_path(context.folder), None, None, context.log, follow=FOLLOW)
+        table, rows = (
+            self._table("tasks", file, spec),
+            TaskRows(spec.columns, file.dates, context.timezone, is_spreadsheet(file.path(context.folder))),
+        )
+        return TaskList(table, rows, results, self._zone, context.log, context.installation, context.others)
 
     def _watch(self) -> None:
         """The thread that follows the files."""
-        tables = [looked.table for looked in self._tables.values()] + ([self._tasks.table] if self._tasks else [])
-        while not self._closing.wait(_LOOK_EVERY):
+        tables = [lookup.table for lookup in self._tables.values()] + ([self._tasks.table] if self._tasks else [])
+        while not self._closing.wait(self._limits.look_every):
             for table in tables:
                 try:
                     table.look()
@@ -120,58 +167,63 @@ class CsvConnector(Connector):
 
     # looking up
 
-    def find(self, wanted: LookupQuery, deadline: Deadline) -> Sequence[Record]:  # noqa: ARG002 - there is nothing to wait for
-        """The rows that match: the newest first where the table has `newest:`, else in the file's order; with
-        `wanted.newest` and no such column, the last of the file first. Raises `Unavailable` until the file is there
-        and whole."""
-        looked = self._tables.get(wanted.kind)
-        if looked is None:
-            raise Misconfigured(f"connector {self.name} looks nothing up in {wanted.kind}: give it a key or phones")
-        content = looked.table.content
-        last = wanted.newest and looked.options.newest is None
-        limit = max(1, wanted.limit)
-        if wanted.strict and wanted.phone is not None and content.rows and not content.numbers:
-            columns = ", ".join(looked.options.phones)
-            raise Misconfigured(f"no row of {looked.options.file} has a number in phones: {columns}: is it right?")
-        if wanted.phone is not None:
-            found = content.by_phone(int(wanted.phone.digits), limit, last=last) if wanted.phone else []
-        elif looked.options.key is not None:
-            column = content.columns.index(looked.options.key)
-            key = (wanted.key or "").strip()
-            found = content.by_key(key, column, limit, last=last) if key else []
+    def find(self, query: LookupQuery, deadline: Deadline) -> Sequence[Record]:  # noqa: ARG002 - there is nothing to wait for
+        """Return the rows that match: the newest first where the table has `date:`, else in the file's order; with
+        `query.newest` and no such column, the last of the file first; with `query.upcoming` the soonest first. Raises
+        `Unavailable` until the file is there and whole."""
+        lookup = self._tables.get(query.kind)
+        if lookup is None:
+            raise Misconfigured(f"connector {self.name} looks nothing up in {query.kind}: give it a key or phones")
+        content = lookup.table.content
+        last = query.newest and lookup.options.dated is None
+        since = query.since if query.upcoming else None
+        limit = max(1, query.limit)
+        if query.strict and query.phone is not None and content.rows and not content.numbers:
+            columns = ", ".join(lookup.options.phones)
+            raise Misconfigured(f"no row of {lookup.options.shown} has a number in phones: {columns}: is it right?")
+        if query.phone is not None:
+            rows = content.by_phone(int(query.phone.digits), limit, last=last, since=since) if query.phone else []
+        elif lookup.options.key is not None:
+            key = (query.key or "").strip()
+            rows = content.by_key(key, limit, last=last, since=since) if key else []
         else:
-            raise Misconfigured(f"table {wanted.kind} of connector {self.name} has no key")
+            raise Misconfigured(f"table {query.kind} of connector {self.name} has no key")
         if self.context.see is not nothing_seen:
-            self.context.see(_shown(looked, content, wanted, len(found)))
-        return [self._record(wanted.kind, looked.options, content, row) for row in found]
+            self.context.see(_shown(lookup, content, query, len(rows)))
+        return [self._record(query.kind, lookup.options, content, row) for row in rows]
 
     def stale(self, kind: str) -> str:
         """Since when the table's file can't be taken up, and why."""
-        looked = self._tables.get(kind)
-        return looked.table.stale if looked is not None else ""
+        lookup = self._tables.get(kind)
+        return lookup.table.stale if lookup is not None else ""
 
-    def _record(self, kind: str, said: TableOptions, content: Content, row: Row) -> Record:
+    def _record(self, kind: str, table: TableOptions, content: Content, row: NumberedRow) -> Record:
         number, cells = row
-        fields = dict(zip(content.columns, cells, strict=True))
-        fields.pop("", None)
-        phones = tuple(phone for column in said.phones if fields[column] for phone in self._read(fields[column]))
-        key = fields[said.key].strip() if said.key else ""
-        return Record(self.name, kind, key or str(number), fields, phones)
+        columns = self._columns[kind]
+        fields = columns.fields(content.columns, cells)
+        numbers = [fields[column] for column in table.phones]
+        phones = tuple(phone for text in numbers if text for phone in self._read(text))
+        key = fields[table.key].strip() if table.key else ""
+        dated = dates.read(fields[table.dated]) if table.dated else None
+        return Record(self.name, kind, key or str(number), fields, phones, dated)
 
     # writing
 
     def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
-        """Add a row to the table's file, on disk when this returns."""
+        """Add a row to the table's file, or change it, on disk when this returns."""
         output = self._saves.get(saved.kind)
         if output is None:
-            raise Misconfigured(f"connector {self.name} has no table {saved.kind}")
+            why = "spreadsheets and addresses are only read" if saved.kind in self._keys else "there is none"
+            raise Misconfigured(f"connector {self.name} can't save in table {saved.kind}: {why}")
         if KEY in saved.fields:
             raise Rejected(f"{KEY} is the bridge's own column; give the field another name")
-        values: dict[str, object] = dict.fromkeys(self._columns[saved.kind], "")
-        values |= {name.strip(): value for name, value in saved.fields.items()}
-        created = output.append(saved.key, values, deadline)
-        key = self._keys[saved.kind]
-        return self._written(output, str(values.get(key or "") or saved.key), created=created)
+        ours = self._columns[saved.kind].ours
+        values = ours(dict.fromkeys(self._needed[saved.kind], "")) if saved.revision == 1 else {}
+        values |= ours({name.strip(): value for name, value in saved.fields.items()})
+        write = output.correct if saved.revision > 1 else output.append
+        created = write(saved.key, values, deadline)
+        [key] = ours({self._keys[saved.kind] or "": None})
+        return self._written(output, str(values.get(key) or saved.key), created=created)
 
     def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """Add a call's row to the activities' file; a correction changes the row."""
@@ -203,6 +255,8 @@ class CsvConnector(Connector):
             "answered": activity.answered,
             "answered_by": activity.answered_by,
         }
+        if activity.outcome is not None:
+            columns["outcome"] = activity.outcome
         own = {name.strip(): value for name, value in activity.fields.items() if name.strip() not in (KEY, "revision")}
         return columns | own | {"revision": activity.revision}
 
@@ -226,15 +280,20 @@ class CsvConnector(Connector):
     # tasks
 
     def tasks(self, deadline: Deadline) -> Iterable[Task]:
-        """The rows that nothing has become of yet."""
+        """Return the rows that nothing has become of yet."""
         return self._listed().waiting(deadline)
 
+    def task_fields(self) -> frozenset[str]:
+        """Return the columns that the list has now, by all their names."""
+        return self._listed().fields()
+
     def read_task(self, task: Task, deadline: Deadline) -> Task | None:
-        """The row as the file holds it at this moment; None when it is gone or its results say that it is done."""
+        """Return the row as the file holds it at this moment; None when it is gone or its results say that it is
+        done."""
         return self._listed().read(task, deadline)
 
     def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
-        """Add a row to the results' file; the list itself is changed only where `write_back` says so."""
+        """Add a row to the results' file; the list itself is never changed."""
         return self._listed().told(task, outcome, deadline)
 
     def _listed(self) -> TaskList:
@@ -245,35 +304,39 @@ class CsvConnector(Connector):
     # manners
 
     def probe(self, deadline: Deadline) -> Iterator[ProbeResult]:
-        """Each table with what it holds, and a number of its own looked up."""
-        for name, looked in self._tables.items():
+        """Yield each table with what it holds, and a number of its own looked up; the list of people to call."""
+        for name, lookup in self._tables.items():
             try:
-                content = looked.table.content
+                content = lookup.table.renewed(deadline)
             except ConnectorError as error:
                 yield ProbeResult(f"table {name}", False, str(error))
                 continue
-            if looked.table.stale:
-                yield ProbeResult(f"table {name}", False, f"{_rows(content.rows)} {looked.table.stale}")
+            if lookup.table.stale:
+                yield ProbeResult(f"table {name}", False, f"{_rows(content.rows)} {lookup.table.stale}")
                 continue
             yield ProbeResult(
                 f"table {name}", True, f"{_rows(content.rows)} with {', '.join(filter(None, content.columns))}"
             )
-            if looked.options.phones:
-                yield self._tried(name, looked, content, deadline)
+            if lookup.options.phones:
+                yield self._tried(name, lookup, content, deadline)
+        if self._tasks is not None:
+            yield _listing(self._tasks)
 
-    def _tried(self, name: str, looked: _Looked, content: Content, deadline: Deadline) -> ProbeResult:
-        records = (self._record(name, looked.options, content, row) for row in islice(content.all(), 1000))
-        some = next((record.phones[0] for record in records if record.phones), None)
-        if some is None:
+    def _tried(self, name: str, lookup: _Lookup, content: Content, deadline: Deadline) -> ProbeResult:
+        records = (self._record(name, lookup.options, content, row) for row in islice(content.all(), 1000))
+        phone = next((record.phones[0] for record in records if record.phones), None)
+        if phone is None:
             return ProbeResult(f"lookup in {name}", not content.rows, "none of the first 1,000 rows has a phone number")
-        found = len(self.find(LookupQuery(name, phone=some), deadline))
-        return ProbeResult(f"lookup in {name}", found > 0, f"{found} found by {mask(some.e164)}")
+        count = len(self.find(LookupQuery(name, phone=phone), deadline))
+        return ProbeResult(f"lookup in {name}", count > 0, f"{count} found by {mask(phone.e164)}")
 
     def close(self) -> None:
         """End the thread, let go of the files; a temporary folder is removed."""
         self._closing.set()
-        for looked in self._tables.values():
-            looked.table.close()
+        for remote in self._remotes.values():
+            remote.close()
+        for lookup in self._tables.values():
+            lookup.table.close()
         if self._tasks:
             self._tasks.table.close()
         self._watcher.join()
@@ -282,13 +345,25 @@ class CsvConnector(Connector):
                 shutil.rmtree(self._own_cache)
 
 
-def _shown(looked: _Looked, content: Content, wanted: LookupQuery, found: int) -> str:
+def _shown(lookup: _Lookup, content: Content, query: LookupQuery, count: int) -> str:
     """A lookup as a person may see it."""
-    said = looked.options
-    by_phone = wanted.phone is not None
-    what = mask(wanted.phone.e164) if wanted.phone is not None else Mask().text(wanted.key or "")
-    where = ", ".join(said.phones) if by_phone else said.key
-    return f"{said.file}, {_rows(content.rows)}: {what} looked for in {where}\n→ {found} found"
+    table = lookup.options
+    by_phone = query.phone is not None
+    shown = mask(query.phone.e164) if query.phone is not None else Mask().text(query.key or "")
+    where = ", ".join(table.phones) if by_phone else table.key
+    return f"{table.shown}, {_rows(content.rows)}: {shown} looked for in {where}\n→ {count} found"
+
+
+def _listing(tasks: TaskList) -> ProbeResult:
+    """What comes of reading the list as just before a call."""
+    try:
+        rows, timeless = tasks.listed()
+    except ConnectorError as error:
+        return ProbeResult("tasks", False, str(error))
+    if timeless:
+        why = f"{_rows(timeless)} of {rows} with a time that is not written as tasks.dates says"
+        return ProbeResult("tasks", False, why)
+    return ProbeResult("tasks", True, f"{_rows(rows)} listed")
 
 
 def _rows(count: int) -> str:

@@ -7,19 +7,15 @@ it until it is on disk: the next one in turn finds a half row and writes the res
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import logging
 import os
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from connectors.base import Deadline, TimedOut
-
-_POLL = 0.02
+from connectors.filelock import FileLock
 
 
 class Turn:
@@ -48,7 +44,7 @@ class Turn:
             os.close(descriptor)
 
     def forget(self) -> None:
-        """Nothing is under way."""
+        """Note that nothing is under way."""
         os.ftruncate(self._side, 0)
         os.lseek(self._side, 0, os.SEEK_SET)
 
@@ -59,17 +55,16 @@ class Turns:
     def __init__(self, path: Path, log: logging.Logger) -> None:
         self._path, self._log = path, log
         self._side = path.with_name(f".{path.name}.lock")
-        self._mine = threading.Lock()
+        self._lock = FileLock(self._side)
 
     @contextmanager
     def take(self, deadline: Deadline) -> Iterator[Turn]:
         """Wait for a turn. Raises `TimedOut`, `OSError`."""
-        if deadline.passed or not self._mine.acquire(timeout=min(deadline.remaining, threading.TIMEOUT_MAX)):
+        if deadline.passed or not self._lock.acquire(deadline.remaining):
             raise TimedOut(f"{self._path} was not free in time")
         try:
             side = os.open(self._side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                self._wait(side, deadline)
                 turn = Turn(self._path, side)
                 self._recover(side)
                 turn.forget()
@@ -77,18 +72,7 @@ class Turns:
             finally:
                 os.close(side)
         finally:
-            self._mine.release()
-
-    def _wait(self, side: int, deadline: Deadline) -> None:
-        while True:
-            try:
-                fcntl.flock(side, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if deadline.passed:
-                    raise TimedOut(f"{self._path} was not free in time") from None
-                time.sleep(min(_POLL, deadline.remaining))
-            else:
-                return
+            self._lock.release()
 
     def _recover(self, side: int) -> None:
         """Finish what a process that was killed had begun."""
@@ -101,9 +85,9 @@ class Turns:
             row, place = base64.b64decode(note["row"]), int(note["at"])
             with self._path.open("r+b") as stream:
                 stream.seek(place)
-                there = stream.read()
-                if there and there != row and row.startswith(there):
-                    stream.write(row[len(there) :])
+                text = stream.read()
+                if text and text != row and row.startswith(text):
+                    stream.write(row[len(text) :])
                     stream.flush()
                     os.fsync(stream.fileno())
                     self._log.warning("%s: the last row was half written and is whole now", self._path)

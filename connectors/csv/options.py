@@ -1,25 +1,27 @@
-"""What the configuration says of CSV files."""
+"""What the configuration says of CSV files and spreadsheets."""
 
 from __future__ import annotations
 
 import codecs
-import difflib
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, model_validator
 
 from connectors.base import Capabilities, ConnectorOptions, Problem
-from connectors.csv import reading as csvread
+from connectors.csv import address as addresses
+from connectors.csv import faults
+from connectors.csv.source import FileForm, is_spreadsheet
+from connectors.options import OwnLink
+from connectors.spelling import plain_name
+from connectors.taskdates import Dates
+from connectors.units import Duration, as_written
+from connectors.urltemplate import LinkTemplate
 
-
-def _as_written(value: object) -> object:
-    """A number without quotes where a text belongs: as it is spelled in the file."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(getattr(value, "text", value))
-    return value
+OWN = frozenset({"bridge_key", "revision"})
+"""The columns by which the bridge knows its rows."""
 
 
 def _encoding(value: str) -> str:
@@ -32,17 +34,41 @@ def _encoding(value: str) -> str:
 
 
 def _delimiter(value: str) -> str:
-    found = {"tab": "\t", "\\t": "\t"}.get(value, value)
-    if len(found) != 1 or found in '"\r\n\0' or found.isalnum():
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(value, value)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0' or delimiter.isalnum():
         raise ValueError('write one character, such as ";" or ",", or tab')
-    return found
+    return delimiter
 
 
-Text = Annotated[str, BeforeValidator(_as_written)]
+def _named(value: dict[str, str]) -> dict[str, str]:
+    """Names of columns as they look in a header; each column has one."""
+    stripped = {name.strip(): plain_name(column) for name, column in value.items()}
+    if not all(stripped) or not all(stripped.values()):
+        raise ValueError("write NAME: COLUMN, neither of them empty")
+    own = sorted(OWN & {*stripped, *stripped.values()})
+    if own:
+        raise ValueError(f"{own[0]} is the bridge's own column")
+    names: dict[str, str] = {}
+    for name, column in stripped.items():
+        if names.setdefault(column, name) != name:
+            raise ValueError(f"the column {column} has two names, {names[column]} and {name}; write one")
+    return stripped
+
+
+def _every(value: Duration) -> Duration:
+    if value < _SHORTEST:
+        raise ValueError(f"write {_SHORTEST} or more")
+    return value
+
+
+_SHORTEST = Duration(10)
+EVERY = Duration(300)
+"""Seconds after which a table at an address is asked for again, unless the configuration says otherwise."""
+Text = Annotated[str, BeforeValidator(as_written)]
+Column = Annotated[Text, AfterValidator(plain_name)]
 Encoding = Annotated[str, AfterValidator(_encoding)]
-Written = Literal["status", "text", "at", "idcall", "result", "seconds"]
-"""What can be written into a list of tasks."""
 Delimiter = Annotated[str, AfterValidator(_delimiter)]
+Names = Annotated[dict[Text, Text], AfterValidator(_named)]
 
 
 class CsvFile(BaseModel):
@@ -57,20 +83,71 @@ class CsvFile(BaseModel):
     delimiter: Delimiter | None = Field(
         None, description='What stands between columns; default: found out among , ; tab |, "," for a new file'
     )
+    columns: Names = Field(
+        {}, description="Names of yours for columns of the file, such as `name: Nombre`; the file's own names work, too"
+    )
 
     def path(self, folder: Path) -> Path:
-        """Where it is."""
         return folder / self.file
 
+    @property
+    def remote(self) -> bool:
+        """Whether it is an address on the web."""
+        return addresses.is_address(self.file)
 
-class Table(CsvFile):
-    """A table of records in a CSV file."""
+    @property
+    def shown(self) -> str:
+        """What of its name anybody may see."""
+        return addresses.shown(self.file) if self.remote else self.file
 
-    key: Text | None = Field(None, description="The column by whose text a record is looked up")
-    phones: list[Text] = Field([], description="The columns that hold phone numbers, by which a record is looked up")
-    newest: Text | None = Field(
-        None, description="The column that tells which record is newest: a date (2024-05-31, 31/05/2024) or a number"
+
+class ReadFile(CsvFile):
+    """A CSV file, or a spreadsheet: .xlsx, .xlsm, .xls, .ods."""
+
+    sheet: Text | None = Field(
+        None, description="The sheet of a spreadsheet, by its name; default: the first that is not hidden"
     )
+
+    @property
+    def form(self) -> FileForm:
+        """How it is read."""
+        return FileForm(self.encoding, self.delimiter, self.sheet)
+
+
+class TableOptions(ReadFile):
+    """A table of records in a CSV file or a spreadsheet, here or at an address on the web."""
+
+    file: Text = Field(
+        description="The file; a relative path starts at the configuration's folder; an address, https://…, is fetched "
+        "again and again",
+        min_length=1,
+    )
+    every: Annotated[Duration, AfterValidator(_every)] | None = Field(
+        None, description=f"How often it is fetched from an address; default: {EVERY}", examples=["5m"]
+    )
+    redirects: list[Text] = Field(
+        [], description="Hosts that the address may lead on to, such as *.example.com; those of Google Sheets are known"
+    )
+    key: Column | None = Field(None, description="The column by whose text a record is looked up")
+    phones: list[Column] = Field([], description="The columns that hold phone numbers, by which a record is looked up")
+    date: Column | None = Field(
+        None,
+        description="The column with its date (2026-12-24 10:00, 24/12/2026): many: newest and many: next go by it",
+        examples=["fecha"],
+    )
+    newest: Column | None = Field(None, description="The same; it may also hold a number that grows")
+    link: OwnLink = None
+
+    @model_validator(mode="after")
+    def _one_date(self) -> TableOptions:
+        if self.date and self.newest:
+            raise ValueError("date: and newest: mean the same: keep date:")
+        return self
+
+    @property
+    def dated(self) -> str | None:
+        """The column with the date."""
+        return self.date or self.newest
 
     @property
     def read(self) -> bool:
@@ -78,50 +155,65 @@ class Table(CsvFile):
         return bool(self.key or self.phones)
 
     @property
-    def columns(self) -> tuple[tuple[tuple[str | int, ...], str], ...]:
+    def needed(self) -> faults.Needed:
         """The columns that must be there, each with its place in the options."""
-        one = (("key", self.key), ("newest", self.newest))
+        single = (("key", self.key), ("date", self.date), ("newest", self.newest))
         return (
-            *(((name,), column) for name, column in one if column),
+            *(((name,), column) for name, column in single if column),
             *((("phones", place), column) for place, column in enumerate(self.phones)),
+            *((("columns", name), name) for name in self.columns),
         )
 
 
-class Tasks(CsvFile):
+class Tasks(ReadFile):
     """A list of people to call, one a row, with the columns id and phone, and due and others as you like."""
 
     results: Text | None = Field(
         None, description="Where to add what became of them; default: beside the file, as NAME.results.csv"
     )
-    write_back: dict[Text, Written] = Field(
-        {},
-        description="Columns of the list itself that get what became of a task; default: the list is never changed",
-        examples=[{"estado": "status", "nota": "text"}],
+    dates: Dates | None = Field(
+        None, description="How times are written; default: 2026-11-23, 2026-11-23 16:30 or 23/11/2026 16:30"
+    )
+    write_back: dict[Text, Text] = Field(
+        {}, description="Has no effect since the list is never changed: the results file says what became of a task"
     )
 
     def results_path(self, folder: Path) -> Path:
-        """The file that outcomes are added to."""
+        """Return the file that outcomes are added to."""
         path = self.path(folder)
         return folder / self.results if self.results else path.with_name(f"{path.stem}.results.csv")
 
+    @property
+    def needed(self) -> faults.Needed:
+        """The columns that must be there, each with its place in the options."""
+        return ((("file",), "id"), *((("columns", name), name) for name in self.columns))
+
 
 class CsvOptions(ConnectorOptions):
-    """CSV files as a CRM: tables to look people and orders up in, and files that calls and outcomes are added to."""
+    """CSV files as a CRM: tables to look people and orders up in, and files that calls and outcomes are added to. What
+    is only read may be a spreadsheet."""
 
-    type: Literal["csv"] = Field("csv", description="CSV files")
-    tables: dict[Text, Table] = Field({}, description="The tables, by the name that find: and save: use")
+    type: Literal["csv"] = Field("csv", description="CSV files and spreadsheets")
+    tables: dict[Text, TableOptions] = Field({}, description="The tables, by the name that find: and save: use")
     activities: CsvFile | None = Field(None, description="The file that calls are added to, one a row")
     tasks: Tasks | None = Field(None, description="The file that lists people to call")
+    ca_file: Text | None = Field(
+        None, description="A private CA's certificates (PEM), trusted instead of the public, for tables at an address"
+    )
 
     _headers: dict[str, frozenset[str]] = PrivateAttr(default_factory=dict)
     _task_header: frozenset[str] | None = PrivateAttr(None)
 
     def abilities(self) -> Capabilities:
-        """What can be asked of it. The field names of a table are known once `problems` has read its header."""
+        """Return what can be asked of it. The field names of a table are known once `problems` has read its header."""
+        saved = frozenset(
+            name for name, table in self.tables.items() if not table.remote and not is_spreadsheet(Path(table.file))
+        )
         return Capabilities(
             by_phone=frozenset(name for name, table in self.tables.items() if table.phones),
             by_key=frozenset(name for name, table in self.tables.items() if table.key),
-            saves=frozenset(self.tables),
+            saves=saved,
+            updates=saved,
             activities=self.activities is not None,
             updates_activities=self.activities is not None,
             tasks=self.tasks is not None,
@@ -129,35 +221,84 @@ class CsvOptions(ConnectorOptions):
             task_fields=self._task_header,
             texts=True,
             fields_seen=True,
+            dated=frozenset(name for name, table in self.tables.items() if table.dated),
         )
 
+    def own_links(self) -> Mapping[tuple[str, str], LinkTemplate]:
+        """Return those of single tables."""
+        return {("tables", name): table.link for name, table in self.tables.items() if table.link is not None}
+
     def problems(self, folder: Path) -> Iterator[Problem]:
-        """Files and columns that are not there. Reads no more of a file than its start."""
+        """Yield files and columns that are not there. Reads no more of a CSV file than its start."""
         for name, table in self.tables.items():
-            place = ("tables", name)
-            if table.read or table.path(folder).exists():
-                yield from self._table(name, place, table, folder)
+            if table.remote:
+                yield from _remote(("tables", name), table)
             else:
-                yield from _folder(place, table.path(folder))
+                yield from self._table(name, ("tables", name), table, folder)
+        if self.ca_file is not None and not (folder / self.ca_file).is_file():
+            yield Problem(("ca_file",), f"there is no file {folder / self.ca_file}")
         if self.activities:
             yield from _output(("activities", "file"), self.activities, folder)
         if self.tasks:
-            found = yield from _header(("tasks",), self.tasks, folder, ((("file",), "id"),))
-            self._task_header = frozenset(filter(None, found.header)) if found else None
-            yield from _folder(("tasks", "results" if self.tasks.results else "file"), self.tasks.results_path(folder))
-            yield from _written_back(self.tasks, folder)
+            yield from self._list(self.tasks, folder)
         yield from self._twice(folder)
 
-    def _table(self, name: str, place: tuple[str | int, ...], table: Table, folder: Path) -> Iterator[Problem]:
-        found = yield from _header(place, table, folder, table.columns)
-        if found and table.read:
-            self._headers[name] = frozenset(column for column in found.header if column)
+    def _table(self, name: str, place: faults.Place, table: TableOptions, folder: Path) -> Iterator[Problem]:
+        path = table.path(folder)
+        for key in ("every", "redirects"):
+            if getattr(table, key):
+                yield Problem((*place, key), f"{path.name} is a file here, which is not fetched; delete this key")
+        yield from faults.of_form(place, path, table.form)
+        if not table.read and (is_spreadsheet(path) or not path.exists()):
+            yield from faults.of_output((*place, "file"), path)
+            return
+        needed = table.needed if table.read else ()
+        names = yield from faults.of_header(place, path, table.form, needed, table.columns)
+        if names is not None and table.read:
+            self._headers[name] = names
+
+    def _list(self, tasks: Tasks, folder: Path) -> Iterator[Problem]:
+        if tasks.remote:
+            text = "people to call are read from a file here; have the address fetched into one, such as by cron"
+            yield Problem(("tasks", "file"), text)
+            return
+        path, results = tasks.path(folder), tasks.results_path(folder)
+        yield from faults.of_form(("tasks",), path, tasks.form)
+        self._task_header = yield from faults.of_header(("tasks",), path, tasks.form, tasks.needed, tasks.columns)
+        yield from self._without_effect(tasks, path)
+        if tasks.results and addresses.is_address(tasks.results):
+            yield _only_files(("tasks", "results"))
+        else:
+            yield from faults.of_output(("tasks", "results" if tasks.results else "file"), results)
+        if tasks.write_back:
+            text = (
+                f"the bridge no longer writes into {path.name}: what became of each task is in {results.name}; "
+                "delete this key"
+            )
+            yield Problem(("tasks", "write_back"), text, warning=True)
+
+    def _without_effect(self, tasks: Tasks, path: Path) -> Iterator[Problem]:
+        """Yield each column of times that the list does not have."""
+        if tasks.dates is None or self._task_header is None:
+            return
+        written = "fields" in tasks.dates.model_fields_set
+        for number, name in enumerate(tasks.dates.fields):
+            if name not in self._task_header:
+                place = ("tasks", "dates", "fields", number) if written else ("tasks", "dates")
+                text = f"{path.name} has no column {name}, so dates: reads no time in it: name the columns in fields:"
+                yield Problem(place, text, warning=True)
 
     def _twice(self, folder: Path) -> Iterator[Problem]:
         """One file may be two tables to look in, but not two things to write."""
-        written = {os.path.realpath(table.path(folder)): ("tables", name) for name, table in self.tables.items()}
-        outputs = [(("activities", "file"), self.activities.path(folder))] if self.activities else []
-        if self.tasks:
+        written = {
+            os.path.realpath(table.path(folder)): ("tables", name)
+            for name, table in self.tables.items()
+            if not table.remote
+        }
+        outputs = []
+        if self.activities and not self.activities.remote:
+            outputs.append((("activities", "file"), self.activities.path(folder)))
+        if self.tasks and not self.tasks.remote:
             written[os.path.realpath(self.tasks.path(folder))] = ("tasks", "file")
             outputs.append((("tasks", "results"), self.tasks.results_path(folder)))
         for place, path in outputs:
@@ -166,91 +307,27 @@ class CsvOptions(ConnectorOptions):
                 yield Problem(place, f"{path.name} is {'.'.join(other)} already; write to a file of its own")
 
 
-def _output(place: tuple[str | int, ...], output: CsvFile, folder: Path) -> Iterator[Problem]:
+def _remote(place: faults.Place, table: TableOptions) -> Iterator[Problem]:
+    """Yield what is wrong with a table at an address, without asking there."""
+    wrong = addresses.fault(table.file)
+    if wrong:
+        yield Problem((*place, "file"), wrong)
+    for number, host in enumerate(table.redirects):
+        if wrong := addresses.host_fault(host):
+            yield Problem((*place, "redirects", number), wrong)
+    if not table.read:
+        yield Problem((*place, "file"), "what lies at an address is only read: write phones: or key: below this table")
+
+
+def _only_files(place: faults.Place) -> Problem:
+    return Problem(place, "the bridge writes to files here alone; write a file's name, such as data/calls.csv")
+
+
+def _output(place: faults.Place, output: CsvFile, folder: Path) -> Iterator[Problem]:
+    if output.remote:
+        yield _only_files(place)
+        return
     path = output.path(folder)
-    yield from _folder(place, path)
-    if path.is_file() and path.stat().st_size:
-        yield from _header(place[:-1], output, folder, ())
-
-
-def _folder(place: tuple[str | int, ...], path: Path) -> Iterator[Problem]:
-    """What keeps a file from being written there."""
-    where = (*place, "file") if place[-1] not in ("file", "results") else place
-    if path.is_dir():
-        yield Problem(where, f"{path} is a folder; write a file name", outage=True)
-    elif not path.parent.is_dir():
-        yield Problem(where, f"there is no folder {path.parent}; create it", outage=True)
-    elif not os.access(path if path.exists() else path.parent, os.W_OK):
-        text = f"{path} can't be written; give the user that the bridge runs as the right to"
-        yield Problem(where, text, outage=True)
-
-
-def _written_back(tasks: Tasks, folder: Path) -> Iterator[Problem]:
-    """What keeps a list from being changed."""
-    if "id" in tasks.write_back:
-        yield Problem(("tasks", "write_back", "id"), "the tasks are known by their id; name another column")
-    path = tasks.path(folder)
-    if tasks.write_back and path.is_file():
-        yield from _folder(("tasks", "file"), path)
-        if not os.access(path.parent, os.W_OK):
-            yield Problem(
-                ("tasks", "write_back"),
-                f"{path.name} is replaced as a whole, for which the user that the bridge runs as needs the right to "
-                f"write to {path.parent}",
-                outage=True,
-            )
-
-
-def _header(
-    place: tuple[str | int, ...],
-    file: CsvFile,
-    folder: Path,
-    columns: tuple[tuple[tuple[str | int, ...], str], ...],
-) -> Generator[Problem, None, csvread.Layout | None]:
-    """What is wrong with the start of a file; returns its layout when it could be read."""
-    path = file.path(folder)
-    try:
-        found = csvread.header(path, file.encoding, file.delimiter, [column for _, column in columns])
-    except FileNotFoundError:
-        yield Problem((*place, "file"), f"there is no file {_readable(path)}{_near(path)}", outage=True)
-        return None
-    except IsADirectoryError:
-        yield Problem((*place, "file"), f"{path} is a folder; write a file name", outage=True)
-        return None
-    except OSError as error:
-        yield Problem((*place, "file"), f"{path} can't be read: {error.strerror}", outage=True)
-        return None
-    except csvread.Damaged as error:
-        yield Problem((*place, "file"), f"{path}: {error}", outage=True)
-        return None
-    for where, column in columns:
-        if column not in found.header:
-            text = f"{path.name} has no column {column}; {_meant(column, found.header)}"
-            yield Problem((*place, *where), text, outage=True)
-    return found
-
-
-def _readable(path: Path) -> str:
-    """A path as people can read it: in double quotes, `\\t` and the like of a Windows path are control characters."""
-    text = str(path)
-    if text.isprintable():
-        return text
-    return f"{text!r}: its \\ was taken for more than it is: use single quotes, as in 'C:\\data\\new.csv', or write /"
-
-
-def _near(path: Path) -> str:
-    """A file of nearly that name."""
-    try:
-        names = [
-            entry.name for entry in path.parent.iterdir() if not entry.name.startswith(".")
-        ]  # our locks are hidden
-    except OSError:
-        return f", nor a folder {path.parent}"
-    near = difflib.get_close_matches(path.name, names, 1)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _meant(column: str, header: tuple[str, ...]) -> str:
-    names = {name.casefold(): name for name in header if name}
-    near = difflib.get_close_matches(column.casefold(), names, 1)
-    return f"did you mean {names[near[0]]}?" if near else f"it has {', '.join(names.values())}"
+    yield from faults.of_output(place, path)
+    if path.is_file() and path.stat().st_size and not is_spreadsheet(path):
+        yield from faults.of_header(place[:-1], path, FileForm(output.encoding, output.delimiter), (), {})

@@ -14,6 +14,7 @@ import io
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -49,7 +50,7 @@ class Damaged(Exception):
 
 
 class WrongColumns(Damaged):
-    """The header is not what the configuration says; a person has to mend the one or the other."""
+    """The header, or the sheets, are not what the configuration says; a person has to mend the one or the other."""
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,6 @@ class Layout:
     header: tuple[str, ...]
     first: int = 1
 
-    def position(self, column: str) -> int:
-        """Where the column is, from 0. Raises `WrongColumns`."""
-        if column not in self.header:
-            known = ", ".join(name for name in self.header if name)
-            raise WrongColumns(f"there is no column {column}; the header has {known}")
-        return self.header.index(column)
-
 
 @dataclass
 class Oddities:
@@ -85,18 +79,18 @@ class Oddities:
     counts: dict[str, int] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
 
-    def add(self, what: str, row: int, line: int = 0) -> None:
-        """One more row of that kind."""
-        self.counts[what] = self.counts.get(what, 0) + 1
-        self.places.setdefault(what, f"row {row}, line {line}" if line else f"row {row}")
+    def add(self, oddity: str, row: int, line: int = 0) -> None:
+        """Count one more row of that kind."""
+        self.counts[oddity] = self.counts.get(oddity, 0) + 1
+        self.places.setdefault(oddity, f"row {row}, line {line}" if line else f"row {row}")
 
     def __str__(self) -> str:
-        return "; ".join(f"{what}: {count} (first: {self.places[what]})" for what, count in self.counts.items())
+        return "; ".join(f"{oddity}: {count} (first: {self.places[oddity]})" for oddity, count in self.counts.items())
 
 
 def opened(path: Path) -> BinaryIO:
-    """The file, for reading. A pipe or a device, which would be waited for or read without end, raises `Damaged`; else
-    `OSError`."""
+    """Return the file, for reading. A pipe or a device, which would be waited for or read without end, raises
+    `Damaged`; else `OSError`."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         refuse_special(os.fstat(descriptor), path)
@@ -106,16 +100,16 @@ def opened(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
-def refuse_special(found: os.stat_result, path: Path) -> None:
-    """Nothing where `found` is a file. Raises `Damaged`, for a folder `IsADirectoryError`."""
-    if stat.S_ISDIR(found.st_mode):
+def refuse_special(status: os.stat_result, path: Path) -> None:
+    """Raise `Damaged` unless `status` is that of a file; for a folder `IsADirectoryError`."""
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise Damaged("it is a pipe or a device, where a file is needed")
 
 
 def digest(stream: BinaryIO) -> str:
-    """A fingerprint of the content; costs no more than reading it."""
+    """Return a fingerprint of the content; costs no more than reading it."""
     seen = hashlib.blake2b(digest_size=16)
     while chunk := stream.read(_CHUNK):
         seen.update(chunk)
@@ -123,8 +117,8 @@ def digest(stream: BinaryIO) -> str:
 
 
 def characters(stream: BinaryIO, configured: str | None = None) -> Characters:
-    """The encoding of a whole file: the configured one, that of its byte order mark, else UTF-8 where every byte fits,
-    else cp1252 where every byte has a character, else ISO-8859-1. Raises `Damaged`."""
+    """Return the encoding of a whole file: the configured one, that of its byte order mark, else UTF-8 where every byte
+    fits, else cp1252 where every byte has a character, else ISO-8859-1. Raises `Damaged`."""
     stream.seek(0)
     start = stream.read(8)
     _refuse_no_text(start)
@@ -161,9 +155,9 @@ def _decoded(stream: BinaryIO, encoding: str) -> str:
 
 
 def _refuse_no_text(start: bytes) -> None:
-    for mark, what in _NO_TEXT:
+    for mark, reason in _NO_TEXT:
         if start.startswith(mark):
-            raise Damaged(f"it is {what}, not text; save it as CSV (UTF-8), from where it was made")
+            raise Damaged(f"it is {reason}, not text; save it as CSV (UTF-8), from where it was made")
 
 
 def _refuse_nul(text: str, where: int) -> None:
@@ -182,13 +176,15 @@ def _single_byte(stream: BinaryIO) -> str:
 
 
 def text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
-    """The stream as text whose line breaks are left as they are, for the csv module. Closing it closes the stream."""
+    """Return the stream as text whose line breaks are left as they are, for the csv module. Closing it closes the
+    stream."""
     stream.seek(0)
     return io.TextIOWrapper(stream, encoding=encoding, newline="")
 
 
 def layout(stream: BinaryIO, encoding: str, delimiter: str | None = None, columns: Iterable[str] = ()) -> Layout:
-    """What the start of the file tells. `columns` that must be there help to tell the delimiter. Raises `Damaged`."""
+    """Return what the start of the file tells. `columns` that must be there help to tell the delimiter. Raises
+    `Damaged`."""
     stream.seek(0)
     sample = codecs.getincrementaldecoder(encoding)(errors="replace").decode(stream.read(_SAMPLE))
     return _layout(sample, encoding, delimiter, frozenset(columns))
@@ -203,7 +199,7 @@ def _layout(sample: str, encoding: str, delimiter: str | None, columns: frozense
     names = tuple(name.strip().strip("\ufeff") for name in header or ())
     if not any(names):
         raise Damaged("the first row is empty; it must name the columns")
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if twice:
         raise WrongColumns(f"the header has {', '.join(twice)} more than once; each column needs a name of its own")
     return Layout(encoding, chosen, names, 2 if hint else 1)
@@ -227,8 +223,8 @@ def _plausible(lines: Sequence[str], delimiter: str, columns: frozenset[str]) ->
 
 
 def rows(lines: Iterable[str], layout: Layout, oddities: Oddities) -> Iterator[tuple[int, list[str]]]:
-    """The data rows with their number as a spreadsheet counts them (the header's is 1), each as wide as the header.
-    Empty rows are left out. Raises `Damaged` where the file can't be read to its end."""
+    """Yield the data rows with their number as a spreadsheet counts them (the header's is 1), each as wide as the
+    header. Empty rows are left out. Raises `Damaged` where the file can't be read to its end."""
     width = len(layout.header)
     reader = csv.reader(chain(lines, (_END,)), delimiter=layout.delimiter)
     number, line = 0, 0
@@ -262,15 +258,16 @@ def _even(row: list[str], width: int, number: int, line: int, oddities: Oddities
 
 
 def header(path: Path, encoding: str | None, delimiter: str | None, columns: Iterable[str] = ()) -> Layout:
-    """The layout of a file from its start alone, quickly; its end may hold surprises. Raises `Damaged`, `OSError`."""
+    """Return the layout of a file from its start alone, quickly; its end may hold surprises. Raises `Damaged`,
+    `OSError`."""
     with opened(path) as stream:
         start = stream.read(_SAMPLE)
         if not start:
             raise Damaged("it is empty, without even a header")
         _refuse_no_text(start)
-        found = _fixed(start, encoding) or _guessed(start)
-        _refuse_nul(codecs.getincrementaldecoder(found)(errors="replace").decode(start), 0)
-        return layout(stream, found, delimiter, columns)
+        guess = _fixed(start, encoding) or _guessed(start)
+        _refuse_nul(codecs.getincrementaldecoder(guess)(errors="replace").decode(start), 0)
+        return layout(stream, guess, delimiter, columns)
 
 
 def _guessed(start: bytes) -> str:

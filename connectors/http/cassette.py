@@ -1,9 +1,9 @@
-"""Keeps the real answers of a CRM, and plays them instead of the network: a mapping can then be changed and tested
+"""Records the real answers of a CRM, and plays them instead of the network: a mapping can then be changed and tested
 where no CRM is.
 
-A tape stands below a connector's session (`Context.tape`), so all that is above it, from paging and re-checks to
-errors, works on what was kept as it does on what comes. Secrets are never kept: each stands as `hidden-1`, `hidden-2`
-and so on on the tape, and any of those is taken for any secret when a request is looked for.
+A cassette stands below a connector's session (`Context.cassette`), so all that is above it, from paging and re-checks
+to errors, works on what was recorded as it does on what comes. Secrets are never recorded: each stands as `hidden-1`,
+`hidden-2` and so on on the cassette, and any of those is taken for any secret when a request is looked for.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class RecordedRequest:
     body: Body = field(default_factory=Body)
 
     def key(self, *, host: bool) -> str:
-        """What two requests have in common that are the same; without `host` wherever they were sent."""
+        """Return what two requests have in common that are the same; without `host` wherever they were sent."""
         url = self.url if host else urlsplit(self.url).path
         form = sorted(map(list, self.body.value)) if self.body.kind == "form" else self.body.value
         text = json.dumps([self.method, url, sorted(self.params), self.body.kind, form], sort_keys=True, default=str)
@@ -70,12 +70,12 @@ class RecordedResponse:
 class Interaction:
     """A request with what came of it."""
 
-    asked: RecordedRequest
-    answered: RecordedResponse
+    request: RecordedRequest
+    response: RecordedResponse
 
 
 class Recording:
-    """A tape that keeps what one connector is answered."""
+    """The cassette of one connector while its answers are recorded."""
 
     def __init__(self) -> None:
         self._taken: list[tuple[requests.PreparedRequest, requests.Response | ConnectorError]] = []
@@ -85,7 +85,7 @@ class Recording:
     def deliver(
         self, request: requests.PreparedRequest, fetch: Callable[[], requests.Response], mask: Mask
     ) -> requests.Response:
-        """Fetch the answer, and keep it. Raises `ConnectorError`."""
+        """Fetch the answer, and record it. Raises `ConnectorError`."""
         self._mask = mask
         try:
             response = fetch()
@@ -95,73 +95,77 @@ class Recording:
         self._take(request, response)
         return response
 
-    def kept(self) -> list[Interaction]:
-        """All that was kept, in order, without the secrets that the session knows by now."""
+    def interactions(self) -> list[Interaction]:
+        """Return all that was recorded, in order, without the secrets that the session knows by now."""
         scrubber = Scrubber(self._mask.secrets)
         with self._lock:
             taken = list(self._taken)
-        return [Interaction(_asked(request, scrubber), _answered(came, scrubber)) for request, came in taken]
+        return [
+            Interaction(_recorded(request, scrubber), _response_of(outcome, scrubber)) for request, outcome in taken
+        ]
 
-    def _take(self, request: requests.PreparedRequest, came: requests.Response | ConnectorError) -> None:
+    def _take(self, request: requests.PreparedRequest, outcome: requests.Response | ConnectorError) -> None:
         with self._lock:
-            self._taken.append((request.copy(), came))
+            self._taken.append((request.copy(), outcome))
 
 
 class Playing:
-    """A tape that plays what was kept for one connector: of several answers to the same request, one after another,
-    the last again and again. `source` says where they are from."""
+    """The cassette of one connector while it is played: of several answers to the same request, one after another, the
+    last again and again. `source` says where they are from."""
 
-    def __init__(self, kept: Sequence[Interaction], source: str) -> None:
+    def __init__(self, interactions: Sequence[Interaction], source: str) -> None:
         self._source = source
         self._exact: dict[str, list[RecordedResponse]] = {}
         self._anywhere: dict[str, list[RecordedResponse]] = {}
-        self._known = [_words(one.asked) for one in kept]
+        self._known = [_words(interaction.request) for interaction in interactions]
         self._lock = threading.Lock()
-        for one in kept:
-            self._exact.setdefault(one.asked.key(host=True), []).append(one.answered)
-            self._anywhere.setdefault(one.asked.key(host=False), []).append(one.answered)
+        for interaction in interactions:
+            self._exact.setdefault(interaction.request.key(host=True), []).append(interaction.response)
+            self._anywhere.setdefault(interaction.request.key(host=False), []).append(interaction.response)
 
     def deliver(
         self, request: requests.PreparedRequest, _fetch: Callable[[], requests.Response], mask: Mask
     ) -> requests.Response:
-        """The answer that was kept. Raises `Misconfigured` where there is none."""
-        asked = _asked(request, Scrubber(mask.secrets))
-        answered = self._next(asked)
-        if answered is None:
-            raise Misconfigured(self._missing(asked, mask))
-        if answered.no_answer:
-            raise Unavailable(answered.no_answer, exchange=f"{_masked(asked, mask)}\n→ {answered.no_answer}")
-        return _response(request, answered)
+        """Return the answer that was recorded. Raises `Misconfigured` where there is none."""
+        recorded = _recorded(request, Scrubber(mask.secrets))
+        response = self._next(recorded)
+        if response is None:
+            raise Misconfigured(self._missing(recorded, mask))
+        if response.no_answer:
+            raise Unavailable(response.no_answer, exchange=f"{_masked(recorded, mask)}\n→ {response.no_answer}")
+        return _played(request, response)
 
-    def _next(self, asked: RecordedRequest) -> RecordedResponse | None:
+    def _next(self, request: RecordedRequest) -> RecordedResponse | None:
         with self._lock:
-            found = self._exact.get(asked.key(host=True)) or self._anywhere.get(asked.key(host=False))
-            if not found:
+            answers = self._exact.get(request.key(host=True)) or self._anywhere.get(request.key(host=False))
+            if not answers:
                 return None
-            return found.pop(0) if len(found) > 1 else found[0]
+            return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    def _missing(self, asked: RecordedRequest, mask: Mask) -> str:
-        near = difflib.get_close_matches(_words(asked), self._known, n=1, cutoff=0.3)
+    def _missing(self, request: RecordedRequest, mask: Mask) -> str:
+        near = difflib.get_close_matches(_words(request), self._known, n=1, cutoff=0.3)
         hint = f"the nearest that it has is {_shown(near[0], mask)}" if near else "it has nothing like it"
-        return f"{self._source} keeps no answer to {_masked(asked, mask)}; {hint}. Record it again, or mend the request"
+        return (
+            f"{self._source} keeps no answer to {_masked(request, mask)}; {hint}. Record it again, or mend the request"
+        )
 
 
-def _words(asked: RecordedRequest) -> str:
+def _words(request: RecordedRequest) -> str:
     """A request in one line."""
-    params = "&".join(f"{name}={value}" for name, value in asked.params)
-    body = "" if not asked.body.kind else f" {json.dumps(asked.body.value, ensure_ascii=False, default=str)[:300]}"
-    return f"{asked.method} {asked.url}{f'?{params}' if params else ''}{body}"
+    params = "&".join(f"{name}={value}" for name, value in request.params)
+    body = "" if not request.body.kind else f" {json.dumps(request.body.value, ensure_ascii=False, default=str)[:300]}"
+    return f"{request.method} {request.url}{f'?{params}' if params else ''}{body}"
 
 
-def _masked(asked: RecordedRequest, mask: Mask) -> str:
-    return _shown(_words(asked), mask)
+def _masked(request: RecordedRequest, mask: Mask) -> str:
+    return _shown(_words(request), mask)
 
 
 def _shown(words: str, mask: Mask) -> str:
     return mask.text(words)[:500]
 
 
-def _asked(request: requests.PreparedRequest, scrubber: Scrubber) -> RecordedRequest:
+def _recorded(request: requests.PreparedRequest, scrubber: Scrubber) -> RecordedRequest:
     parts = urlsplit(str(request.url))
     params = [scrubber.pair(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True)]
     url = scrubber.text(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}")
@@ -172,26 +176,13 @@ def _asked(request: requests.PreparedRequest, scrubber: Scrubber) -> RecordedReq
     )
 
 
-def _answered(came: requests.Response | ConnectorError, scrubber: Scrubber) -> RecordedResponse:
-    if isinstance(came, ConnectorError):
-        return RecordedResponse(no_answer=scrubber.text(str(came)))
-    headers = {name: scrubber.text(came.headers[name]) for name in _HEADERS if name in came.headers}
-    cookies = {cookie.name: scrubber.secret(str(cookie.value)) for cookie in came.cookies}
-    body = _body(came.content, came.headers.get("Content-Type", ""), scrubber)
-    return RecordedResponse(came.status_code, headers, cookies, body)
-
-
-class Number(float):
-    """A number with a point that is kept as the CRM wrote it (12.50)."""
-
-    __slots__ = ("text",)
-    text: str
-
-    def __new__(cls, text: str) -> Number:
-        """From its spelling. Raises ValueError for what is no number."""
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+def _response_of(outcome: requests.Response | ConnectorError, scrubber: Scrubber) -> RecordedResponse:
+    if isinstance(outcome, ConnectorError):
+        return RecordedResponse(no_answer=scrubber.text(str(outcome)))
+    headers = {name: scrubber.text(outcome.headers[name]) for name in _HEADERS if name in outcome.headers}
+    cookies = {cookie.name: scrubber.secret(str(cookie.value)) for cookie in outcome.cookies}
+    body = _body(outcome.content, outcome.headers.get("Content-Type", ""), scrubber)
+    return RecordedResponse(outcome.status_code, headers, cookies, body)
 
 
 def _body(content: bytes, kind: str, scrubber: Scrubber) -> Body:
@@ -205,7 +196,7 @@ def _body(content: bytes, kind: str, scrubber: Scrubber) -> Body:
     except ValueError:
         return Body("bytes", content)
     try:
-        value = json.loads(text.removeprefix("\ufeff"), parse_float=Number, parse_constant=_no_number)
+        value = json.loads(text.removeprefix("\ufeff"), parse_constant=_no_number)
     except (ValueError, RecursionError):
         return Body("text", scrubber.text(text))
     return Body("json", scrubber.value(value)) if isinstance(value, (dict, list)) else Body("text", scrubber.text(text))
@@ -220,17 +211,17 @@ def _charset(kind: str) -> str:
     return "iso-8859-1" if "8859-1" in kind else ""
 
 
-def _response(request: requests.PreparedRequest, answered: RecordedResponse) -> requests.Response:
+def _played(request: requests.PreparedRequest, recorded: RecordedResponse) -> requests.Response:
     """The answer as the network would have brought it."""
     response = requests.Response()
-    response.status_code = answered.status
-    response.reason = responses.get(answered.status, "")
-    response.headers = CaseInsensitiveDict(answered.headers)
+    response.status_code = recorded.status
+    response.reason = responses.get(recorded.status, "")
+    response.headers = CaseInsensitiveDict(recorded.headers)
     response.encoding = requests.utils.get_encoding_from_headers(response.headers)
     response.url, response.request = str(request.url), request
-    response._content = _bytes(answered.body, response.headers.get("Content-Type", ""))
+    response._content = _bytes(recorded.body, response.headers.get("Content-Type", ""))
     response._content_consumed = True  # type: ignore[attr-defined]  # as when it has been read
-    for name, value in answered.cookies.items():
+    for name, value in recorded.cookies.items():
         response.cookies.set(name, value)
     return response
 
@@ -238,19 +229,5 @@ def _response(request: requests.PreparedRequest, answered: RecordedResponse) -> 
 def _bytes(body: Body, kind: str) -> bytes:
     if body.kind == "bytes":
         return bytes(body.value)
-    text = _dumped(body.value) if body.kind == "json" else str(body.value or "")
+    text = json.dumps(body.value, ensure_ascii=False) if body.kind == "json" else str(body.value or "")
     return text.encode(_charset(kind) or "utf-8", "replace")
-
-
-def _dumped(value: Any) -> str:
-    """JSON in which a `Number` is as it was."""
-    marked = json.dumps(_marked(value), ensure_ascii=False)
-    return re.sub(r'"\\u0000([^"\\]+)\\u0000"', r"\1", marked)
-
-
-def _marked(value: Any) -> Any:
-    if isinstance(value, Number):
-        return f"\0{value.text}\0"
-    if isinstance(value, Mapping):
-        return {str(name): _marked(part) for name, part in value.items()}
-    return [_marked(part) for part in value] if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""Tapes as files: YAML that a person can read and edit.
+"""Cassettes as files: YAML that a person can read and edit.
 
     answers:
       shop:                                       # the connector
@@ -28,12 +28,10 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError,
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.error import YAMLError
-from ruamel.yaml.nodes import ScalarNode
-from ruamel.yaml.representer import RoundTripRepresenter
 from ruamel.yaml.scalarstring import LiteralScalarString
 
 from connectors.base import Misconfigured
-from connectors.http.cassette import Body, Interaction, Number, Playing, RecordedRequest, RecordedResponse, Recording
+from connectors.http.cassette import Body, Interaction, Playing, RecordedRequest, RecordedResponse, Recording
 
 _LARGEST = 50_000_000
 _HEAD = """\
@@ -43,29 +41,33 @@ _HEAD = """\
 """
 
 
-class TapeFault(Misconfigured):
+class CassetteFault(Misconfigured):
     """A file of answers can't be used; the message says which and why."""
 
 
 class Recorder:
-    """Tapes that keep, one for each connector."""
+    """Records on one cassette for each connector."""
 
     def __init__(self) -> None:
         self._recordings: dict[str, Recording] = {}
 
-    def tape(self, connector: str) -> Recording:
-        """The tape of a connector."""
+    def cassette(self, connector: str) -> Recording:
+        """Return the cassette of a connector."""
         return self._recordings.setdefault(connector, Recording())
 
     def counts(self) -> dict[str, int]:
-        """How many requests each connector made, those that made none left out."""
-        counts = {connector: len(recording.kept()) for connector, recording in self._recordings.items()}
+        """Return how many requests each connector made, those that made none left out."""
+        counts = {connector: len(recording.interactions()) for connector, recording in self._recordings.items()}
         return {connector: count for connector, count in counts.items() if count}
 
     def write(self, path: Path, today: date) -> None:
-        """Write all that was kept, readable by its owner alone. Raises `TapeFault`."""
-        kept = {connector: recording.kept() for connector, recording in self._recordings.items()}
-        answers = {connector: [_entry(one) for one in several] for connector, several in kept.items() if several}
+        """Write all that was recorded, readable by its owner alone. Raises `CassetteFault`."""
+        recorded = {connector: recording.interactions() for connector, recording in self._recordings.items()}
+        answers = {
+            connector: [_entry(interaction) for interaction in several]
+            for connector, several in recorded.items()
+            if several
+        }
         text = _HEAD.format(day=today.isoformat()) + yaml_of({"answers": answers})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,32 +75,32 @@ class Recorder:
             os.chmod(path, 0o600)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise TapeFault(f"{path} can't be written: {error.strerror}") from error
+            raise CassetteFault(f"{path} can't be written: {error.strerror}") from error
 
 
 class Answers:
-    """A file of answers, to be played."""
+    """A file of cassettes, to be played."""
 
-    def __init__(self, path: Path, kept: Mapping[str, Sequence[Interaction]]) -> None:
+    def __init__(self, path: Path, interactions: Mapping[str, Sequence[Interaction]]) -> None:
         self._path = path
-        self._kept = kept
+        self._interactions = interactions
 
     @classmethod
     def read(cls, path: Path) -> Answers:
-        """Read a file. Raises `TapeFault`."""
+        """Read a file. Raises `CassetteFault`."""
         try:
             file = _File.model_validate(_reader().load(_text(path)))
         except YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = f", line {mark.line + 1}" if mark is not None else ""
-            raise TapeFault(f"{path}{line}: this is not YAML: {getattr(error, 'problem', None) or error}") from None
+            raise CassetteFault(f"{path}{line}: this is not YAML: {getattr(error, 'problem', None) or error}") from None
         except ValidationError as error:
-            raise TapeFault(f"{path}: {_first(error)}") from None
-        return cls(path, {name: [one.kept() for one in entries] for name, entries in file.answers.items()})
+            raise CassetteFault(f"{path}: {_first(error)}") from None
+        return cls(path, {name: [entry.interaction() for entry in entries] for name, entries in file.answers.items()})
 
-    def tape(self, connector: str) -> Playing:
-        """The tape of a connector, from its beginning."""
-        return Playing(self._kept.get(connector, ()), f"{self._path.name} ({connector})")
+    def cassette(self, connector: str) -> Playing:
+        """Return the cassette of a connector, at its beginning."""
+        return Playing(self._interactions.get(connector, ()), f"{self._path.name} ({connector})")
 
 
 class _Section(BaseModel):
@@ -118,7 +120,6 @@ class _Body(_Section):
         return self
 
     def body(self) -> Body:
-        """What it holds."""
         if "json_" in self.model_fields_set:
             return Body("json", self.json_)
         if self.form is not None:
@@ -147,14 +148,14 @@ class _Entry(_Section):
             raise ValueError("say what came back: answer, or no_answer with the reason")
         return self
 
-    def kept(self) -> Interaction:
-        """As a tape has it."""
+    def interaction(self) -> Interaction:
+        """Return it as a cassette has it."""
         method, _, url = self.request.partition(" ")
-        asked = RecordedRequest(method, url, _pairs(self.params), self.sent.body())
+        request = RecordedRequest(method, url, _pairs(self.params), self.sent.body())
         if self.answer is None:
-            return Interaction(asked, RecordedResponse(no_answer=self.no_answer))
+            return Interaction(request, RecordedResponse(no_answer=self.no_answer))
         return Interaction(
-            asked, RecordedResponse(self.answer.status, self.answer.headers, self.answer.cookies, self.answer.body())
+            request, RecordedResponse(self.answer.status, self.answer.headers, self.answer.cookies, self.answer.body())
         )
 
 
@@ -164,23 +165,25 @@ class _File(_Section):
 
 def _pairs(values: Mapping[str, str | list[str]]) -> list[tuple[str, str]]:
     return [
-        (name, one) for name, several in values.items() for one in ([several] if isinstance(several, str) else several)
+        (name, value)
+        for name, several in values.items()
+        for value in ([several] if isinstance(several, str) else several)
     ]
 
 
-def _entry(kept: Interaction) -> dict[str, Any]:
-    asked, answered = kept.asked, kept.answered
-    entry: dict[str, Any] = {"request": f"{asked.method} {asked.url}"}
-    if asked.params:
-        entry["params"] = _grouped(asked.params)
-    if asked.body.kind:
-        entry["sent"] = _written(asked.body)
-    if answered.no_answer:
-        return entry | {"no_answer": answered.no_answer}
-    answer: dict[str, Any] = {"status": answered.status}
-    answer |= {"headers": dict(answered.headers)} if answered.headers else {}
-    answer |= {"cookies": dict(answered.cookies)} if answered.cookies else {}
-    return entry | {"answer": answer | _written(answered.body)}
+def _entry(interaction: Interaction) -> dict[str, Any]:
+    request, response = interaction.request, interaction.response
+    entry: dict[str, Any] = {"request": f"{request.method} {request.url}"}
+    if request.params:
+        entry["params"] = _grouped(request.params)
+    if request.body.kind:
+        entry["sent"] = _written(request.body)
+    if response.no_answer:
+        return entry | {"no_answer": response.no_answer}
+    answer: dict[str, Any] = {"status": response.status}
+    answer |= {"headers": dict(response.headers)} if response.headers else {}
+    answer |= {"cookies": dict(response.cookies)} if response.cookies else {}
+    return entry | {"answer": answer | _written(response.body)}
 
 
 def _written(body: Body) -> dict[str, Any]:
@@ -203,14 +206,14 @@ def _grouped(pairs: Sequence[tuple[str, str]]) -> dict[str, str | list[str]]:
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST:
-            raise TapeFault(f"{path} is larger than {_LARGEST // 1_000_000} MB: is it the right file?")
+            raise CassetteFault(f"{path} is larger than {_LARGEST // 1_000_000} MB: is it the right file?")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise TapeFault(f"{path} does not exist: `infocaller-bridge record` makes it") from None
+        raise CassetteFault(f"{path} does not exist: `infocaller-bridge record` makes it") from None
     except OSError as error:
-        raise TapeFault(f"{path} can't be read: {error.strerror}") from None
+        raise CassetteFault(f"{path} can't be read: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise TapeFault(f"{path} is not UTF-8: save it as UTF-8") from None
+        raise CassetteFault(f"{path} is not UTF-8: save it as UTF-8") from None
 
 
 def _first(error: ValidationError) -> str:
@@ -220,17 +223,9 @@ def _first(error: ValidationError) -> str:
 
 
 class _Constructor(SafeConstructor):
-    """Numbers with a point as they are written, dates as texts."""
-
-    def number(self, node: ScalarNode) -> float:
-        """A number with a point."""
-        try:
-            return Number(node.value)
-        except ValueError:  # .inf, 1_000.5
-            return float(self.construct_yaml_float(node))
+    """Dates stay texts, as in JSON."""
 
 
-_Constructor.add_constructor("tag:yaml.org,2002:float", _Constructor.number)
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", SafeConstructor.construct_yaml_str)
 
 
@@ -240,22 +235,9 @@ def _reader() -> YAML:
     return yaml
 
 
-class _Representer(RoundTripRepresenter):
-    """Numbers with a point as they were written."""
-
-    def number(self, number: Number) -> ScalarNode:
-        """A number with a point."""
-        node: ScalarNode = self.represent_scalar("tag:yaml.org,2002:float", number.text)
-        return node
-
-
-_Representer.add_representer(Number, _Representer.number)
-
-
 def yaml_of(value: Mapping[str, Any]) -> str:
-    """YAML for people."""
+    """Return YAML for people."""
     yaml, text = YAML(), io.StringIO()
-    yaml.Representer = _Representer
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.dump(value, text)

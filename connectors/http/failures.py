@@ -32,24 +32,25 @@ class Broken(Unavailable):
 
 
 def passes(status: int) -> bool:
-    """Whether an HTTP status may be another one later."""
+    """Return whether an HTTP status may be another one later."""
     return status in PASSING or status >= 500
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds that an answer asks us to stay away (`Retry-After`, seconds or a date), at most an hour; None: unsaid."""
-    said = response.headers.get("Retry-After", "").strip()
-    if not said:
+    """Return for how many seconds an answer asks us to stay away (`Retry-After`, seconds or a date), at most an hour;
+    None: unsaid."""
+    header = response.headers.get("Retry-After", "").strip()
+    if not header:
         return None
-    if said.isdecimal():
-        return min(float(said), LONGEST_PAUSE)
-    until, now = _date(said), _date(response.headers.get("Date", "")) or datetime.now(UTC)
+    if header.isdecimal():
+        return min(float(header), LONGEST_PAUSE)
+    until, now = _date(header), _date(response.headers.get("Date", "")) or datetime.now(UTC)
     return None if until is None else min(max((until - now).total_seconds(), 0.0), LONGEST_PAUSE)
 
 
 def translate(error: Exception, place: str, mask: Callable[[str], str] = str) -> ConnectorError:
-    """The failure of a request, `place` (its method and URL). A `ConnectorError` is itself. The errors' own words may
-    hold what the other side sent: they go through `mask`."""
+    """Return the failure of a request, `place` (its method and URL). A `ConnectorError` is itself. The errors' own
+    words may hold what the other side sent: they go through `mask`."""
     chain = list(_causes(error))
     for cause in chain:
         if isinstance(cause, ConnectorError):
@@ -93,12 +94,12 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     seen: set[int] = set()
     waiting: list[object] = [error]
     while waiting:
-        one = waiting.pop(0)
-        if not isinstance(one, BaseException) or id(one) in seen:
+        cause = waiting.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+        seen.add(id(cause))
+        yield cause
+        waiting += [*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__]
 
 
 def _last(chain: list[BaseException], mask: Callable[[str], str]) -> str:

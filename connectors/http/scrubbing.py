@@ -12,18 +12,14 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from connectors.masking import in_json
+from connectors.masking import SENSITIVE_NAMES, in_json
 
 HIDDEN = "hidden"
 
-_NAMES = (
-    r"pass(?:word|wd|phrase)|pwd|secret|token|api_?key|access_?key|private_?key|auth|authorization|signature|assertion|"
-    r"session(?:_?id)?|sid|cookie|credentials?|jwt"
-)
-_SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{_NAMES})$|(?:token|password|secret)$")
+_SECRET_NAME = re.compile(rf"(?:^|[^a-z])(?:{SENSITIVE_NAMES})$|(?:token|password|secret)$")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _XML_VALUE = re.compile(r"(<([\w.:-]{1,200}+)(?:\s[^<>]*+)?>)([^<]++)(?=</)")
-_XML_SECRET = re.compile(rf"(?:{_NAMES})\Z", re.I)
+_XML_SECRET = re.compile(rf"(?:{SENSITIVE_NAMES}|sid|jwt)\Z", re.I)
 _PLACEHOLDER = re.compile(rf"{HIDDEN}(?:-\d+)?")
 
 
@@ -32,21 +28,21 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._numbers: dict[str, str] = {}
-        known = [secret for secret in secrets if not _PLACEHOLDER.fullmatch(secret)]
-        self._spellings = [(spelling, secret) for secret in known for spelling in _spellings(secret)]
+        originals = [secret for secret in secrets if not _PLACEHOLDER.fullmatch(secret)]
+        self._spellings = [(spelling, secret) for secret in originals for spelling in _spellings(secret)]
 
     def secret(self, value: str) -> str:
-        """What stands for a secret."""
+        """Return what stands for a secret."""
         if not value or _PLACEHOLDER.fullmatch(value):
             return value
         return self._numbers.setdefault(value, f"{HIDDEN}-{len(self._numbers) + 1}")
 
     def pair(self, name: str, value: str) -> tuple[str, str]:
-        """A parameter or a field of a form."""
+        """Return a parameter or a field of a form without secrets."""
         return name, self.secret(value) if _is_secret(name) else self.text(value)
 
     def text(self, text: str) -> str:
-        """Any text; where it is a URL, its parameters one by one."""
+        """Return a text without secrets; of a URL, its parameters one by one."""
         for spelling, secret in self._spellings:
             if spelling in text:
                 text = text.replace(spelling, self.secret(secret))
@@ -56,11 +52,11 @@ class Scrubber:
             return _XML_VALUE.sub(self._element, text)
         return text
 
-    def _element(self, found: re.Match[str]) -> str:
-        return found[1] + (self.secret(found[3]) if _XML_SECRET.search(found[2]) else found[3])
+    def _element(self, match: re.Match[str]) -> str:
+        return match[1] + (self.secret(match[3]) if _XML_SECRET.search(match[2]) else match[3])
 
     def value(self, value: Any, name: str = "") -> Any:
-        """JSON."""
+        """Return a value of JSON without secrets."""
         if isinstance(value, dict):
             return {key: self.value(part, key) for key, part in value.items()}
         if isinstance(value, list):

@@ -63,7 +63,7 @@ class Session(requests.Session):
     def merge_environment_settings(  # type: ignore[override]  # requests' own type for the result is private
         self, url: Any, proxies: Any, stream: Any, _verify: Any, cert: Any
     ) -> dict[str, Any]:
-        """The proxies for this URL, read from the environment once for each host."""
+        """Return the proxies for this URL, read from the environment once for each host."""
         return {
             "proxies": {**self._proxies(str(url)), **(proxies or {})},
             "stream": stream,
@@ -72,7 +72,7 @@ class Session(requests.Session):
         }
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where an answer sends us; only ever to the same host. Raises `ConnectorError` for another."""
+        """Return where an answer sends us; only ever to the same host. Raises `ConnectorError` for another."""
         target = super().get_redirect_target(resp)
         url = self._target(resp) if target is not None else None
         if url is not None:
@@ -106,7 +106,7 @@ class Session(requests.Session):
         return result
 
     def describe(self, response: requests.Response) -> str:
-        """A request and the start of its answer, masked."""
+        """Return a request and the start of its answer, masked."""
         answer = f"→ {response.status_code} {response.reason or ''}".rstrip()
         kind, size = response.headers.get("Content-Type", "no content type"), len(response.content)
         took = f"{response.elapsed.total_seconds() * 1000:.0f} ms"
@@ -114,17 +114,17 @@ class Session(requests.Session):
         return f"{self._asked(response.request)}\n{answer} ({kind}, {size} bytes, {took})\n{body}".rstrip()
 
     def place(self, request: requests.PreparedRequest) -> str:
-        """A request in a few words, masked: its method and URL without the query."""
+        """Return a request in a few words, masked: its method and URL without the query."""
         return f"{request.method} {self.mask.url(str(request.url).partition('?')[0])}"
 
     def deliver(self, request: requests.PreparedRequest, deadline: Deadline, proxies: Any = None) -> requests.Response:
-        """One request and its whole answer, no redirects followed; from the tape where there is one that plays. Raises
-        `ConnectorError`."""
-        tape = self.context.tape
-        if tape is None:
+        """Send one request, follow no redirects, and return its whole answer; a cassette that plays gives it instead.
+        Raises `ConnectorError`."""
+        cassette = self.context.cassette
+        if cassette is None:
             response = self._fetched(request, deadline, proxies)
         else:
-            response = tape.deliver(request, lambda: self._fetched(request, deadline, proxies), self.mask)
+            response = cassette.deliver(request, lambda: self._fetched(request, deadline, proxies), self.mask)
         if self.traced:
             self.context.see(self.describe(response))
         return response
@@ -188,6 +188,9 @@ class Session(requests.Session):
         self._stay(response, url)
         request = response.request.copy()
         request.url = url
+        if not _same_host(response.url, url):
+            for name in ("Authorization", "Cookie"):  # they were the first host's
+                request.headers.pop(name, None)
         if response.status_code in (307, 308) or request.method in ("GET", "HEAD"):
             return request
         if response.status_code != 303:
@@ -201,16 +204,23 @@ class Session(requests.Session):
             request.headers.pop(name, None)
         return request
 
-    def _stay(self, response: requests.Response, url: str) -> None:
-        """Raise where a redirect leaves the host, or TLS."""
-        if _same_host(response.url, url):
-            return
+    def may_follow(self, before: str, after: str) -> bool:
+        """Return whether a redirect from one URL to another is followed: on the same host, and not out of TLS."""
+        return _same_host(before, after)
+
+    def left_host(self, response: requests.Response, url: str) -> ConnectorError:
+        """Return what is raised for an answer that redirects to a URL which is not followed."""
         for_good = response.status_code in (301, 308)
         text = (
             f"{self.place(response.request)}: redirected to {self.mask.url(url)}, another host, which is not followed: "
             + ("write that address in the configuration if it is right" if for_good else "is this a login page?")
         )
-        raise (Misconfigured if for_good else Unavailable)(text, exchange=self.describe(response))
+        return (Misconfigured if for_good else Unavailable)(text, exchange=self.describe(response))
+
+    def _stay(self, response: requests.Response, url: str) -> None:
+        """Raise where a redirect leaves the host, or TLS."""
+        if not self.may_follow(response.url, url):
+            raise self.left_host(response, url)
 
     def _proxies(self, url: str) -> dict[str, str]:
         parts = urlsplit(url)

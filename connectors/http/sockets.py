@@ -26,7 +26,7 @@ _deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def within(deadline: Deadline) -> Iterator[None]:
-    """Requests that this thread makes inside the block end by `deadline`."""
+    """End by `deadline` all requests that this thread makes inside the block."""
     token = _deadline.set(deadline)
     try:
         yield
@@ -35,32 +35,44 @@ def within(deadline: Deadline) -> Iterator[None]:
 
 
 def current() -> Deadline:
-    """The deadline of this thread's requests; one that never passes where none is set."""
+    """Return the deadline of this thread's requests; one that never passes where none is set."""
     return _deadline.get() or Deadline.never()
 
 
-class _Reader(io.RawIOBase):
-    """A socket's bytes; each read waits no longer than what is left."""
+class Received(io.RawIOBase):
+    """What a socket receives. Each read waits no longer than what is left until the deadline, and no more than `most`
+    bytes are read."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, most: float = math.inf) -> None:
         self._sock = sock
         self._raw = cast(io.RawIOBase, sock.makefile("rb", buffering=0))
-        self._until = current()
+        self._deadline = deadline
+        self._most = most
+        self._size = 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._until.remaining
-        if not left:
-            raise TimeoutError("timed out")
-        if left < math.inf:
-            self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        if self._size > self._most:
+            raise OSError(f"more than {self._most} bytes came")
+        limit(self._sock, self._deadline)
+        size = self._raw.readinto(buffer)
+        self._size += size or 0
+        return size
 
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+def limit(sock: socket.socket, deadline: Deadline) -> None:
+    """Have what is done with the socket next take no longer than what is left. Raises `TimeoutError`: nothing is."""
+    left = deadline.remaining
+    if not left:
+        raise TimeoutError("timed out")
+    if left < math.inf:
+        sock.settimeout(left)
 
 
 class _Socket:
@@ -70,20 +82,20 @@ class _Socket:
         self._sock = sock
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._sock))
+        return io.BufferedReader(Received(self._sock, current()))
 
 
-class _Answer(http.client.HTTPResponse):
+class _Response(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(cast(socket.socket, _Socket(sock)), *args, **kwargs)
 
 
 class _Connection(HTTPConnection):
-    response_class = _Answer
+    response_class = _Response
 
 
 class _TlsConnection(HTTPSConnection):
-    response_class = _Answer
+    response_class = _Response
 
 
 class Pool(HTTPConnectionPool):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ class _Unchanging(ssl.SSLContext):
     thread may be copying them into its own handshake, which then sends garbage: rarely, but to a caller who waits.
     """
 
+    def __init__(self, _protocol: int) -> None:
+        super().set_alpn_protocols(["http/1.1"])
+
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         """Nothing to set: it was, before the first connection."""
 
@@ -46,12 +51,12 @@ class Adapter(HTTPAdapter):
         super().__init__(pool_connections=8, pool_maxsize=max(1, size), max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """One TLS context for all connections: loading the certificates for each costs more than the request."""
+        """Use one TLS context for all connections: loading the certificates for each costs more than the request."""
         super().init_poolmanager(*args, **kwargs, ssl_context=self._tls)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
-        """As above, through a proxy."""
+        """Do as above, through a proxy."""
         manager = super().proxy_manager_for(proxy, **kwargs, ssl_context=self._tls)
         manager.pool_classes_by_scheme = POOLS
         return manager
@@ -62,7 +67,8 @@ class Adapter(HTTPAdapter):
     def send(  # type: ignore[override]  # called by requests alone, by keyword
         self, request: Any, *, timeout: Any = None, proxies: Any = None, **_rest: Any
     ) -> requests.Response:
-        """What requests calls for each request of its own; the deadline is that of `within`, or an earlier timeout."""
+        """Send a request, as requests does for each of its own; the deadline is that of `within`, or an earlier
+        timeout."""
         deadline = current()
         if isinstance(timeout, (int, float)):
             deadline = deadline.within(timeout)
@@ -109,16 +115,26 @@ def _too_large(response: requests.Response, largest: int, size: int) -> str:
 
 
 def certificates(ca_file: Path | None) -> ssl.SSLContext:
-    """What certificates are checked against: `ca_file` alone, else REQUESTS_CA_BUNDLE, else the public authorities.
-    Any number of threads may connect with it. Raises `Misconfigured`."""
+    """Return what certificates are checked against: `ca_file` alone, else REQUESTS_CA_BUNDLE, else the public
+    authorities. Any number of threads may connect with it. Raises `Misconfigured`."""
     with requests.Session() as session:
         bundle = session.merge_environment_settings("https://localhost", {}, None, None, None)["verify"]
     path = str(ca_file) if ca_file else bundle if isinstance(bundle, str) else requests.utils.DEFAULT_CA_BUNDLE_PATH
     try:
-        folder = Path(path).is_dir()
-        context = ssl.create_default_context(capath=path) if folder else ssl.create_default_context(cafile=path)
+        return _context(path, Path(path).stat().st_mtime_ns)
     except (OSError, ssl.SSLError) as error:
         raise Misconfigured(f"the certificates in {path} can't be read: {error}") from error
-    context.set_alpn_protocols(["http/1.1"])
-    context.__class__ = _Unchanging
+
+
+@lru_cache(maxsize=8)
+def _context(path: str, _changed: int) -> ssl.SSLContext:
+    """The context for a file of certificates or a folder, as it was at that change. Sessions share it: the public
+    authorities take a twentieth of a second to read, and a megabyte."""
+    context = _Unchanging(ssl.PROTOCOL_TLS_CLIENT)  # which verifies the certificate and its name
+    if sys.version_info >= (3, 13):  # as `ssl.create_default_context` does there
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    if Path(path).is_dir():
+        context.load_verify_locations(capath=path)
+    else:
+        context.load_verify_locations(cafile=path)
     return context

@@ -24,13 +24,13 @@ _REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
 _GONE = frozenset({404, 410})
 _NAMED = 8
 _TAG = re.compile(r"<[^<>]*>")
-_SAID = 300
+_LONGEST_EXCERPT = 300
 _START = 4000  # so many bytes of an answer that is no JSON are looked at for words
 _WESTERN = {"8859-15": "iso-8859-15", "8859-1": "iso-8859-1", "1252": "cp1252"}
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RestAnswer:
     """What came back: the JSON `body` (None where it was empty), the `links` of the header Link by relation. `named` is
     true for an answer that the configuration has a name for (`not_found`, `already`). `describe` says the exchange as a
     person may see it, `place` the request in a few words."""
@@ -45,7 +45,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class JudgingRules:
     """How to judge answers of one request. `named`: those that mean something else than an error (`not_found`,
     `already`); `writes`: it tells the CRM something; `filled`: its path names one thing (`/tasks/7`); `renew`: answers
     that mean that the sign-in has run out; `login`: it signs in; `lenient`: an answer that is no JSON is as good (a
@@ -61,7 +61,7 @@ class Rules:
     decode: bool = False
 
 
-class Refused(Misconfigured):
+class SignInRefused(Misconfigured):
     """The CRM refused the user, password, key or token that it was given."""
 
 
@@ -80,9 +80,9 @@ class _Real(float):
     text: str
 
     def __new__(cls, text: str) -> _Real:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
     def __str__(self) -> str:
         return self.text
@@ -91,8 +91,8 @@ class _Real(float):
 _Real.__name__ = "float"  # JMESPath's functions go by the name of a value's type
 
 
-def judge(response: requests.Response, rules: Rules, session: Session) -> Answer:
-    """The answer, when it is one. Raises `ConnectorError`, and `SignInOver`."""
+def judge(response: requests.Response, rules: JudgingRules, session: Session) -> RestAnswer:
+    """Return the answer, when it is one. Raises `ConnectorError`, and `SignInOver`."""
     verdict = _Verdict(response, rules, session)
     try:
         return verdict.answer()
@@ -103,26 +103,26 @@ def judge(response: requests.Response, rules: Rules, session: Session) -> Answer
 class _Verdict:
     """One answer with the rules that it is judged by."""
 
-    def __init__(self, response: requests.Response, rules: Rules, session: Session) -> None:
+    def __init__(self, response: requests.Response, rules: JudgingRules, session: Session) -> None:
         self.response = response
         self.rules = rules
         self.session = session
         self.status = response.status_code
 
-    def answer(self) -> Answer:
+    def answer(self) -> RestAnswer:
         body, readable = _read(self.response, decode=self.rules.decode)
         if any(match.matches(self.status, body) for match in self.rules.renew):
             raise SignInOver(self._by_status(body))
         if any(match.matches(self.status, body) for match in self.rules.named):
             return self._answered(body, named=True)
-        rule, seen = self.rules.error, body if readable else _said(self.response)
+        rule, seen = self.rules.error, body if readable else _words_outside_json(self.response)
         if rule is not None and seen is not None and self._meets(rule, seen, readable=readable):
             raise self._by_rule(rule, seen)
         if self.status >= 400 or (self.status >= 300 and not self.rules.lenient):
             raise self._by_status(body)
         if not (readable or self._does()):
-            said = _said(self.response)
-            text = f"what came back is no JSON: {_kind(self.response)}{f': {said}' if said else ''}"
+            excerpt = _words_outside_json(self.response)
+            text = f"what came back is no JSON: {_kind(self.response)}{f': {excerpt}' if excerpt else ''}"
             raise self.failed(Unavailable, text)
         return self._answered(body)
 
@@ -142,10 +142,10 @@ class _Verdict:
             return Unavailable(message, exchange=self._exchange(), retry_after=retry_after(self.response))
         return error(message, exchange=self._exchange())
 
-    def _answered(self, body: Any, *, named: bool = False) -> Answer:
+    def _answered(self, body: Any, *, named: bool = False) -> RestAnswer:
         links = {relation: link["url"] for relation, link in self.response.links.items()} if self._linked() else {}
         place = self.session.place(self.response.request)
-        return Answer(self.status, body, self._exchange, place, named, links, self.response)
+        return RestAnswer(self.status, body, self._exchange, place, named, links, self.response)
 
     def _linked(self) -> bool:
         return "Link" in self.response.headers
@@ -158,8 +158,8 @@ class _Verdict:
         return self.rules.lenient or (self.rules.writes and plain)
 
     def _by_rule(self, rule: ErrorRule, body: Any) -> ConnectorError:
-        said = rule.text.search(body) if rule.text is not None else None
-        words = _words(said) if said else _words(body) if isinstance(body, str) else _start(body)
+        message = rule.text.search(body) if rule.text is not None else None
+        words = _words(message) if message else _words(body) if isinstance(body, str) else _start(body)
         text = f"answered {self.status} with an error: {words}"
         if rule.mend is not None and rule.mend.holds(body):
             return self.failed(Misconfigured, text)
@@ -170,8 +170,8 @@ class _Verdict:
 
     def _by_status(self, body: Any) -> ConnectorError:
         reason = f" {self.response.reason}" if self.response.reason else ""
-        said = _start(body) if body is not None else _said(self.response)
-        text = f"answered {self.status}{reason}{f': {said}' if said else ''}"
+        excerpt = _start(body) if body is not None else _words_outside_json(self.response)
+        text = f"answered {self.status}{reason}{f': {excerpt}' if excerpt else ''}"
         if passes(self.status):
             return self.failed(Unavailable, text)
         return self.failed(self._lasting(), text)
@@ -179,35 +179,35 @@ class _Verdict:
     def _lasting(self) -> type[ConnectorError]:
         """What a 4xx is: this record's fault, the password's, or the configuration's."""
         if self.rules.login and self.status in _REFUSED_LOGINS:
-            return Refused
+            return SignInRefused
         if self.rules.writes and (self.status in _REFUSED_WRITES or (self.rules.filled and self.status in _GONE)):
             return Rejected
         return Misconfigured
 
     def _refusal(self) -> type[ConnectorError]:
         if self.rules.login:
-            return Refused
+            return SignInRefused
         return Rejected if self.rules.writes else Misconfigured
 
     def _exchange(self) -> str:
         return self.session.describe(self.response)
 
 
-def items_of(answer: Answer, items: JmesPath | None) -> list[Any]:
-    """The items of an answer: those of the list at `items`, or the one thing there. An empty list is none; nothing at
-    all is an error. Raises `Misconfigured`."""
+def items_of(answer: RestAnswer, items: JmesPath | None) -> list[Any]:
+    """Return the items of an answer: those of the list at `items`, or the one thing there. An empty list is none;
+    nothing at all is an error. Raises `Misconfigured`."""
     try:
-        found = items.search(answer.body) if items is not None else answer.body
+        matches = items.search(answer.body) if items is not None else answer.body
     except Unfit as unfit:
         raise Misconfigured(f"{answer.place}: items: {unfit}", exchange=answer.describe()) from None
-    if isinstance(found, list):
-        return [item for item in found if item is not None]
-    if isinstance(found, dict):
-        return [found] if found else []
+    if isinstance(matches, list):
+        return [item for item in matches if item is not None]
+    if isinstance(matches, dict):
+        return [matches] if matches else []
     where = f"at items: {items.source}" if items is not None else "in it"
     has = f"it has {', '.join(map(str, list(answer.body)[:_NAMED]))}" if isinstance(answer.body, dict) else "it is "
     has += "" if isinstance(answer.body, dict) else _json_kind(answer.body)
-    what = "there is nothing" if found is None else f"there is no list, but {_json_kind(found)},"
+    what = "there is nothing" if matches is None else f"there is no list, but {_json_kind(matches)},"
     raise Misconfigured(f"{answer.place}: {what} {where} of the answer; {has}", exchange=answer.describe())
 
 
@@ -233,7 +233,7 @@ def _decoded(value: Any) -> Any:
     return [_decoded(part) for part in value] if isinstance(value, list) else value
 
 
-def _said(response: requests.Response) -> str | None:
+def _words_outside_json(response: requests.Response) -> str | None:
     """The words of a short answer that is no JSON, such as a sentence; None where it has none, or is a whole page."""
     content = response.content[: _START + 1]
     if not content.strip() or content.lstrip()[:1] in (b"{", b"[") or len(content) > _START:
@@ -244,14 +244,14 @@ def _said(response: requests.Response) -> str | None:
         text = content.decode("cp1252", "replace")
     words = " ".join(html.unescape(_TAG.sub(" ", text)).split())
     words = "".join(c for c in words if c.isprintable())
-    return words if words and len(words) <= _SAID else None
+    return words if words and len(words) <= _LONGEST_EXCERPT else None
 
 
 def _charset(response: requests.Response) -> str:
     """The character set of JSON: one of the Western ones where it says so, else what its first bytes look like."""
     declared = response.headers.get("Content-Type", "").lower()
-    said = next((charset for name, charset in _WESTERN.items() if name in declared), None)
-    return said or json.detect_encoding(response.content)
+    charset = next((charset for name, charset in _WESTERN.items() if name in declared), None)
+    return charset or json.detect_encoding(response.content)
 
 
 def _decodes(response: requests.Response) -> bool:
@@ -271,12 +271,12 @@ def _kind(response: requests.Response) -> str:
     if not content:
         return f"an empty body ({response.status_code})"
     if content[:1] == b"<":
-        what = "a web page, such as a login page" if b"<html" in content[:1000].lower() else "XML"
+        kind = "a web page, such as a login page" if b"<html" in content[:1000].lower() else "XML"
     elif content[:1] in (b"{", b"["):
-        what = "JSON that is broken or cut off" if _decodes(response) else "JSON in another charset than it says"
+        kind = "JSON that is broken or cut off" if _decodes(response) else "JSON in another charset than it says"
     else:
-        what = "something else"
-    return f"{what} ({declared}, {len(response.content)} bytes)"
+        kind = "something else"
+    return f"{kind} ({declared}, {len(response.content)} bytes)"
 
 
 def _json_kind(value: object) -> str:
@@ -290,19 +290,19 @@ def _json_kind(value: object) -> str:
 
 def _start(body: Any) -> str:
     """The words in an answer that says what is wrong."""
-    return next((text for text in _texts(body, 0) if text), "")[:_SAID]
+    return next((text for text in _texts(body, 0) if text), "")[:_LONGEST_EXCERPT]
 
 
 def _texts(value: Any, depth: int) -> Iterator[str]:
     if depth > 4 or not isinstance(value, (dict, list)):
         return
     parts = list(value.items()) if isinstance(value, dict) else [("", part) for part in value[:20]]
-    for wanted in ("error_description", "detail", "message", "description", "error", "title", "msg"):
-        yield from (_words(part) for name, part in parts if name == wanted and isinstance(part, str))
+    for key in ("error_description", "detail", "message", "description", "error", "title", "msg"):
+        yield from (_words(part) for name, part in parts if name == key and isinstance(part, str))
     for _, part in parts:
         yield from _texts(part, depth + 1)
 
 
 def _words(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return " ".join(text[: _SAID * 4].split())[:_SAID]
+    return " ".join(text[: _LONGEST_EXCERPT * 4].split())[:_LONGEST_EXCERPT]

@@ -8,17 +8,17 @@ from pydantic import Discriminator, Field, model_validator
 
 from connectors.expression import Template
 from connectors.rest.requests import ErrorRule, Matches, Request
-from connectors.rest.values import JmesPath, Secret, Section, Text
+from connectors.rest.values import JmesPath, RestSection, Secret, Text
 from connectors.units import Duration
 
 
-class NoAuth(Section):
+class NoAuth(RestSection):
     """No sign-in."""
 
     type: Literal["none"] = Field("none", description="No sign-in")
 
 
-class Basic(Section):
+class Basic(RestSection):
     """User name and password with each request."""
 
     type: Literal["basic"] = Field(description="HTTP Basic")
@@ -26,7 +26,7 @@ class Basic(Section):
     password: Secret = Field(description="Password")
 
 
-class Bearer(Section):
+class Bearer(RestSection):
     """A token in Authorization with each request."""
 
     type: Literal["bearer"] = Field(description="A token that the CRM gave out")
@@ -34,7 +34,7 @@ class Bearer(Section):
     scheme: Text = Field("Bearer", description="The word before it")
 
 
-class ApiKey(Section):
+class ApiKey(RestSection):
     """A key in a header or in the query with each request."""
 
     type: Literal["api_key"] = Field(description="A key in a header or in the query")
@@ -49,7 +49,7 @@ class ApiKey(Section):
         return self
 
 
-class OAuth2(Section):
+class OAuth2(RestSection):
     """A token fetched with OAuth 2."""
 
     type: Literal["oauth2"] = Field(description="A token fetched with OAuth 2")
@@ -89,7 +89,7 @@ class LoginRequest(Request):
     """The request that signs in."""
 
 
-class SessionAuth(Section):
+class SessionAuth(RestSection):
     """A login whose answer goes with each request."""
 
     type: Literal["session"] = Field(description="A login of the CRM's own")

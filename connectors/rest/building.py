@@ -49,7 +49,8 @@ class Site:
         self.headers = headers
 
     def url(self, path: str) -> str:
-        """The URL of a path below the base, or of a full URL on the same host. Raises `Misconfigured` for another."""
+        """Return the URL of a path below the base, or of a full URL on the same host. Raises `Misconfigured` for
+        another."""
         if not path.startswith(("http://", "https://")):
             return f"{self.base}/{path.lstrip('/')}" if path else self.base
         if not same_host(self.base, path):
@@ -57,7 +58,7 @@ class Site:
         return path
 
     def page(self, url: str, before: str) -> str:
-        """The URL of the next page, which the CRM says. Raises `Misconfigured` for another host."""
+        """Return the URL of the next page, which the CRM says. Raises `Misconfigured` for another host."""
         return self.url(urljoin(before, url))
 
 
@@ -75,25 +76,26 @@ class Builder:
         self._url = site.url(fixed) if fixed is not None else None
 
     def build(self, scope: Scope, credentials: Credentials, page: Page | None = None) -> requests.PreparedRequest:
-        """The request. Raises `Empty` and `ExpressionError` for values that it can't be made of, `Misconfigured`."""
+        """Return the request. Raises `Empty` and `ExpressionError` for values that it can't be made of,
+        `Misconfigured`."""
         body, content_type = self._body(scope, page)
-        made = requests.PreparedRequest()
-        made.method = self.request.verb
-        made.url = self._address(scope, credentials, page, body=body is not None)
-        made.headers = self._head(scope, credentials, content_type)
-        made.hooks = {}
-        made.body = body
-        if body is not None or made.method in ("POST", "PUT", "PATCH"):
-            made.headers["Content-Length"] = str(len(body or b""))
-        return made
+        request = requests.PreparedRequest()
+        request.method = self.request.verb
+        request.url = self._address(scope, credentials, page, body=body is not None)
+        request.headers = self._head(scope, credentials, content_type)
+        request.hooks = {}
+        request.body = body
+        if body is not None or request.method in ("POST", "PUT", "PATCH"):
+            request.headers["Content-Length"] = str(len(body or b""))
+        return request
 
     def _address(self, scope: Scope, credentials: Credentials, page: Page | None, *, body: bool) -> str:
         url = self._url or self._site.url(self.request.path.fill(scope))
         if page is not None and page.url is not None:
             url = self._site.page(page.url, url)
-            given = urlsplit(url).query
+            own_query = urlsplit(url).query
             pairs = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in credentials.params
-                     if f"{quote(name, safe='')}=" not in given]  # fmt: skip
+                     if f"{quote(name, safe='')}=" not in own_query]  # fmt: skip
         else:
             values = {} if page is None or body else page.values
             pairs = [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in
@@ -126,28 +128,28 @@ class Builder:
 
 
 def same_host(base: str, url: str) -> bool:
-    """Whether both have scheme, host and port in common."""
+    """Return whether both have scheme, host and port in common."""
     ports = {"http": 80, "https": 443}
-    one, other = urlsplit(base), urlsplit(url)
-    return (one.scheme, one.hostname, one.port or ports.get(one.scheme)) == (
-        other.scheme, other.hostname, other.port or ports.get(other.scheme),
+    left, right = urlsplit(base), urlsplit(url)
+    return (left.scheme, left.hostname, left.port or ports.get(left.scheme)) == (
+        right.scheme, right.hostname, right.port or ports.get(right.scheme),
     )  # fmt: skip
 
 
 def one_line(name: str, value: str) -> str:
-    """A header's value. Raises `Misconfigured` for one that would end the header."""
+    """Return a header's value. Raises `Misconfigured` for one that would end the header."""
     if "\n" in value or "\r" in value:
         raise Misconfigured(f"header {name}: the value has a line break in it")
     return value
 
 
 def basic(username: str, password: str) -> str:
-    """The value of Authorization for HTTP Basic."""
+    """Return the value of Authorization for HTTP Basic."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def plain(value: object) -> Any:
-    """What JSON has no word for, as a CRM expects it: a number in E.164, a time in ISO 8601."""
+    """Return what JSON has no word for, as a CRM expects it: a number in E.164, a time in ISO 8601."""
     if isinstance(value, Phone):
         return value.e164 or None
     if isinstance(value, (datetime, date)):
@@ -169,20 +171,20 @@ def _without_null(value: object) -> Any:
     return [_without_null(part) for part in value] if isinstance(value, list) else value
 
 
-def _pairs(given: Mapping[str, Value], scope: Scope, more: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    for name, value in given.items():
+def _pairs(values: Mapping[str, Value], scope: Scope, more: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
         if value is None or name in more:
             continue
         for template in value if isinstance(value, list) else (value,):
             filled = template.value(scope)
-            for one in filled if isinstance(filled, (list, tuple)) else (filled,):
-                yield name, text_of(one)
-    for name, one in more.items():
-        yield name, text_of(one)
+            for item in filled if isinstance(filled, (list, tuple)) else (filled,):
+                yield name, text_of(item)
+    for name, extra in more.items():
+        yield name, text_of(extra)
 
 
 def text_of(value: object) -> str:
-    """A value as a parameter: nothing for None, JSON's words for true and false, ISO 8601 for times."""
+    """Return a value as a parameter: nothing for None, JSON's words for true and false, ISO 8601 for times."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -16,8 +16,9 @@ from connectors.expression import Template
 from connectors.phone import Phone
 from connectors.rest.auth import OAuth2, SessionAuth
 from connectors.rest.building import same_host
-from connectors.rest.requests import Change, Create, Detail, Existing, Step
-from connectors.rest.values import JsonBody, Loc, PathTemplate
+from connectors.rest.requests import Create, Detail, Existing, SearchStep, UpdateStep
+from connectors.rest.values import JsonBody, Loc
+from connectors.urltemplate import LinkTemplate, PathTemplate
 
 if TYPE_CHECKING:
     from connectors.rest.options import RestOptions
@@ -61,12 +62,12 @@ def base_url(template: Template, settings: Mapping[str, SecretStr]) -> None:
 
 
 def names_in(part: Any) -> frozenset[str]:
-    """All names that the expressions of a part use."""
+    """Return all names that the expressions of a part use."""
     return frozenset(name for _, template in walk(part, ()) for name in template.names)
 
 
 def walk(part: Any, loc: Loc) -> Iterator[tuple[Loc, Template]]:
-    """Every expression in a part of the section, with its place."""
+    """Yield every expression in a part of the section, with its place."""
     if isinstance(part, Template):
         if not part.constant:
             yield loc, part
@@ -86,59 +87,60 @@ def walk(part: Any, loc: Loc) -> Iterator[tuple[Loc, Template]]:
 
 
 def templates(options: RestOptions) -> Iterator[TemplateUse]:
-    """Each expression with the names that it may use."""
-    known = {"settings", "login"} if isinstance(options.auth, (OAuth2, SessionAuth)) else {"settings"}
+    """Yield each expression with the names that it may use."""
+    names = {"settings", "now"} | ({"login"} if isinstance(options.auth, (OAuth2, SessionAuth)) else set())
     yield from _uses(options.base_url, ("base_url",), {"settings"})
-    yield from _uses(options.headers, ("headers",), known)
+    yield from _uses(options.headers, ("headers",), names)
     if isinstance(options.auth, SessionAuth):
         yield from _uses(options.auth.login, ("auth", "login"), {"settings"})
-        yield from _uses(options.auth.headers, ("auth", "headers"), known)
-        yield from _uses(options.auth.params, ("auth", "params"), known)
+        yield from _uses(options.auth.headers, ("auth", "headers"), names)
+        yield from _uses(options.auth.params, ("auth", "params"), names)
     for name, record in options.records.items():
-        yield from _searches(list(record.search or ()), ("records", name, "search"), known | {"phone", "key"})
-        yield from _creates(record.create, ("records", name, "create"), known | {"field", "key", "found"})
-        yield from _uses(record.find, ("records", name, "find"), known | {"field", "key"})
+        yield from _searches(list(record.search or ()), ("records", name, "search"), names | {"phone", "key"})
+        yield from _creates(record.create, ("records", name, "create"), names | {"field", "key", "found"})
+        yield from _uses(record.find, ("records", name, "find"), names | {"field", "key"})
+        yield from _uses(record.update, ("records", name, "update"), names | {"field", "key", "found"})
     if options.activity is not None:
-        yield from _creates(options.activity.create, ("activity", "create"), known | _OF_ACTIVITY)
-        yield from _uses(options.activity.find, ("activity", "find"), known | _OF_ACTIVITY)
-        yield from _uses(options.activity.update, ("activity", "update"), known | _OF_ACTIVITY)
+        yield from _creates(options.activity.create, ("activity", "create"), names | _OF_ACTIVITY)
+        yield from _uses(options.activity.find, ("activity", "find"), names | _OF_ACTIVITY)
+        yield from _uses(options.activity.update, ("activity", "update"), names | _OF_ACTIVITY)
     if options.tasks is not None:
         yield from _uses(options.tasks.what, ("tasks", "what"), {"settings"})
-        yield from _uses(options.tasks.list_, ("tasks", "list"), known)
-        yield from _uses(options.tasks.read, ("tasks", "read"), known | {"task"})
-        yield from _chain(options.tasks.details, ("tasks", "details"), known | {"task"})
-        yield from _chain(options.tasks.update or [], ("tasks", "update"), known | {"task", "outcome"})
+        yield from _uses(options.tasks.list_, ("tasks", "list"), names)
+        yield from _uses(options.tasks.read, ("tasks", "read"), names | {"task"})
+        yield from _chain(options.tasks.details, ("tasks", "details"), names | {"task"})
+        yield from _chain(options.tasks.update or [], ("tasks", "update"), names | {"task", "outcome"})
 
 
-def _searches(search: Sequence[Step | list[Step]], loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
-    steps = [one for one in search if isinstance(one, Step)]
-    yield from _chain(steps, loc, known) if len(steps) == len(search) else ()
+def _searches(search: Sequence[SearchStep | list[SearchStep]], loc: Loc, names: set[str]) -> Iterator[TemplateUse]:
+    steps = [step for step in search if isinstance(step, SearchStep)]
+    yield from _chain(steps, loc, names) if len(steps) == len(search) else ()
     if len(steps) != len(search):
-        for at, one in enumerate(search):
-            yield from _chain(one, (*loc, at), known) if isinstance(one, list) else _uses(one, (*loc, at), known)
+        for at, part in enumerate(search):
+            yield from _chain(part, (*loc, at), names) if isinstance(part, list) else _uses(part, (*loc, at), names)
 
 
-def _creates(create: Create | None, loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
+def _creates(create: Create | None, loc: Loc, names: set[str]) -> Iterator[TemplateUse]:
     if create is None:
         return
-    yield from _chain(create.before, (*loc, "before"), known)
-    named = known | {step.name for step in create.before}
+    yield from _chain(create.before, (*loc, "before"), names)
+    named = names | {step.name for step in create.before}
     yield from (use for use in _uses(create, loc, named) if use.loc[len(loc)] != "before")
 
 
-def _chain(steps: Sequence[Step | Change | Detail], loc: Loc, known: set[str]) -> Iterator[TemplateUse]:
+def _chain(steps: Sequence[SearchStep | UpdateStep | Detail], loc: Loc, names: set[str]) -> Iterator[TemplateUse]:
     for at, step in enumerate(steps):
-        yield from _uses(step, (*loc, at), known)
-        known = known | {step.name} if step.name is not None else known
+        yield from _uses(step, (*loc, at), names)
+        names = names | {step.name} if step.name is not None else names
 
 
-def _uses(part: Any, loc: Loc, known: Iterable[str]) -> Iterator[TemplateUse]:
-    names = frozenset(known)
-    yield from (TemplateUse(place, template, names) for place, template in walk(part, loc))
+def _uses(part: Any, loc: Loc, names: Iterable[str]) -> Iterator[TemplateUse]:
+    allowed = frozenset(names)
+    yield from (TemplateUse(place, template, allowed) for place, template in walk(part, loc))
 
 
 def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
-    """What is wrong, or may be."""
+    """Yield what is wrong, or may be."""
     yield from _settings(options)
     yield from _fields(options)
     yield from _hosts(options)
@@ -159,13 +161,16 @@ def wordless(options: RestOptions) -> tuple[str, ...]:
     tasks = options.tasks
     if tasks is None or not tasks.statuses:
         return ()
-    told = (path[:2] == ("outcome", "status") for _, template in walk(tasks.update, ()) for path in template.paths)
-    return tuple(status for status in tasks.on if status not in tasks.statuses) if any(told) else ()
+    uses_status = (
+        path[:2] == ("outcome", "status") for _, template in walk(tasks.update, ()) for path in template.paths
+    )
+    return tuple(status for status in tasks.on if status not in tasks.statuses) if any(uses_status) else ()
 
 
 def _settings(options: RestOptions) -> Iterator[Problem]:
-    used = {path[1] for use in templates(options) for path in use.template.paths
-            if path[0] == "settings" and len(path) > 1}  # fmt: skip
+    links = [options.link, *options.own_links().values()]
+    filled = [*(use.template for use in templates(options)), *(link.template for link in links if link is not None)]
+    used = {path[1] for template in filled for path in template.paths if path[0] == "settings" and len(path) > 1}
     for name in sorted(used - set(options.settings)):
         what = f"the preset {options.preset}" if options.preset else "{{ settings." + name + " }}"
         yield Problem(("settings",), f"{what} needs {name}: add it below settings")
@@ -200,6 +205,9 @@ def _here(host: str) -> bool:
 
 
 def _paths(part: Any, loc: Loc) -> Iterator[tuple[Loc, PathTemplate]]:
+    """What is asked for; where people open records may be elsewhere."""
+    if isinstance(part, LinkTemplate):
+        return
     if isinstance(part, PathTemplate):
         yield loc, part
     elif isinstance(part, BaseModel):

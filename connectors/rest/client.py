@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,15 @@ from pydantic import SecretStr
 from connectors.base import ConnectorError, Context, Deadline, Misconfigured, Rejected
 from connectors.expression import ExpressionError, Template
 from connectors.http.session import Session
-from connectors.rest.answers import Answer, Refused, Rules, SignInOver, judge
+from connectors.rest.answers import JudgingRules, RestAnswer, SignInOver, SignInRefused, judge
 from connectors.rest.auth import OAuth2, SessionAuth
 from connectors.rest.building import Builder, Credentials, Site, basic, one_line, text_of
 from connectors.rest.options import RestOptions
 from connectors.rest.pages import Page
-from connectors.rest.requests import Change, Create, Match, Reading, Request
+from connectors.rest.requests import Create, Match, ReadRequest, Request, UpdateStep
 from connectors.rest.signin import Fetched, Fixed, SignedIn, SignIn, fixed, lasting
-from connectors.rest.values import Empty, PathTemplate, Scope
+from connectors.rest.values import Scope
+from connectors.urltemplate import Empty, PathTemplate
 
 _OVER = (Match(status=[401]),)
 _NO_CREDENTIALS = Credentials({})
@@ -30,10 +30,10 @@ _WORDS = re.compile(r"[A-Za-z._ ]*|[\d.]{1,5}|https?://\S*")
 _LOOKED_FOR = frozenset({"key", "phone", "task", "activity", "field"})
 
 
-class Call:
+class ReadyRequest:
     """One request of the configuration, ready to be made. `writes`: it tells the CRM something."""
 
-    def __init__(self, request: Request, client: Client, *, writes: bool) -> None:
+    def __init__(self, request: Request, client: RestClient, *, writes: bool) -> None:
         self.request = request
         self.builder = Builder(request, client.site)
         options = client.options
@@ -41,14 +41,14 @@ class Call:
         if request.idempotent is not None:
             self.idempotent = request.idempotent
         self.timeout = float(request.timeout or options.timeout)
-        self.rules = Rules(
+        self.rules = JudgingRules(
             named=_named(request), error=request.error or options.error, writes=writes,
             filled=request.path.whole is None, renew=client.renew, decode=options.decode == "html",
         )  # fmt: skip
         self.when: Template | None = getattr(request, "when", None)
 
 
-class Client:
+class RestClient:
     """A CRM's session with its sign-in. Opened with the connector, used by all its threads."""
 
     def __init__(self, options: RestOptions, context: Context) -> None:
@@ -61,14 +61,14 @@ class Client:
         )  # fmt: skip
         self.session.mask.hide(*secrets_of(options.secret))
         if isinstance(options.auth, SessionAuth):
-            self.session.mask.hide(*_told(options.auth.login))
+            self.session.mask.hide(*_possible_passwords(options.auth.login))
         self.site = Site(options.root, options.headers)
         auth = options.auth
         self.renew: tuple[Match, ...] = (*_OVER, *auth.renew) if isinstance(auth, (OAuth2, SessionAuth)) else _OVER
         self._sign_in = self._way_in()
 
-    def ask(self, call: Call, scope: Scope, deadline: Deadline, page: Page | None = None) -> Answer:
-        """The answer to a request for these names. Raises `ConnectorError`."""
+    def ask(self, call: ReadyRequest, scope: Scope, deadline: Deadline, page: Page | None = None) -> RestAnswer:
+        """Send a request for these names, and return its answer. Raises `ConnectorError`."""
         deadline = deadline.within(call.timeout)
         signed_in = self._sign_in.current(deadline)
         try:
@@ -83,19 +83,19 @@ class Client:
         signed_in.accepted = True
         return answer
 
-    def wanted(self, call: Call, scope: Scope, deadline: Deadline) -> bool:
-        """Whether a request is to be made for these names, as its `when` says. Raises `ConnectorError`."""
+    def applies(self, call: ReadyRequest, scope: Scope, deadline: Deadline) -> bool:
+        """Return whether a request is to be made for these names, as its `when` says. Raises `ConnectorError`."""
         if call.when is None:
             return True
         login = self._sign_in.current(deadline).credentials.login
         try:
-            wanted = call.when.true({"settings": self.settings, "login": login, **scope})
+            applies = call.when.true({**self.context.timed(), "settings": self.settings, "login": login, **scope})
         except ExpressionError as unfit:
             error: type[ConnectorError] = Rejected if call.rules.writes else Misconfigured
             raise error(self.session.mask.text(f"{call.request.verb} {call.request.path}: when: {unfit}")) from unfit
-        if not wanted:
+        if not applies:
             self.context.see(f"{call.request.verb} {call.request.path}: skipped, when: {call.when} is not true")
-        return wanted
+        return applies
 
     @property
     def signs_in(self) -> bool:
@@ -110,15 +110,18 @@ class Client:
         """Let go of the connections."""
         self.session.close()
 
-    def _send(self, call: Call, scope: Scope, deadline: Deadline, page: Page | None, signed_in: SignedIn) -> Answer:
-        names = {"settings": self.settings, "login": signed_in.credentials.login, **scope}
+    def _send(
+        self, call: ReadyRequest, scope: Scope, deadline: Deadline, page: Page | None, signed_in: SignedIn
+    ) -> RestAnswer:
+        login = signed_in.credentials.login
+        names = {**self.context.timed(), "settings": self.settings, "login": login, **scope}
         request = self._built(call, names, signed_in.credentials, page)
         return self.session.exchange(
             request, deadline, lambda response: judge(response, call.rules, self.session), idempotent=call.idempotent
         )
 
     def _built(
-        self, call: Call, scope: Scope, credentials: Credentials, page: Page | None = None
+        self, call: ReadyRequest, scope: Scope, credentials: Credentials, page: Page | None = None
     ) -> requests.PreparedRequest:
         error: type[ConnectorError] = Rejected if call.rules.writes else Misconfigured
         try:
@@ -139,7 +142,7 @@ class Client:
         assert isinstance(auth, SessionAuth)  # noqa: S101 - the only way that is left
         return Fetched(_Login(self, auth).fetch, self.context)
 
-    def request_token(self, call: Call, url: str, credentials: Credentials, deadline: Deadline) -> Answer:
+    def request_token(self, call: ReadyRequest, url: str, credentials: Credentials, deadline: Deadline) -> RestAnswer:
         """Make the request that signs in, to any host. Raises `ConnectorError`."""
         request = self._built(call, {"settings": self.settings}, credentials)
         request.url = url or request.url
@@ -152,12 +155,12 @@ class Client:
 class _Tokens:
     """OAuth 2: a token for what the configuration holds."""
 
-    def __init__(self, client: Client, auth: OAuth2) -> None:
+    def __init__(self, client: RestClient, auth: OAuth2) -> None:
         self._client = client
         self._auth = auth
         form = {name: _constant(value) for name, value in self._form().items()}
-        self._call = Call(Request(path=PathTemplate("/"), form=form, error=auth.error), client, writes=False)
-        self._call.rules = Rules(error=auth.error, login=True)
+        self._call = ReadyRequest(Request(path=PathTemplate("/"), form=form, error=auth.error), client, writes=False)
+        self._call.rules = JudgingRules(error=auth.error, login=True)
         self._credentials = _NO_CREDENTIALS
         if auth.client_auth == "basic" and auth.client_id is not None:
             self._credentials = Credentials({"Authorization": basic(auth.client_id, _plain(auth.client_secret))})
@@ -168,14 +171,14 @@ class _Tokens:
         body = answer.body if isinstance(answer.body, dict) else {}
         token = body.get("access_token")
         if not isinstance(token, str) or not token:
-            said = body.get("error_description") or body.get("error") or "it has no access_token"
-            kind = Refused if "error" in body else Misconfigured
-            raise kind(f"{answer.place}: no token came: {said}", exchange=answer.describe())
+            reason = body.get("error_description") or body.get("error") or "it has no access_token"
+            kind = SignInRefused if "error" in body else Misconfigured
+            raise kind(f"{answer.place}: no token came: {reason}", exchange=answer.describe())
         self._client.session.mask.hide(token)
         self._replaced(body.get("refresh_token"))
         seconds = _seconds(body.get("expires_in")) or (self._auth.expires and float(self._auth.expires)) or None
         header = one_line("Authorization", f"{self._auth.scheme} {token}")
-        return lasting(Credentials({"Authorization": header}, login=body), seconds, time.monotonic())
+        return lasting(Credentials({"Authorization": header}, login=body), seconds, self._client.context.clock())
 
     def _form(self) -> dict[str, str]:
         auth = self._auth
@@ -203,7 +206,7 @@ class _Tokens:
         self._client.session.mask.hide(token)
         request = Request(path=PathTemplate("/"), form={**form, "refresh_token": _constant(token)})
         rules = self._call.rules
-        self._call = Call(request, self._client, writes=False)
+        self._call = ReadyRequest(request, self._client, writes=False)
         self._call.rules = rules
         self._client.context.log.warning(
             "this CRM replaces its refresh tokens; the new one is kept in memory only: after a restart the configured "
@@ -214,10 +217,10 @@ class _Tokens:
 class _Login:
     """A CRM's own login."""
 
-    def __init__(self, client: Client, auth: SessionAuth) -> None:
+    def __init__(self, client: RestClient, auth: SessionAuth) -> None:
         self._client = client
         self._auth = auth
-        self._call = Call(auth.login, client, writes=False)
+        self._call = ReadyRequest(auth.login, client, writes=False)
         self._call.rules = replace(self._call.rules, renew=(), login=True, lenient=auth.cookies)
 
     def fetch(self, deadline: Deadline) -> SignedIn:
@@ -230,31 +233,31 @@ class _Login:
         if self._auth.cookies:
             headers["Cookie"] = self._cookies(answer)
         seconds = _seconds(self._auth.expires.search(answer.body)) if self._auth.expires is not None else None
-        return lasting(Credentials(headers, tuple(params), answer.body), seconds, time.monotonic())
+        return lasting(Credentials(headers, tuple(params), answer.body), seconds, self._client.context.clock())
 
-    def _value(self, name: str, template: Template, scope: Scope, answer: Answer) -> str:
+    def _value(self, name: str, template: Template, scope: Scope, answer: RestAnswer) -> str:
         paths = {path for path in template.paths if path[0] == "login"}
         missing = next(
             (".".join(path) for path in sorted(paths) if _at(answer.body, path[1:]) in (None, "", False)), None
         )
         if missing is not None:
-            raise Refused(f"{answer.place}: {missing} is empty in the login's answer", exchange=answer.describe())
+            raise SignInRefused(f"{answer.place}: {missing} is empty in the login's answer", exchange=answer.describe())
         try:
             return one_line(name, text_of(template.render(scope)))
         except ExpressionError as error:
             raise Misconfigured(f"{name}: {error}", exchange=answer.describe()) from error
 
-    def _cookies(self, answer: Answer) -> str:
+    def _cookies(self, answer: RestAnswer) -> str:
         jar = answer.response.cookies if answer.response is not None else ()
         cookies = [f"{cookie.name}={cookie.value}" for cookie in jar]
         if not cookies:
-            raise Refused(f"{answer.place}: the login set no cookie", exchange=answer.describe())
+            raise SignInRefused(f"{answer.place}: the login set no cookie", exchange=answer.describe())
         self._client.session.mask.hide(*(str(cookie.value) for cookie in jar))
         return "; ".join(cookies)
 
 
 def secrets_of(value: object) -> list[str]:
-    """Every secret in a part of the configuration."""
+    """Return every secret in a part of the configuration."""
     if isinstance(value, SecretStr):
         return [value.get_secret_value()]
     if isinstance(value, list):
@@ -266,20 +269,24 @@ def secrets_of(value: object) -> list[str]:
     return []
 
 
-def _told(login: Request) -> list[str]:
+def _possible_passwords(login: Request) -> list[str]:
     """What a login says that may be a password, whatever the CRM calls it: all but words and short numbers."""
-    said = [*login.json_.constants] if login.json_ is not None else []
+    texts = [*login.json_.constants] if login.json_ is not None else []
     for value in (*(login.form or {}).values(), *login.params.values()):
-        said += [one.source for one in (value if isinstance(value, list) else [value]) if one and one.constant]
-    return [text for text in said if not _WORDS.fullmatch(text)]
+        texts += [
+            template.source
+            for template in (value if isinstance(value, list) else [value])
+            if template and template.constant
+        ]
+    return [text for text in texts if not _WORDS.fullmatch(text)]
 
 
 def _named(request: Request) -> tuple[Match, ...]:
     if isinstance(request, Create):
         return tuple(request.already)
-    if not isinstance(request, Reading):
+    if not isinstance(request, ReadRequest):
         return ()
-    if isinstance(request, Change):
+    if isinstance(request, UpdateStep):
         again = (Match(status=request.again_on),) if request.again_on else ()
         return (*(request.not_found or ()), *again)
     if request.not_found is not None:

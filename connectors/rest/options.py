@@ -6,29 +6,31 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from connectors.base import Capabilities, ConnectorOptions, Problem, TemplateUse
 from connectors.expression import Template
+from connectors.options import OwnLink
 from connectors.rest import checks, presets
 from connectors.rest.auth import Auth, NoAuth
 from connectors.rest.requests import (
-    Changes,
     Create,
     Detail,
     ErrorRule,
     Existing,
     Listing,
-    Reading,
+    ReadRequest,
     Request,
-    Step,
+    SearchStep,
     Tries,
+    UpdateSteps,
     tries,
 )
-from connectors.rest.values import JmesPath, Loc, Secret, Section, Size, Text, listed
+from connectors.rest.values import JmesPath, Loc, RestSection, Secret, Size, Text, listed
+from connectors.taskdates import Dates
 from connectors.units import Duration
+from connectors.urltemplate import LinkTemplate
 
 Status = Literal[
     "claimed", "accepted", "answered", "busy", "no_answer", "failed", "rejected", "cancelled", "expired",
@@ -41,25 +43,7 @@ STATUSES: tuple[Status, ...] = (
 _ID, _PHONE = JmesPath("id"), JmesPath("phone")
 
 
-class Dates(Section):
-    """How times are written."""
-
-    format: Text | None = Field(
-        None, description="As strptime reads it; epoch or epoch_ms: seconds or milliseconds; default ISO 8601"
-    )
-    timezone: Text | None = Field(None, description="The zone of times that name none; default: the line's")
-    fields: list[Text] = Field(["due"], description="Which fields are times")
-
-    @field_validator("timezone")
-    @classmethod
-    def _zone(cls, value: str | None) -> str | None:
-        try:
-            return value if value is None else str(ZoneInfo(value))
-        except (ValueError, OSError, KeyError):
-            raise ValueError("there is no such time zone; write one such as Europe/Madrid or UTC") from None
-
-
-class RecordOptions(Section):
+class RestRecordOptions(RestSection):
     """One kind of record: how it is found, and created."""
 
     search: Tries | None = Field(
@@ -75,9 +59,20 @@ class RecordOptions(Section):
         description="JMESPaths to the numbers in an item; one has to match; default: what the field phone reads",
     )
     key: JmesPath | None = Field(None, description="JMESPath to the key in an item; what has another is no match")
-    newest: JmesPath | None = Field(None, description="JMESPath to what orders items, such as the date of a change")
+    date: JmesPath | None = Field(
+        None,
+        description="JMESPath to an item's date (ISO 8601, 24/12/2026 10:00, or seconds or milliseconds since 1970): "
+        "many: newest and many: next go by it",
+        examples=["starts_at"],
+    )
+    newest: JmesPath | None = Field(None, description="The same; it may also lead to what only grows, such as a number")
     create: Create | None = Field(None, description="For save: and unknown callers; field has the values, key is ours")
     find: Existing | None = Field(None, description="Looks for one of ours by {{ key }} before it is created again")
+    update: Request | None = Field(
+        None,
+        description="Changes one of ours; field has the values, key is ours, found is what find finds, or has its id",
+    )
+    link: OwnLink = None
 
     @property
     def numbers(self) -> list[JmesPath]:
@@ -85,18 +80,25 @@ class RecordOptions(Section):
         return self.phones or [(self.fields or {}).get("phone", _PHONE)]
 
     @property
-    def tries(self) -> list[list[Step]]:
+    def tries(self) -> list[list[SearchStep]]:
         """Each try as a chain."""
         return tries(list(self.search)) if self.search else []
 
-    def asks(self, way: Literal["phone", "key"]) -> list[list[Step]]:
-        """The tries that a lookup by phone, or by key, takes."""
+    def asks(self, way: Literal["phone", "key"]) -> list[list[SearchStep]]:
+        """Return the tries that a lookup by phone, or by key, takes."""
         other = "key" if way == "phone" else "phone"
         return [chain for chain in self.tries if other not in (names := checks.names_in(chain))
                 and (way in names or (way == "phone" or self.key is not None))]  # fmt: skip
 
+    @property
+    def dated(self) -> JmesPath | None:
+        """Where an item's date is."""
+        return self.date or self.newest
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
+        if self.date and self.newest:
+            raise ValueError("date: and newest: mean the same: keep date:")
         if self.search is None and self.create is None:
             raise ValueError("say how it is found (search), or created (create)")
         for chain in self.tries:
@@ -106,7 +108,7 @@ class RecordOptions(Section):
         return self
 
 
-class ActivityOptions(Section):
+class RestActivityOptions(RestSection):
     """How a call is kept."""
 
     create: Create = Field(description="Keeps a call; activity has what is known of it")
@@ -114,7 +116,7 @@ class ActivityOptions(Section):
     update: Request | None = Field(None, description="Corrects it; found is what find finds, or has its id")
 
 
-class TaskOptions(Section):
+class RestTaskOptions(RestSection):
     """Who is to be called."""
 
     what: Template | None = Field(None, description="What is a task, in words: check --connect says it if it sees none")
@@ -130,8 +132,8 @@ class TaskOptions(Section):
     )
     when: JmesPath | None = Field(None, description="JMESPath: an item for which it finds nothing asks for no call")
     dates: Dates = Field(default_factory=Dates, description="How times are written")
-    read: Reading | None = Field(None, description="Reads one task again, just before it is rung")
-    update: Changes | None = Field(None, description="Says what became of a task: one request, or a chain")
+    read: ReadRequest | None = Field(None, description="Reads one task again, just before it is rung")
+    update: UpdateSteps | None = Field(None, description="Says what became of a task: one request, or a chain")
     statuses: dict[Status, Any] = Field({}, description="outcome.status in the CRM's words")
     on: list[Status] = Field(list(STATUSES), description="Which outcomes are told")
 
@@ -145,8 +147,8 @@ class TaskOptions(Section):
 
     @model_validator(mode="after")
     def _chained(self) -> Self:
-        checks.chain([one.name for one in self.update or []], last_too=True)
-        checks.chain([one.name for one in self.details], last_too=True)
+        checks.chain([change.name for change in self.update or []], last_too=True)
+        checks.chain([detail.name for detail in self.details], last_too=True)
         return self
 
     @property
@@ -171,9 +173,11 @@ class RestOptions(ConnectorOptions):
         None, description="html: the texts in its answers are HTML, such as &#039; for an apostrophe; they are decoded"
     )
     error: ErrorRule | None = Field(None, description="Errors that come inside an answer")
-    records: dict[Text, RecordOptions] = Field({}, description="What can be found or created, by a name of your own")
-    activity: ActivityOptions | None = Field(None, description="How calls are kept")
-    tasks: TaskOptions | None = Field(None, description="Who is to be called")
+    records: dict[Text, RestRecordOptions] = Field(
+        {}, description="What can be found or created, by a name of your own"
+    )
+    activity: RestActivityOptions | None = Field(None, description="How calls are kept")
+    tasks: RestTaskOptions | None = Field(None, description="Who is to be called")
 
     @model_validator(mode="before")
     @classmethod
@@ -194,12 +198,12 @@ class RestOptions(ConnectorOptions):
     @property
     def secret(self) -> list[object]:
         """The options without those settings that a preset has a value for: what everybody may know."""
-        known = presets.settings(self.preset)
-        hidden = {name: value for name, value in self.settings.items() if name not in known}
+        public = presets.settings(self.preset)
+        hidden = {name: value for name, value in self.settings.items() if name not in public}
         return [value for name, value in vars(self).items() if name != "settings"] + [hidden]
 
     def shown(self) -> frozenset[Loc]:
-        """The settings that a preset has a value for."""
+        """Return the settings that a preset has a value for."""
         return frozenset(("settings", name) for name in presets.settings(self.preset))
 
     @cached_property
@@ -208,11 +212,12 @@ class RestOptions(ConnectorOptions):
         return self.base_url.render({"settings": self.plain_settings}).rstrip("/")
 
     def abilities(self) -> Capabilities:
-        """What can be asked of it, as it is configured here."""
+        """Return what can be asked of it, as it is configured here."""
         return Capabilities(
             by_phone=frozenset(name for name, record in self.records.items() if record.asks("phone")),
             by_key=frozenset(name for name, record in self.records.items() if record.asks("key")),
             saves=frozenset(name for name, record in self.records.items() if record.create is not None),
+            updates=frozenset(name for name, record in self.records.items() if record.create and record.update),
             activities=self.activity is not None,
             updates_activities=self.activity is not None and self.activity.update is not None,
             tasks=self.tasks is not None,
@@ -220,12 +225,21 @@ class RestOptions(ConnectorOptions):
                     if record.fields is not None},
             task_fields=frozenset(self.tasks.mapping) if self.tasks is not None else None,
             wordless=checks.wordless(self),
+            dated=frozenset(name for name, record in self.records.items() if record.dated is not None),
         )  # fmt: skip
 
+    def own_links(self) -> Mapping[tuple[str, str], LinkTemplate]:
+        """Return those of single kinds."""
+        return {("records", kind): record.link for kind, record in self.records.items() if record.link is not None}
+
+    def link_names(self) -> Mapping[str, object]:
+        """Return the settings, and where the API begins."""
+        return {"settings": self.plain_settings, "base_url": self.root}
+
     def templates(self) -> Iterator[TemplateUse]:
-        """Each expression among the options, with the names that it may use."""
+        """Yield each expression among the options, with the names that it may use."""
         yield from checks.templates(self)
 
     def problems(self, folder: Path) -> Iterator[Problem]:
-        """What is wrong beyond types."""
+        """Yield what is wrong beyond types."""
         yield from checks.problems(self, folder)

@@ -8,11 +8,11 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from connectors.rest.answers import Answer
-from connectors.rest.values import JmesPath, Section, Text
+from connectors.rest.answers import RestAnswer
+from connectors.rest.values import JmesPath, RestSection, Text
 
 
-class Pages(Section):
+class Pages(RestSection):
     """How to ask for the pages after the first, in one of the ways: by number or offset (`param`), by a URL in the
     body (`next`), by a `cursor`, or by the header Link (`link`)."""
 
@@ -50,7 +50,7 @@ class Page:
 
 
 def first(pages: Pages | None) -> Page:
-    """The first page."""
+    """Return the first page."""
     if pages is None:
         return Page()
     values: dict[str, object] = {}
@@ -59,8 +59,8 @@ def first(pages: Pages | None) -> Page:
     return Page(1, values | _size(pages))
 
 
-def following(pages: Pages, page: Page, answer: Answer, count: int) -> Page | None:
-    """The page after this one, of which `count` items came; None: it was the last. Raises `Unfit`."""
+def following(pages: Pages, page: Page, answer: RestAnswer, count: int) -> Page | None:
+    """Return the page after this one, of which `count` items came; None: it was the last. Raises `Unfit`."""
     number = page.number + 1
     if pages.link is not None:
         url = answer.links.get(pages.link)

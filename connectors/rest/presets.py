@@ -1,12 +1,15 @@
 """Presets: CRMs that are described already, one YAML file each under `connectors/presets/`.
 
 A preset is what stands in a connector's section, without what is the admin's own (the address, the sign-in, the
-secrets). The configuration overrides it key by key.
+secrets). The configuration overrides it key by key. What the admin has to give stands under `needs:`, which is no key
+of a section.
 """
 
 from __future__ import annotations
 
 import difflib
+from copy import deepcopy
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
@@ -16,42 +19,64 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+_NEEDS = "needs"
+SECRET = "secret"  # noqa: S105 - a word of the presets
+"""Stands in `needs:` of a preset where a secret has to be given."""
+
 
 def shipped() -> Traversable:
-    """The folder of the presets that come with the bridge."""
+    """Return the folder of the presets that come with the bridge."""
     return files("connectors").joinpath("presets")
 
 
 def names(folder: Traversable) -> list[str]:
-    """The presets that there are."""
-    found = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-    return sorted(name.removesuffix(".yaml") for name in found if name.endswith(".yaml"))
+    """Return the presets that there are."""
+    files_there = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted(name.removesuffix(".yaml") for name in files_there if name.endswith(".yaml"))
 
 
 def read(name: str, folder: Traversable) -> dict[str, Any]:
-    """A preset's keys. Raises ValueError where there is none of this name, or it can't be read."""
-    known = names(folder)
-    if name not in known:
-        near = difflib.get_close_matches(name.lower(), known, 1)
-        there = f"there are {', '.join(known)}" if known else "there are none"
-        raise ValueError(f"there is no preset {name[:40]}; {f'did you mean {near[0]}?' if near else there}")
-    yaml = YAML(typ="safe", pure=True)
+    """Return a preset's keys. Raises ValueError where there is none of this name, or it can't be read."""
+    value = _whole(name, folder)
+    value.pop(_NEEDS, None)
+    return value
+
+
+def needs(name: str) -> dict[str, str]:
+    """Return what the admin has to give for a shipped preset, by the way to the key (`auth.token`): an example, which
+    may be empty, or `SECRET`. Raises ValueError as `read` does."""
+    return dict(_whole(name, shipped()).get(_NEEDS) or {})
+
+
+def _whole(name: str, folder: Traversable) -> dict[str, Any]:
+    available = names(folder)
+    if name not in available:
+        near = difflib.get_close_matches(name.lower(), available, 1)
+        choice = f"there are {', '.join(available)}" if available else "there are none"
+        raise ValueError(f"there is no preset {name[:40]}; {f'did you mean {near[0]}?' if near else choice}")
     try:
-        value = yaml.load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
+        value = _parsed(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
     except YAMLError as error:
         raise ValueError(f"the preset {name} can't be read: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"the preset {name} holds no keys")
-    return value
+    return deepcopy(value)
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Any:
+    """A preset's value, which nobody changes. Parsed once: the pure Python parser takes a tenth of a second for it."""
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def settings(name: str | None) -> frozenset[str]:
-    """The settings that a shipped preset has a value for, which are no secrets. Raises ValueError as `read` does."""
+    """Return the settings that a shipped preset has a value for, which are no secrets. Raises ValueError as `read`
+    does."""
     return frozenset() if name is None else frozenset(read(name, shipped()).get("settings") or {})
 
 
 def applied(section: Any, folder: Traversable | None = None) -> Any:
-    """A connector's section on top of the preset that it names, if any; by default one that is shipped. Raises
+    """Return a connector's section on top of the preset that it names, if any; by default one that is shipped. Raises
     ValidationError."""
     if not isinstance(section, dict) or section.get("preset") is None:
         return section

@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from connectors.expression import Template
 from connectors.rest.pages import Pages
-from connectors.rest.values import JmesPath, JsonBody, PathTemplate, Section, Text, listed
+from connectors.rest.values import JmesPath, JsonBody, RestSection, Text, listed
 from connectors.units import Duration
+from connectors.urltemplate import PathTemplate
 
 Value = Template | list[Template] | None
 When = Annotated[
@@ -17,7 +18,7 @@ When = Annotated[
 ]
 
 
-class Match(Section):
+class Match(RestSection):
     """Answers with this status, or one of them, for which `when` holds; one of the two may be left out."""
 
     status: Annotated[list[int], BeforeValidator(listed, json_schema_input_type=int | list[int])] = Field(
@@ -26,25 +27,25 @@ class Match(Section):
     when: JmesPath | None = Field(None, description="JMESPath that finds something in the answer")
 
     @model_validator(mode="after")
-    def _one(self) -> Self:
+    def _some_condition(self) -> Self:
         if not self.status and self.when is None:
             raise ValueError("say which answers: status, when, or both")
         return self
 
     def matches(self, status: int, body: object) -> bool:
-        """Whether an answer is one of these. Raises `Unfit`."""
+        """Return whether an answer is one of these. Raises `Unfit`."""
         return (not self.status or status in self.status) and (self.when is None or self.when.holds(body))
 
 
 def _matches(value: object) -> object:
     several = value if isinstance(value, list) else [value]
-    return [{"status": one} if isinstance(one, int) and not isinstance(one, bool) else one for one in several]
+    return [{"status": item} if isinstance(item, int) and not isinstance(item, bool) else item for item in several]
 
 
 Matches = Annotated[list[Match], BeforeValidator(_matches, json_schema_input_type=int | list[int | Match] | Match)]
 
 
-class ErrorRule(Section):
+class ErrorRule(RestSection):
     """Errors that come inside an answer."""
 
     when: JmesPath = Field(description="JMESPath: it is an error when this finds something")
@@ -57,7 +58,7 @@ class ErrorRule(Section):
     )
 
 
-class Request(Section):
+class Request(RestSection):
     """One HTTP request."""
 
     path: PathTemplate = Field(description="Below base_url; a full URL only on the same host")
@@ -77,7 +78,6 @@ class Request(Section):
 
     @property
     def verb(self) -> str:
-        """The HTTP method."""
         return self.method or ("GET" if self.json_ is None and self.form is None else "POST")
 
     @model_validator(mode="after")
@@ -89,7 +89,7 @@ class Request(Section):
         return self
 
 
-class Reading(Request):
+class ReadRequest(Request):
     """A request that looks for something."""
 
     items: JmesPath | None = Field(None, description="JMESPath to the list, or the one thing; default: all of it")
@@ -98,7 +98,7 @@ class Reading(Request):
     )
 
 
-class Finding(Reading):
+class Finding(ReadRequest):
     """Looks for something by our own key before it is written again."""
 
     key: JmesPath | None = Field(None, description="JMESPath to our key in what is found; others are passed over")
@@ -110,7 +110,7 @@ class Existing(Finding):
     id: JmesPath | None = Field(None, description="JMESPath to the CRM's id in what is found; default: id")
 
 
-class Step(Finding):
+class SearchStep(Finding):
     """One request of a search."""
 
     name: Text | None = Field(None, description="What later steps call its first item; makes the list a chain")
@@ -122,14 +122,14 @@ class Step(Finding):
     when: When = None
 
 
-class Detail(Reading):
+class Detail(ReadRequest):
     """One more request, for what another does not say."""
 
     name: Text = Field(description="What the task's fields, and later requests, call its first item")
     when: When = None
 
 
-class Listing(Reading):
+class Listing(ReadRequest):
     """Lists everything there is."""
 
     pages: Pages | None = Field(None, description="How the following pages are asked for")
@@ -154,7 +154,7 @@ class Create(Request):
     )
 
 
-class Change(Reading):
+class UpdateStep(ReadRequest):
     """One request of an update."""
 
     name: Text | None = Field(None, description="What later requests call its answer")
@@ -169,16 +169,18 @@ def _kind(value: Any) -> str:
 
 
 Tries = Annotated[
-    list[Annotated[Annotated[Step, Tag("step")] | Annotated[list[Step], Tag("chain")], Discriminator(_kind)]],
+    list[
+        Annotated[Annotated[SearchStep, Tag("step")] | Annotated[list[SearchStep], Tag("chain")], Discriminator(_kind)]
+    ],
     BeforeValidator(listed),
     Field(min_length=1),
 ]
-Changes = Annotated[list[Change], BeforeValidator(listed), Field(min_length=1)]
+UpdateSteps = Annotated[list[UpdateStep], BeforeValidator(listed), Field(min_length=1)]
 
 
-def tries(search: list[Step | list[Step]]) -> list[list[Step]]:
-    """Each try as a chain of requests."""
-    steps = [one for one in search if isinstance(one, Step)]
+def tries(search: list[SearchStep | list[SearchStep]]) -> list[list[SearchStep]]:
+    """Return each try as a chain of requests."""
+    steps = [part for part in search if isinstance(part, SearchStep)]
     if any(step.name for step in steps) and len(steps) == len(search):
         return [steps]
-    return [one if isinstance(one, list) else [one] for one in search]
+    return [part if isinstance(part, list) else [part] for part in search]

@@ -7,21 +7,21 @@ configuration does: accounts get locked by a password that is tried again and ag
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
-from connectors.base import ConnectorError, Context, Deadline, Misconfigured, TimedOut, Unavailable
-from connectors.rest.answers import Refused
+from connectors.base import ConnectorError, Context, Deadline, Misconfigured, Unavailable
+from connectors.rest.answers import SignInRefused
 from connectors.rest.auth import ApiKey, Auth, Basic, Bearer, NoAuth
 from connectors.rest.building import Credentials, basic
+from connectors.singleflight import SingleFlight
 
 _AHEAD = 60.0
 _SETTLED = 60.0  # a refusal so soon after signing in is no session that ran out
 _SHARE = 0.1  # of a short life, how much is left when it is renewed
+_SIGN_IN = "sign-in"
 _numbers = count(1)
 
 
@@ -51,14 +51,14 @@ class SignIn(Protocol):
     """What the connector needs to know of signing in."""
 
     def current(self, deadline: Deadline) -> SignedIn:
-        """What to send along. Raises `ConnectorError`."""
+        """Return what to send along. Raises `ConnectorError`."""
 
     def renew(self, refused: SignedIn, error: ConnectorError, deadline: Deadline) -> SignedIn:
-        """What to send along instead of what was refused with this `error`. Raises `ConnectorError`."""
+        """Return what to send along instead of what was refused with this `error`. Raises `ConnectorError`."""
 
 
 def fixed(auth: Auth) -> Credentials | None:
-    """The credentials of a way to sign in that takes no request; None for those that do."""
+    """Return the credentials of a way to sign in that takes no request; None for those that do."""
     if isinstance(auth, NoAuth):
         return Credentials({})
     if isinstance(auth, Basic):
@@ -80,41 +80,37 @@ class Fixed:
         self._refused: str | None = None
 
     def current(self, _deadline: Deadline) -> SignedIn:
-        """The credentials. Raises `Refused` once they were."""
+        """Return the credentials. Raises `SignInRefused` once they were refused."""
         if self._refused is not None:
-            raise Refused(self._refused)
+            raise SignInRefused(self._refused)
         return self._signed_in
 
     def renew(self, _refused: SignedIn, error: ConnectorError, _deadline: Deadline) -> SignedIn:
-        """There is nothing else to try. Raises `Refused`."""
+        """There is nothing else to try. Raises `SignInRefused`."""
         text = f"{error}; the sign-in was refused: mend auth"
         if self._password:
             self._refused = f"{text} (it is not tried again before the configuration changes)"
-        raise Refused(text, exchange=error.exchange)
+        raise SignInRefused(text, exchange=error.exchange)
 
 
 class Fetched:
     """Credentials that a request fetches: `fetch` makes it, and raises `ConnectorError`."""
 
-    def __init__(
-        self, fetch: Callable[[Deadline], SignedIn], context: Context, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, fetch: Callable[[Deadline], SignedIn], context: Context) -> None:
         self._fetch = fetch
         self._context = context
-        self._clock = clock
-        self._turn = threading.Lock()
+        self._clock = context.clock
+        self._sign_ins: SingleFlight[SignedIn] = SingleFlight("the sign-in", waiting=context.waiting)
         self._signed_in: SignedIn | None = None
         self._refused: Misconfigured | None = None
-        self._failed: tuple[int, Unavailable] | None = None
-        self._ended = 0  # tries that came to an end
 
     def current(self, deadline: Deadline) -> SignedIn:
-        """What was fetched, or is fetched now. Raises `ConnectorError`."""
+        """Return what was fetched, or is fetched now. Raises `ConnectorError`."""
         self._not_refused()
         held, now = self._signed_in, self._clock()
         if held is None or now >= held.expires:
             return self._fetched(held, deadline)
-        if now >= held.renew_at and self._turn.acquire(blocking=False):
+        if now >= held.renew_at and not self._sign_ins.under_way(_SIGN_IN):
             return self._ahead(held, deadline)
         return held
 
@@ -129,58 +125,38 @@ class Fetched:
                                 exchange=error.exchange)  # fmt: skip
         return self._fetched(refused, deadline)
 
-    def _fetched(self, stale: SignedIn | None, deadline: Deadline) -> SignedIn:
-        ended = self._ended
-        self._wait_for_turn(deadline)
-        try:
-            self._not_refused()
-            held = self._signed_in
-            if held is not None and held is not stale and self._clock() < held.expires:
-                return held
-            if self._failed is not None and self._failed[0] > ended:
-                failure = self._failed[1]  # of the one that was waited for
-                raise Unavailable(str(failure), exchange=failure.exchange, retry_after=failure.retry_after)
-            return self._sign_in(deadline)
-        finally:
-            self._turn.release()
-
     def _ahead(self, held: SignedIn, deadline: Deadline) -> SignedIn:
-        """Renewed before it runs out, by one thread while the others go on; holds the turn."""
+        """Renewed before it runs out, by one thread while the others go on."""
         try:
-            return self._sign_in(deadline) if self._signed_in is held else held
+            return self._fetched(held, deadline)
         except Unavailable as error:
             self._context.log.warning("the sign-in could not be renewed ahead of time: %s", error)
             held.renew_at = min(held.expires, self._clock() + (held.expires - self._clock()) / 2)
             return held
-        finally:
-            self._turn.release()
+
+    def _fetched(self, stale: SignedIn | None, deadline: Deadline) -> SignedIn:
+        """Something else than `stale`, fetched once for all who want it."""
+
+        def fetch() -> SignedIn:
+            self._not_refused()
+            held = self._signed_in
+            if held is not None and held is not stale and self._clock() < held.expires:
+                return held
+            return self._sign_in(deadline)
+
+        return self._sign_ins.get(_SIGN_IN, fetch, deadline)
 
     def _sign_in(self, deadline: Deadline) -> SignedIn:
         try:
             self._signed_in = self._fetch(deadline)
-        except Refused as error:
+        except SignInRefused as error:
             self._signed_in = None
             text = f"the sign-in was refused: {error}"
             self._refused = Misconfigured(
                 f"{text} (it is not tried again before the configuration changes)", exchange=error.exchange
             )
             raise Misconfigured(f"{text}; mend auth", exchange=error.exchange) from error
-        except Unavailable as error:
-            # one that ran out of its own time says nothing to those who have more
-            self._failed = None if isinstance(error, TimedOut) else (self._ended + 1, error)
-            raise
-        finally:
-            self._ended += 1
         return self._signed_in
-
-    def _wait_for_turn(self, deadline: Deadline) -> None:
-        if self._turn.acquire(blocking=False):
-            return
-        left = min(deadline.remaining, threading.TIMEOUT_MAX)
-        with self._context.waiting():
-            turn = self._turn.acquire(timeout=left)
-        if not turn:
-            raise TimedOut("no time left to sign in")
 
     def _not_refused(self) -> None:
         if self._refused is not None:

@@ -4,37 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from connectors.base import Deadline, Misconfigured, Task, TaskOutcome, Unavailable, WriteResult
-from connectors.rest.answers import Answer
-from connectors.rest.client import Call, Client
+from connectors.rest.answers import RestAnswer
+from connectors.rest.client import ReadyRequest, RestClient
 from connectors.rest.finding import detail, id_of, items
-from connectors.rest.options import Dates, TaskOptions
-from connectors.rest.requests import Change
+from connectors.rest.options import RestTaskOptions
+from connectors.rest.requests import UpdateStep
 from connectors.rest.values import JmesPath, Unfit
+from connectors.taskdates import NO_MOMENT, moment
 
 _ROUNDS = 5
 _TRIED, _COUNTED = 5, 100  # tasks that `check --connect` looks at, and counts
-_DATE_ONLY = 10
 _SHOWN = 40
 
 
-class Tasks:
+class RestTasks:
     """The tasks of a CRM."""
 
-    def __init__(self, options: TaskOptions, client: Client) -> None:
+    def __init__(self, options: RestTaskOptions, client: RestClient) -> None:
         self._options = options
         self._client = client
-        self._listing = Call(options.list_, client, writes=False)
-        self._reading = Call(options.read, client, writes=False) if options.read is not None else None
-        self._changes = [Call(change, client, writes=change.verb != "GET") for change in options.update or []]
-        self._details = [(one.name, Call(one, client, writes=False)) for one in options.details]
+        self._listing = ReadyRequest(options.list_, client, writes=False)
+        self._reading = ReadyRequest(options.read, client, writes=False) if options.read is not None else None
+        self._changes = [ReadyRequest(change, client, writes=change.verb != "GET") for change in options.update or []]
+        self._details = [(request.name, ReadyRequest(request, client, writes=False)) for request in options.details]
 
     def list(self, deadline: Deadline) -> Iterator[Task]:
-        """The tasks that ask for a call now. Raises `ConnectorError`."""
+        """Yield the tasks that ask for a call now. Raises `ConnectorError`."""
         path = self._options.list_.items or self._options.items
         for item, answer in items(self._client, self._listing, path, {}, deadline, self._options.list_.pages):
             task = self._task(item, answer, deadline)
@@ -42,8 +40,8 @@ class Tasks:
                 yield task
 
     def tried(self, deadline: Deadline) -> str:
-        """What listing gives, in words, for `check --connect`: how many, and of the first few whether they can be used.
-        Raises `ConnectorError`, also for a time that can't be read."""
+        """Return what listing gives, in words, for `check --connect`: how many, and of the first few whether they can
+        be used. Raises `ConnectorError`, also for a time that can't be read."""
         listed = asking = without = 0
         path = self._options.list_.items or self._options.items
         for item, answer in items(self._client, self._listing, path, {}, deadline, self._options.list_.pages):
@@ -58,18 +56,18 @@ class Tasks:
 
     def _counted(self, listed: int, asking: int, without: int) -> str:
         what = self._options.what
-        said = f": a callback is {what.render({'settings': self._client.settings})}" if what is not None else ""
+        explanation = f": a callback is {what.render({'settings': self._client.settings})}" if what is not None else ""
         if not listed:
-            return f"answered, there are none{said}"
+            return f"answered, there are none{explanation}"
         counted = f"answered, {f'{_COUNTED} or more' if listed >= _COUNTED else listed} listed"
         if not asking:
-            return f"{counted}, none of them asks for a call{said}"
+            return f"{counted}, none of them asks for a call{explanation}"
         counted += f", {asking} looked at" if asking < listed else ""
         return counted + (f", {without} without a number in the field phone" if without else "")
 
     def read(self, task: Task, deadline: Deadline) -> Task | None:
-        """The task as it is now; as it was where nothing says how to read one. What the bridge itself wrote into it is
-        no change. Raises `ConnectorError`."""
+        """Return the task as it is now; as it was where nothing says how to read one. What the bridge itself wrote into
+        it is no change. Raises `ConnectorError`."""
         if self._reading is None or self._options.read is None:
             return task
         for item, answer in items(
@@ -87,19 +85,19 @@ class Tasks:
         if not self._changes or outcome.status not in self._options.on:
             return WriteResult(task.id, created=False)
         for _ in range(_ROUNDS):
-            written = self._told(task, outcome, deadline)
+            written = self._make_changes(task, outcome, deadline)
             if written is not None:
                 return written
         raise Unavailable(f"the task {task.id} kept changing while it was updated (again_on)")
 
-    def _told(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult | None:
+    def _make_changes(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult | None:
         """What the requests came to; None when they have to be made again."""
         scope: dict[str, object] = {"task": _seen(task), "outcome": self._words(outcome)}
-        answer: Answer | None = None
+        answer: RestAnswer | None = None
         for call in self._changes:
             change = call.request
-            assert isinstance(change, Change)  # noqa: S101 - that is what they were made of
-            if not self._client.wanted(call, scope, deadline):
+            assert isinstance(change, UpdateStep)  # noqa: S101 - that is what they were made of
+            if not self._client.applies(call, scope, deadline):
                 scope |= {change.name: None} if change.name is not None else {}
                 continue
             answer = self._client.ask(call, scope, deadline)
@@ -124,7 +122,7 @@ class Tasks:
         }
 
     def _task(
-        self, item: Any, answer: Answer, deadline: Deadline, *, claimed: bool = False, strict: bool = False
+        self, item: Any, answer: RestAnswer, deadline: Deadline, *, claimed: bool = False, strict: bool = False
     ) -> Task | None:
         """The task of an item; None when it asks for no call. One that is `claimed` by the bridge still asks. `strict`:
         a time that can't be read is `Misconfigured`, not left to whoever takes it for a time."""
@@ -161,11 +159,11 @@ class Tasks:
         """A time as such; what can't be read stays as it is, so that whoever takes it for a time refuses it."""
         try:
             return moment(value, self._options.dates, self._client.context.timezone)
-        except (ValueError, TypeError, OverflowError, OSError):
+        except NO_MOMENT:
             if strict:
-                said = re.sub(r"\d", "9", str(value)[:_SHOWN])
+                shape = re.sub(r"\d", "9", str(value)[:_SHOWN])
                 text = (
-                    f"task {task}: {name} is written like {said!r}, which is no time as tasks.dates says it is written"
+                    f"task {task}: {name} is written like {shape!r}, which is no time as tasks.dates says it is written"
                 )
                 form = self._options.dates.format or "ISO 8601"
                 raise Misconfigured(f"{text} ({form}): write its format") from None
@@ -186,31 +184,15 @@ class Tasks:
         return written and value is not None and str(value) == str(self._options.statuses.get("claimed", "claimed"))
 
 
-def moment(value: object, dates: Dates, timezone: str) -> object:
-    """An aware time, a date where no time is given, None for nothing. Raises ValueError and the like."""
-    if value is None or value == "":
-        return None
-    text = str(value).strip()
-    if dates.format in ("epoch", "epoch_ms"):
-        seconds = float(text) / (1000 if dates.format == "epoch_ms" else 1)
-        return datetime.fromtimestamp(seconds, UTC)
-    if dates.format is None and len(text) == _DATE_ONLY:
-        return date.fromisoformat(text)
-    read = datetime.fromisoformat(text) if dates.format is None else datetime.strptime(text, dates.format)
-    if dates.format is not None and not any(part in dates.format for part in ("%H", "%I", "%c", "%X")):
-        return read.date()
-    return read if read.tzinfo else read.replace(tzinfo=ZoneInfo(dates.timezone or timezone))
-
-
 def _seen(task: Task) -> dict[str, object]:
     """A task as expressions see it."""
     return {**task.fields, "id": task.fields.get("id", task.id)}
 
 
-def _within(answer: Answer, change: Change) -> Any:
+def _within(answer: RestAnswer, change: UpdateStep) -> Any:
     """What later requests of a chain see of this one's answer."""
     try:
-        found = change.items.search(answer.body) if change.items is not None else answer.body
+        value = change.items.search(answer.body) if change.items is not None else answer.body
     except Unfit as unfit:
         raise Misconfigured(f"{answer.place}: items: {unfit}", exchange=answer.describe()) from None
-    return found[0] if isinstance(found, list) and found else found
+    return value[0] if isinstance(value, list) and value else value

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, TypeAlias
-from urllib.parse import quote
 
 import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
@@ -24,44 +23,34 @@ from pydantic import (
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
 from connectors.expression import Template
+from connectors.units import as_written
+from connectors.urltemplate import CompiledText
 
 Scope: TypeAlias = Mapping[str, object]
 Loc: TypeAlias = tuple[str | int, ...]
-_EXPRESSION = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _DEEPEST = 50
 
 
-class Section(BaseModel):
+class RestSection(BaseModel):
     """A part of the section; unknown keys are faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Empty(ValueError):
-    """What has to be filled into a path is empty; the message says what."""
 
 
 class Unfit(ValueError):
     """A JMESPath can't be worked out on the values at hand; the message says why."""
 
 
-def as_written(value: object) -> object:
-    """A number without quotes where a text belongs: as it is spelled in the file (00077)."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return str(getattr(value, "text", value))
-    return value
-
-
 def listed(value: object) -> object:
-    """One thing where a list may be."""
+    """Return a list; one thing where a list may be is a list of one."""
     return value if isinstance(value, list) else [value]
 
 
 def _size(value: object) -> object:
-    found = re.fullmatch(r"\s*(\d{1,6})\s*(k|M)B\s*", str(value))
-    if not found:
+    match = re.fullmatch(r"\s*(\d{1,6})\s*(k|M)B\s*", str(value))
+    if not match:
         raise ValueError("write a size such as 500kB or 5MB")
-    return int(found[1]) * {"k": 1000, "M": 1_000_000}[found[2]]
+    return int(match[1]) * {"k": 1000, "M": 1_000_000}[match[2]]
 
 
 _PLAIN = {"type": ["string", "number"]}
@@ -70,53 +59,11 @@ Secret = Annotated[SecretStr, BeforeValidator(as_written), WithJsonSchema({**_PL
 Size = Annotated[int, BeforeValidator(_size), WithJsonSchema({"type": "string", "examples": ["5MB"]})]
 
 
-class _Compiled:
-    """A text that is compiled when it is read."""
-
-    source: str
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.source!r})"
-
-    def __str__(self) -> str:
-        return self.source
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and other.source == self.source
-
-    def __hash__(self) -> int:
-        return hash(self.source)
-
-    @classmethod
-    def _validate(cls, value: object) -> Any:
-        if isinstance(value, cls):
-            return value
-        text = as_written(value)
-        if not isinstance(text, str):
-            raise ValueError(cls.wanted)
-        return cls(text)
-
-    wanted = "write a text"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "description": cls.wanted}
-
-
-class JmesPath(_Compiled):
+class JmesPath(CompiledText):
     """A JMESPath into an answer. Faults, unknown functions and wrong numbers of arguments among them, are found when
     it is read. `reads`: the plain paths (`status`, `state.id`) that it looks at."""
 
-    wanted = "write a JMESPath, such as data[].id (https://jmespath.org)"
+    expected = "write a JMESPath, such as data[].id (https://jmespath.org)"
 
     def __init__(self, source: str) -> None:
         super().__init__(source)
@@ -133,7 +80,7 @@ class JmesPath(_Compiled):
         self.reads: tuple[str, ...] = tuple(dict.fromkeys(_reads(compiled.parsed)))
 
     def search(self, value: object) -> Any:
-        """What it finds; None where there is nothing, also where a function is given nothing. Raises `Unfit`."""
+        """Return what it finds; None where there is nothing, also where a function is given nothing. Raises `Unfit`."""
         try:
             return self._find(value)
         except JMESPathTypeError as error:
@@ -144,7 +91,7 @@ class JmesPath(_Compiled):
             raise Unfit(f"{self.source}: {error}") from None
 
     def holds(self, value: object) -> bool:
-        """Whether it finds something that is not empty, false or 0. Raises `Unfit`."""
+        """Return whether it finds something that is not empty, false or 0. Raises `Unfit`."""
         return bool(self.search(value))
 
 
@@ -195,47 +142,13 @@ def _functions(node: Any) -> Iterator[tuple[str, int]]:
 
 
 def _check_function(name: str, arguments: int) -> None:
-    known = Functions.FUNCTION_TABLE.get(name)
-    if known is None:
+    function = Functions.FUNCTION_TABLE.get(name)
+    if function is None:
         raise ValueError(f"there is no function {name}()")
-    signature = known["signature"]
+    signature = function["signature"]
     variadic = bool(signature) and bool(signature[-1].get("variadic"))
     if (arguments < len(signature)) if variadic else (arguments != len(signature)):
         raise ValueError(f"{name}() takes {len(signature)}{' or more' if variadic else ''} arguments, not {arguments}")
-
-
-class PathTemplate(_Compiled):
-    """A path or URL with `{{ }}`: what is filled in is percent-encoded, `/` too."""
-
-    wanted = "write a path such as /people/{{ key }}"
-
-    def __init__(self, source: str) -> None:
-        super().__init__(source)
-        self.template = Template(source)
-        before_query = source.split("?", 1)[0]
-        self._parts: list[tuple[str, Template | None, bool]] = []
-        at = 0
-        for part in _EXPRESSION.split(source):
-            inside = at < len(before_query)
-            at += len(part)
-            self._parts.append((part, Template(part) if _EXPRESSION.fullmatch(part) else None, inside))
-
-    @property
-    def whole(self) -> str | None:
-        """The text when nothing is filled in, else None."""
-        return self.source if self.template.constant else None
-
-    def fill(self, scope: Scope) -> str:
-        """The path. Raises `Empty` where that would be another one than is meant, and `ExpressionError`."""
-        return "".join(
-            text if template is None else self._value(template, scope, inside) for text, template, inside in self._parts
-        )
-
-    def _value(self, template: Template, scope: Scope, inside: bool) -> str:
-        text = template.render(scope)
-        if inside and text.strip() in ("", ".", ".."):
-            raise Empty(f"{template.source} in the path {self.source} is {text.strip() or 'empty'}")
-        return quote(text, safe="")
 
 
 class JsonBody:
@@ -274,7 +187,7 @@ class JsonBody:
         return template
 
     def fill(self, scope: Scope) -> Any:
-        """The value for these names. Raises `ExpressionError`."""
+        """Return the value for these names. Raises `ExpressionError`."""
         return _filled(self._value, scope)
 
     @classmethod

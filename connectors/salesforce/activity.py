@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from connectors.base import Activity, Misconfigured, Record
 from connectors.phone import parse
-from connectors.salesforce.options import ActivityOptions
+from connectors.salesforce.options import SalesforceActivityOptions
 from connectors.salesforce.people import Party
 from connectors.salesforce.schema import ObjectInfo
 from connectors.salesforce.values import Plain, fitted
@@ -29,20 +29,21 @@ class Draft:
     spare: frozenset[str] = frozenset()
 
     def without(self, name: str) -> Draft:
-        """The same, less one field."""
+        """Return the draft less one field."""
         return Draft({key: value for key, value in self.fields.items() if key != name}, self.spare - {name})
 
     def correction(self) -> Draft:
-        """What a correction writes."""
+        """Return what a correction writes."""
         return Draft({key: value for key, value in self.fields.items() if key not in _ONCE})
 
 
 def scope_of(activity: Activity, name: str, country: str) -> dict[str, object]:
-    """The names that expressions see. `name` is the connector's own: what another one found has no id here."""
-    found = {key: _without_id(record, name) for key, record in activity.found.items()}
+    """Return the names that expressions see. `name` is the connector's own: what another one found has no id here."""
+    records = {key: _without_id(record, name) for key, record in activity.found.items()}
     own = {key: getattr(activity, key) for key in _SEEN}
+    own |= {"outcome": activity.outcome} if activity.outcome is not None else {}
     return {
-        **found, "activity": {**activity.fields, **own}, "contact": _without_id(activity.contact, name),
+        **records, "activity": {**activity.fields, **own}, "contact": _without_id(activity.contact, name),
         "call": activity.call, "vars": activity.call.get("vars") or {}, "caller": activity.caller,
         "called": parse(activity.called, country), "line": activity.line,
     }  # fmt: skip
@@ -53,10 +54,10 @@ def _without_id(record: Record | None, name: str) -> Record | None:
 
 
 def draft(
-    activity: Activity, options: ActivityOptions, party: Party, info: ObjectInfo, scope: Mapping[str, object],
+    activity: Activity, options: SalesforceActivityOptions, party: Party, info: ObjectInfo, scope: Mapping[str, object],
     country: str, timezone: str,
 ) -> Draft:  # fmt: skip
-    """The Task of a call. Raises `Misconfigured` for a configured field that Task has not, `ExpressionError`."""
+    """Return the Task of a call. Raises `Misconfigured` for a configured field that Task has not, `ExpressionError`."""
     owner = owner_of(activity.answered_by, options.owners, country)
     ours: dict[str, object] = {
         "Subject": activity.subject, "Description": activity.note, "Status": options.status, "TaskSubtype": "Call",
@@ -75,7 +76,7 @@ def draft(
 
 
 def _fields(ours: Mapping[str, object], configured: Mapping[str, object], info: ObjectInfo) -> dict[str, Plain]:
-    made: dict[str, Plain] = {}
+    body: dict[str, Plain] = {}
     for name, value in {**ours, **configured}.items():
         field = info.field(name)
         if field is None and name in configured:
@@ -84,12 +85,12 @@ def _fields(ours: Mapping[str, object], configured: Mapping[str, object], info: 
             )
         fit = fitted(field, value) if field else None
         if field and fit is not None:
-            made[field.name] = fit
-    return made
+            body[field.name] = fit
+    return body
 
 
 def owner_of(answered_by: str, owners: Mapping[str, str], country: str) -> str | None:
-    """The user of the number or extension that answered, None where the configuration names none."""
+    """Return the user of the number or extension that answered, None where the configuration names none."""
     if not answered_by:
         return None
     if answered_by in owners:
@@ -98,7 +99,9 @@ def owner_of(answered_by: str, owners: Mapping[str, str], country: str) -> str |
     return next((user for number, user in owners.items() if phone.same(parse(number, country))), None)
 
 
-def _disposition(activity: Activity, options: ActivityOptions) -> str | None:
+def _disposition(activity: Activity, options: SalesforceActivityOptions) -> str | None:
+    if activity.outcome:
+        return activity.outcome
     if activity.answered is None:
         return None
     return options.dispositions.answered if activity.answered else options.dispositions.missed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from connectors.base import Activity, ConnectorError, Deadline, Unavailable, WriteResult
 from connectors.expression import ExpressionError
-from connectors.salesforce.client import Client, Row
+from connectors.salesforce.client import SalesforceClient, SoqlRow
 from connectors.salesforce.faults import Refusal, as_error, read
 from connectors.salesforce.people import settling
 from connectors.salesforce.writing import Job, Writing, to_spare
@@ -17,10 +17,10 @@ BATCH = 200
 Result = WriteResult | ConnectorError
 
 
-class Batch:
+class TaskBatch:
     """Writes many calls by way of `writing`. `results` come by place as they come about."""
 
-    def __init__(self, client: Client, writing: Writing, deadline: Deadline) -> None:
+    def __init__(self, client: SalesforceClient, writing: Writing, deadline: Deadline) -> None:
         self._client = client
         self._writing = writing
         self._deadline = deadline
@@ -36,32 +36,32 @@ class Batch:
 
     def _round(self, activities: Sequence[tuple[int, Activity]]) -> None:
         key = self._writing.options.external_id
-        existing = {} if key else self._writing.existing([one for _, one in activities], self._deadline)
+        existing = {} if key else self._writing.existing([activity for _, activity in activities], self._deadline)
         jobs = list(self._jobs(activities, existing))
-        for some in _chunks([job for job in jobs if job.record]):
-            self._send(some, "PATCH", "composite/sobjects", lambda job: {"id": job.record})
-        for some in _chunks([job for job in jobs if not job.record]):
+        for chunk in _chunks([job for job in jobs if job.record]):
+            self._send(chunk, "PATCH", "composite/sobjects", lambda job: {"id": job.record})
+        for chunk in _chunks([job for job in jobs if not job.record]):
             if key:
-                self._send(some, "PATCH", f"composite/sobjects/Task/{key}", lambda job: {key: job.activity.key})
+                self._send(chunk, "PATCH", f"composite/sobjects/Task/{key}", lambda job: {key: job.activity.key})
             else:
-                self._send(some, "POST", "composite/sobjects", lambda _job: {})
+                self._send(chunk, "POST", "composite/sobjects", lambda _job: {})
 
     def _jobs(self, activities: Sequence[tuple[int, Activity]], existing: Mapping[str, str]) -> Iterator[Job]:
         """Those that have something to send; the others have their result."""
         for place, activity in activities:
-            known = activity.written_id if activity.revision > 1 else None
-            record = known or existing.get(activity.key)
+            written_id = activity.written_id if activity.revision > 1 else None
+            record = written_id or existing.get(activity.key)
             if record and activity.revision == 1:
                 self._results[place] = WriteResult(record, created=False)
                 continue
             try:
-                made = self._writing.draft(activity, self._deadline)
+                draft = self._writing.draft(activity, self._deadline)
             except (ConnectorError, Refusal, ExpressionError) as error:
                 self._results[place] = as_error(error)
                 continue
-            yield Job(activity, made.correction() if record else made, record, place)
+            yield Job(activity, draft.correction() if record else draft, record, place)
 
-    def _send(self, jobs: Sequence[Job], method: str, path: str, identity: Callable[[Job], Row]) -> None:
+    def _send(self, jobs: Sequence[Job], method: str, path: str, identity: Callable[[Job], SoqlRow]) -> None:
         """One request, and more for those that have to leave a field out. It is answered by 200 whatever failed."""
         while jobs:
             records = [{"attributes": {"type": "Task"}, **identity(job), **job.draft.fields} for job in jobs]
@@ -77,13 +77,13 @@ class Batch:
                 return
             jobs = self._take(jobs, answers, created=method == "POST")
 
-    def _take(self, jobs: Sequence[Job], answers: Sequence[Row], *, created: bool) -> list[Job]:
+    def _take(self, jobs: Sequence[Job], answers: Sequence[SoqlRow], *, created: bool) -> list[Job]:
         """Note each result; those to be sent again without a field are left."""
         again = []
         for job, answer in zip(jobs, answers, strict=True):
             if answer.get("success"):
-                made = bool(answer.get("created", created))
-                self._results[job.place] = WriteResult(str(answer.get("id") or job.record), created=made)
+                is_new = bool(answer.get("created", created))
+                self._results[job.place] = WriteResult(str(answer.get("id") or job.record), created=is_new)
                 continue
             faults = read(answer.get("errors"))
             refusal = Refusal(400, faults, f"Salesforce: {'; '.join(map(str, faults))}")
@@ -112,5 +112,5 @@ def _one_of_each_key(
 
 def _chunks(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     rest = iter(jobs)
-    while some := list(itertools.islice(rest, BATCH)):
-        yield some
+    while chunk := list(itertools.islice(rest, BATCH)):
+        yield chunk

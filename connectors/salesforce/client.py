@@ -21,12 +21,13 @@ from connectors.base import Context, Deadline, Misconfigured, TimedOut, Unavaila
 from connectors.http.failures import Broken, retry_after
 from connectors.http.session import Session, within
 from connectors.salesforce.faults import Refusal, read
-from connectors.salesforce.flight import Flights
 from connectors.salesforce.options import SalesforceOptions
 from connectors.salesforce.signin import Access, LoginRejected, sign_in
 from connectors.salesforce.usage import DayUse
+from connectors.singleflight import SingleFlight
+from connectors.threads import DaemonThreadPool
 
-Row = dict[str, Any]
+SoqlRow = dict[str, Any]
 T = TypeVar("T")
 PATIENCE = 15.0
 """Seconds for what is done once for all, whatever a single lookup may take: a sign-in, a description."""
@@ -44,8 +45,11 @@ class Signed:
         self.good = False
 
 
-class Client:
-    """All that goes to the org. Methods raise `Refusal` for an error that Salesforce answers, else `ConnectorError`."""
+class SalesforceClient:
+    """All that goes to the org. Methods raise `Refusal` for an error that Salesforce answers, else `ConnectorError`.
+
+    `requests`: how many Salesforce counted. `instance`: where the org was at the last sign-in, empty before the first.
+    """
 
     def __init__(
         self, name: str, options: SalesforceOptions, context: Context, clock: Callable[[], float] = time.monotonic
@@ -54,10 +58,16 @@ class Client:
         self.http = Session(context, ca_file=ca_file, timeout=max(options.timeout, PATIENCE))
         self.http.mask.hide(*options.login.secrets)
         self.http.hooks["response"].append(self._seen)
-        self.flights = Flights(f"salesforce-{name}", context.waiting)
-        self._door = Flights(f"salesforce-{name}-sign-in", context.waiting, threads=1)
+        self._threads = DaemonThreadPool(4, f"salesforce-{name}")
+        self.flights: SingleFlight[Any] = SingleFlight(f"{name}: Salesforce", self._threads.run, context.waiting)
+        # what runs in those threads may wait for a sign-in, which therefore has a thread of its own
+        self._sign_in_thread = DaemonThreadPool(1, f"salesforce-{name}-sign-in")
+        self._sign_ins: SingleFlight[Signed] = SingleFlight(
+            f"{name}: Salesforce", self._sign_in_thread.run, context.waiting
+        )
         self.day_use = DayUse(context.cache, f"{options.login.host}|{options.login.instance_url}")
         self.requests = 0
+        self.instance = ""
         self._options = options
         self._context = context
         self._clock = clock
@@ -69,14 +79,14 @@ class Client:
 
     def close(self) -> None:
         """Let go of threads and connections."""
-        self.flights.close()
-        self._door.close()
+        self._threads.close(wait=0)
+        self._sign_in_thread.close(wait=0)
         self.http.close()
 
     # what is asked
 
-    def query(self, statement: str, deadline: Deadline) -> list[Row]:
-        """All records of a SOQL query, page by page."""
+    def query(self, statement: str, deadline: Deadline) -> list[SoqlRow]:
+        """Return all records of a SOQL query, page by page."""
         page = self._call(lambda sf: sf.query(statement), deadline, again=True)
         records = _records(page)
         for _ in range(_PAGES):
@@ -86,30 +96,32 @@ class Client:
             records += _records(page)
         raise Misconfigured(f"more than {len(records)} records match: make where: narrower")
 
-    def search(self, statement: str, deadline: Deadline) -> list[Row]:
-        """The records of a SOSL search."""
-        found = self._call(lambda sf: sf.search(statement), deadline, again=True)
-        return _records(found or {}, "searchRecords")
+    def search(self, statement: str, deadline: Deadline) -> list[SoqlRow]:
+        """Return the records of a SOSL search."""
+        answer = self._call(lambda sf: sf.search(statement), deadline, again=True)
+        return _records(answer or {}, "searchRecords")
 
     def read(self, path: str, deadline: Deadline) -> Any:
-        """What is at a path under the version's root, None for an empty answer. It may take longer than `timeout`."""
+        """Return what is at a path under the version's root, None for an empty answer. It may take longer than
+        `timeout`."""
         return self._call(lambda sf: sf.restful(path), deadline, again=True, most=PATIENCE)
 
     def write(
         self, method: str, path: str, body: object, deadline: Deadline, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """What writing came to, None for an empty answer. Never sent twice here but where the first was refused."""
+        """Write; return what that came to, None for an empty answer. Never sent twice here but where the first was
+        refused."""
         data = json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
         return self._call(
             lambda sf: sf.restful(path, method=method, data=data, headers=dict(headers or {})), deadline, again=False
         )
 
     def versions(self, deadline: Deadline) -> list[str]:
-        """The API versions of the org; this takes no session and is not counted."""
+        """Return the API versions of the org; this takes no session and is not counted."""
         instance = self.signed(deadline).access.instance
         with within(deadline):
             body = self.http.get(f"{instance}/services/data/").json()
-        return [str(one.get("version")) for one in body if isinstance(one, dict)]
+        return [str(version.get("version")) for version in body if isinstance(version, dict)]
 
     def allow_background(self) -> None:
         """Raise `Unavailable` where what is left of the day's requests is for lookups during a call."""
@@ -125,9 +137,9 @@ class Client:
     # sessions
 
     def signed(self, deadline: Deadline) -> Signed:
-        """The session in use, or a new one."""
+        """Return the session in use, or a new one."""
         current = self._current
-        return current if current else self._door.get("sign-in", self._sign_in, deadline)
+        return current if current else self._sign_ins.get("sign-in", self._sign_in, deadline)
 
     def _sign_in(self) -> Signed:
         with self._lock:
@@ -143,6 +155,7 @@ class Client:
         signed = Signed(access, self._salesforce(access))
         with self._lock:
             self._current = signed
+            self.instance = access.instance
         return signed
 
     def _may_sign_in(self) -> None:
@@ -160,12 +173,12 @@ class Client:
             self._held = (self._clock() + _HOLD, str(error))
 
     def _salesforce(self, access: Access) -> Salesforce:
-        made = Salesforce(
+        salesforce = Salesforce(
             session_id=access.token, instance_url=access.instance, version=self._options.version, session=self.http,
             object_pairs_hook=dict,
         )  # fmt: skip
-        made.headers.pop("X-PrettyPrint", None)
-        return made
+        salesforce.headers.pop("X-PrettyPrint", None)
+        return salesforce
 
     def _expired(self, stale: Signed, refusal: Refusal) -> None:
         """Put a session away that Salesforce no longer takes."""
@@ -183,10 +196,10 @@ class Client:
 
     # one request
 
-    def _more(self, url: str, deadline: Deadline) -> Row:
+    def _more(self, url: str, deadline: Deadline) -> SoqlRow:
         if not url.startswith("/services/data/"):
             raise Misconfigured(f"Salesforce answers with a next page that is none: {url[:100]}")
-        page: Row = self._call(lambda sf: sf.query_more(url, identifier_is_url=True), deadline, again=True)
+        page: SoqlRow = self._call(lambda sf: sf.query_more(url, identifier_is_url=True), deadline, again=True)
         return page
 
     def _call(
@@ -198,7 +211,7 @@ class Client:
         for renewed in (False, True):
             signed = self.signed(deadline)
             try:
-                made = self._once(signed, work, deadline, bound, again=again)
+                answer = self._once(signed, work, deadline, bound, again=again)
             except Refusal as refusal:
                 if refusal.status != 401:
                     raise
@@ -207,7 +220,7 @@ class Client:
                     raise
                 continue
             signed.good = True
-            return made
+            return answer
         raise AssertionError("the second try returns or raises")
 
     def _once(
@@ -238,13 +251,13 @@ class Client:
 
     def _refusal(self, error: SalesforceError) -> Refusal:
         response = self._last.response
-        faults = tuple(replace(one, message=self.http.mask.text(one.message)) for one in read(error.content))
-        said = "; ".join(map(str, faults)) or f"HTTP {error.status}"
+        faults = tuple(replace(fault, message=self.http.mask.text(fault.message)) for fault in read(error.content))
+        message = "; ".join(map(str, faults)) or f"HTTP {error.status}"
         exchange = self.http.describe(response) if response is not None else ""
         pause = retry_after(response) if response is not None else None
         if isinstance(error, SalesforceExpiredSession) or error.status == 401:
-            said = f"session expired or refused: {said}"
-        return Refusal(error.status, faults, f"Salesforce: {said}", exchange, pause)
+            message = f"session expired or refused: {message}"
+        return Refusal(error.status, faults, f"Salesforce: {message}", exchange, pause)
 
     def _seen(self, response: requests.Response, **_: object) -> None:
         """Called with each answer: how much of the day's requests is used."""
@@ -254,8 +267,8 @@ class Client:
                 self.requests += 1
 
 
-def _records(page: Mapping[str, Any], name: str = "records") -> list[Row]:
-    found = page.get(name) if isinstance(page, Mapping) else None
-    if not isinstance(found, list):
+def _records(page: Mapping[str, Any], name: str = "records") -> list[SoqlRow]:
+    records = page.get(name) if isinstance(page, Mapping) else None
+    if not isinstance(records, list):
         raise Unavailable(f"the answer is not Salesforce's: it has no {name}")
-    return [one for one in found if isinstance(one, dict)]
+    return [record for record in records if isinstance(record, dict)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
+from urllib.parse import quote
 
 from connectors.base import (
     Activity,
@@ -23,8 +24,8 @@ from connectors.base import (
     WriteResult,
 )
 from connectors.expression import ExpressionError
-from connectors.salesforce.batch import Batch
-from connectors.salesforce.client import Client
+from connectors.salesforce.batch import TaskBatch
+from connectors.salesforce.client import SalesforceClient
 from connectors.salesforce.faults import Refusal, as_error
 from connectors.salesforce.options import SOAP_ENDS, SalesforceOptions
 from connectors.salesforce.people import People
@@ -33,7 +34,7 @@ from connectors.salesforce.saving import Saving
 from connectors.salesforce.schema import Schema
 from connectors.salesforce.search import Search
 from connectors.salesforce.soql import Statement
-from connectors.salesforce.tasks import Tasks
+from connectors.salesforce.tasks import SalesforceTasks
 from connectors.salesforce.writing import Writing
 
 T = TypeVar("T")
@@ -54,7 +55,7 @@ class SalesforceConnector(Connector):
             context.log.warning(
                 "%s: SOAP login() with a password ends with %s: change to client credentials", name, SOAP_ENDS
             )
-        self._client = Client(name, options, context)
+        self._client = SalesforceClient(name, options, context)
         self._schema = Schema(self._client, context.cache, _identity(options))
         self._search = Search(name, self._client, self._schema, options, context)
         self._saving = Saving(name, self._client, self._schema, options)
@@ -62,7 +63,7 @@ class SalesforceConnector(Connector):
         if options.activity:
             people = People(name, self._client, self._schema, self._search, options.activity, context)
             self._writing = Writing(self._client, self._schema, people, options.activity, context)
-        self._tasks = Tasks(self._client, self._schema, options.tasks, context) if options.tasks else None
+        self._tasks = SalesforceTasks(self._client, self._schema, options.tasks, context) if options.tasks else None
 
     @property
     def usage(self) -> Usage | None:
@@ -74,15 +75,21 @@ class SalesforceConnector(Connector):
         """Requests of this connector that Salesforce counted."""
         return self._client.requests
 
-    def find(self, wanted: LookupQuery, deadline: Deadline) -> Sequence[Record]:
-        """See `Connector.find`."""
+    def find(self, query: LookupQuery, deadline: Deadline) -> Sequence[Record]:
         if self.context.background:
             self._client.allow_background()
-        return self._translated(lambda: self._search.find(wanted, deadline))
+        return self._translated(lambda: self._search.find(query, deadline))
 
-    def save(self, saved: NewRecord, deadline: Deadline) -> WriteResult:
+    def link(self, record: Record) -> str | None:
+        """See `Connector.link`. Without the option, it is the org's own page of the record."""
+        if self._usual_link is not None or record.kind in self._links:
+            return super().link(record)
+        instance = self._client.instance
+        return f"{instance}/{quote(record.id, safe='')}" if instance and record.id else None
+
+    def save(self, record: NewRecord, deadline: Deadline) -> WriteResult:
         """See `Connector.save`. Without `external_id`, a lost answer is `Ambiguous`."""
-        return self._in_background(lambda: self._saving.save(saved, deadline))
+        return self._in_background(lambda: self._saving.save(record, deadline))
 
     def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
         """See `Connector.log_activity`: a Task."""
@@ -93,16 +100,14 @@ class SalesforceConnector(Connector):
     ) -> Sequence[WriteResult | ConnectorError]:
         """See `Connector.log_activities`: by requests of up to 200 Tasks."""
         try:
-            return self._in_background(lambda: Batch(self._client, self._logging(), deadline).log(activities))
+            return self._in_background(lambda: TaskBatch(self._client, self._logging(), deadline).log(activities))
         except ConnectorError as error:
             return [error] * len(activities)
 
     def tasks(self, deadline: Deadline) -> Iterable[Task]:
-        """See `Connector.tasks`."""
         return self._in_background(lambda: self._having_tasks().all(deadline))
 
     def read_task(self, task: Task, deadline: Deadline) -> Task | None:
-        """See `Connector.read_task`."""
         return self._in_background(lambda: self._having_tasks().read(task, deadline))
 
     def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
@@ -110,23 +115,21 @@ class SalesforceConnector(Connector):
         return self._in_background(lambda: self._having_tasks().update(task, outcome, deadline))
 
     def organization_id(self, deadline: Deadline) -> str:
-        """The org whose Outbound Messages are taken: as configured, else the one signed in to."""
+        """Return the org whose Outbound Messages are taken: as configured, else the one signed in to."""
         if self.options.organization_id:
             return self.options.organization_id
         return self._translated(lambda: self._organization(deadline))
 
     def probe(self, deadline: Deadline) -> Iterable[ProbeResult]:
-        """See `Connector.probe`."""
         return list(Probe(self.options, self._client, self._schema, self._search, self._tasks, deadline).findings())
 
     def close(self) -> None:
-        """See `Connector.close`."""
         self._client.close()
 
     def _organization(self, deadline: Deadline) -> str:
-        known = self._client.signed(deadline).access.organization_id
-        if known:
-            return known
+        organization = self._client.signed(deadline).access.organization_id
+        if organization:
+            return organization
         return str(self._client.query(Statement(["Id"], "Organization").soql(), deadline)[0]["Id"])
 
     def _logging(self) -> Writing:
@@ -134,7 +137,7 @@ class SalesforceConnector(Connector):
             raise self._cannot("keep activities")
         return self._writing
 
-    def _having_tasks(self) -> Tasks:
+    def _having_tasks(self) -> SalesforceTasks:
         if self._tasks is None:
             raise self._cannot("list tasks")
         return self._tasks

@@ -42,7 +42,7 @@ _HINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class SalesforceFault:
     """One entry of an error's list: `code` as of `errorCode`, and the fields that it names."""
 
     code: str
@@ -55,27 +55,33 @@ class Fault:
         return f"{self.code}: {self.message}{named}{f'; {hint}' if hint else ''}"
 
 
-def read(content: object) -> tuple[Fault, ...]:
-    """The faults of an answer's body, or of a record's `errors` in a collection (there the code is `statusCode`)."""
+def read(content: object) -> tuple[SalesforceFault, ...]:
+    """Return the faults of an answer's body, or of a record's `errors` in a collection (there the code is
+    `statusCode`)."""
     if isinstance(content, Mapping):
         content = [content]
     if not isinstance(content, list):
         return ()
-    return tuple(_one(entry) for entry in content if isinstance(entry, Mapping))
+    return tuple(_fault(entry) for entry in content if isinstance(entry, Mapping))
 
 
-def _one(entry: Mapping[object, object]) -> Fault:
+def _fault(entry: Mapping[object, object]) -> SalesforceFault:
     fields = entry.get("fields")
     named = tuple(str(name) for name in fields) if isinstance(fields, list) else ()
     code = str(entry.get("errorCode") or entry.get("statusCode") or entry.get("error") or "UNKNOWN")
-    return Fault(code, str(entry.get("message") or entry.get("error_description") or ""), named)
+    return SalesforceFault(code, str(entry.get("message") or entry.get("error_description") or ""), named)
 
 
 class Refusal(Exception):
     """An answer of Salesforce that is an error: its status, what it says, and what was asked (masked)."""
 
     def __init__(
-        self, status: int, faults: tuple[Fault, ...], text: str, exchange: str = "", retry_after: float | None = None
+        self,
+        status: int,
+        faults: tuple[SalesforceFault, ...],
+        text: str,
+        exchange: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(text)
         self.status = status
@@ -84,15 +90,14 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
     def has(self, *codes: str) -> bool:
-        """Whether one of these is among its faults."""
+        """Return whether one of these is among its faults."""
         return any(fault.code in codes for fault in self.faults)
 
     def names(self, field: str) -> bool:
-        """Whether it speaks of this field."""
-        wanted = field.lower()
+        """Return whether it speaks of this field."""
+        lower = field.lower()
         return any(
-            wanted in (name.lower() for name in fault.fields) or wanted in fault.message.lower()
-            for fault in self.faults
+            lower in (name.lower() for name in fault.fields) or lower in fault.message.lower() for fault in self.faults
         )
 
     @property
@@ -101,7 +106,7 @@ class Refusal(Exception):
         return self.status in LOST_STATUSES and not self.faults
 
     def error(self) -> ConnectorError:
-        """In the words of `connectors.base`."""
+        """Return it in the words of `connectors.base`."""
         text = str(self)
         if self._passes:
             return Unavailable(text, exchange=self.exchange, retry_after=self._pause)
@@ -115,8 +120,8 @@ class Refusal(Exception):
 
     @property
     def _passes(self) -> bool:
-        known = any(fault.code in PASSING for fault in self.faults)
-        return known or self.status >= 500 or self.status in (408, 425, 429)
+        passing = any(fault.code in PASSING for fault in self.faults)
+        return passing or self.status >= 500 or self.status in (408, 425, 429)
 
     @property
     def _pause(self) -> float | None:

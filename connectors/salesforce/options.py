@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
@@ -12,14 +12,16 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connectors.base import Capabilities, ConnectorOptions, Problem, TemplateUse
 from connectors.expression import Template
+from connectors.options import OwnLink
 from connectors.salesforce.soql import where_fault
 from connectors.units import Duration
+from connectors.urltemplate import LinkTemplate
 
 OLDEST_VERSION = 52.0  # the header that saves a Lead in spite of an alerting duplicate rule exists from here on
 SOAP_ENDS = "Summer '27 (June 2027)"
 BUILT_IN = frozenset({"object", "owner_id", "person_contact_id"})
 """Fields that every record found has besides the configured ones."""
-ACTIVITY_NAMES = frozenset({"activity", "contact", "call", "caller", "called", "line", "vars"})
+ACTIVITY_NAMES = frozenset({"activity", "contact", "call", "caller", "called", "line", "vars", "now"})
 Status = Literal[
     "claimed",
     "accepted",
@@ -67,17 +69,17 @@ def _listed(value: object) -> object:
 
 
 def _version(value: object) -> object:
-    found = re.fullmatch(r"v?(\d{2,3})(\.0)?", str(getattr(value, "text", value)))
-    if not found or float(found[1]) < OLDEST_VERSION:
+    match = re.fullmatch(r"v?(\d{2,3})(\.0)?", str(getattr(value, "text", value)))
+    if not match or float(match[1]) < OLDEST_VERSION:
         raise ValueError(f"write an API version from {OLDEST_VERSION} on, such as 64.0")
-    return f"{found[1]}.0"
+    return f"{match[1]}.0"
 
 
 def _share(value: object) -> object:
-    found = re.fullmatch(r"\s*(\d{1,2})\s*%\s*", str(value))
-    if not found:
+    match = re.fullmatch(r"\s*(\d{1,2})\s*%\s*", str(value))
+    if not match:
         raise ValueError("write a percentage, such as 10%")
-    return int(found[1]) / 100
+    return int(match[1]) / 100
 
 
 def _where(value: str) -> str:
@@ -96,13 +98,13 @@ RecordId = Annotated[Text, AfterValidator(_id)]
 Where = Annotated[Text, AfterValidator(_where)]
 
 
-class Section(BaseModel):
+class SalesforceSection(BaseModel):
     """A part of the section; unknown keys are faults."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
-class Login(Section):
+class Login(SalesforceSection):
     """How to sign in: one of the four ways of docs/connectors/salesforce.md."""
 
     domain: Text | None = Field(
@@ -138,12 +140,12 @@ class Login(Section):
     @property
     def secrets(self) -> list[str]:
         """What must never be shown."""
-        known = (self.client_secret, self.password, self.security_token, self.session_id)
-        return [secret.get_secret_value() for secret in known if secret]
+        secrets = (self.client_secret, self.password, self.security_token, self.session_id)
+        return [secret.get_secret_value() for secret in secrets if secret]
 
     @model_validator(mode="after")
     def _one_way(self) -> Login:
-        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        keys = {name for name in type(self).model_fields if getattr(self, name) is not None}
         needed = {
             "client_credentials": ({"domain", "client_id", "client_secret"}, set[str]()),
             "jwt": ({"username", "client_id", "private_key_file"}, {"domain", "audience"}),
@@ -151,7 +153,7 @@ class Login(Section):
             "session": ({"session_id", "instance_url"}, set[str]()),
         }
         must, may = needed[self.way]
-        if not must <= given <= must | may:
+        if not must <= keys <= must | may:
             raise ValueError(
                 "write one of: domain, client_id, client_secret; username, client_id, private_key_file; "
                 "username, password, security_token; session_id, instance_url"
@@ -168,7 +170,7 @@ class Login(Section):
         return self
 
 
-class RecordOptions(Section):
+class SalesforceRecordOptions(SalesforceSection):
     """A kind of record: which objects it is in, and which of their fields are wanted."""
 
     objects: list[Name] = Field([], description="The objects to look in; the first that has a match wins")
@@ -181,8 +183,17 @@ class RecordOptions(Section):
     where: Where | dict[Name, Where] | None = Field(
         None, description="More conditions, in SOQL; for single objects by their name"
     )
-    newest: Name = Field("CreatedDate", description="The field that says which record is the newest")
+    date: Name | None = Field(
+        None, description="The field with its date: many: newest and many: next go by it", examples=["StartDateTime"]
+    )
+    newest: Name | None = Field(None, description="The same; without either, many: newest goes by CreatedDate")
     external_id: Name | None = Field(None, description="External Id field of records saved: each key once")
+    link: OwnLink = None
+
+    @property
+    def dated(self) -> str | None:
+        """The field with the date."""
+        return self.date or self.newest
 
     @property
     def all_objects(self) -> list[str]:
@@ -190,26 +201,28 @@ class RecordOptions(Section):
         return self.objects or ([self.object] if self.object else [])
 
     def where_of(self, name: str) -> str | None:
-        """The conditions for one object."""
+        """Return the conditions for one object."""
         if isinstance(self.where, dict):
             return next((text for key, text in self.where.items() if key.lower() == name.lower()), None)
         return self.where
 
     @model_validator(mode="after")
-    def _some_object(self) -> RecordOptions:
+    def _some_object(self) -> SalesforceRecordOptions:
+        if self.date and self.newest:
+            raise ValueError("date: and newest: mean the same: keep date:")
         if bool(self.objects) == bool(self.object):
             raise ValueError("write either object: Order or objects: [Contact, Lead]")
         return self
 
 
-class Dispositions(Section):
+class Dispositions(SalesforceSection):
     """What CallDisposition says."""
 
     answered: Text = Field("Answered", description="Of a call that somebody answered")
     missed: Text = Field("Not answered", description="Of a call that nobody answered")
 
 
-class ActivityOptions(Section):
+class SalesforceActivityOptions(SalesforceSection):
     """How calls are kept, as Tasks."""
 
     external_id: Name | None = Field(
@@ -228,7 +241,7 @@ class ActivityOptions(Section):
     lead_assignment: bool = Field(False, description="Let the org's assignment rules choose the owner of that Lead")
 
 
-class TasksOptions(Section):
+class SalesforceTaskOptions(SalesforceSection):
     """Which Tasks ask for a call, and how they are told what became of it."""
 
     where: Where = Field(description="Which Tasks ask for a call, in SOQL")
@@ -242,13 +255,13 @@ class TasksOptions(Section):
     )
 
     def status(self, outcome: str) -> str | None:
-        """The org's word for an outcome; None: leave Status as it is."""
-        known: dict[str, str | None] = {word: status for word, status in self.statuses.items()}  # noqa: C416 - wider keys
-        if outcome in known:
-            return known[outcome]
+        """Return the org's word for an outcome; None: leave Status as it is."""
+        words: dict[str, str | None] = {word: status for word, status in self.statuses.items()}  # noqa: C416 - wider keys
+        if outcome in words:
+            return words[outcome]
         if outcome == "claimed":
             return "In Progress"
-        return None if outcome in OPEN_STATUSES else known.get("closed", "Completed")
+        return None if outcome in OPEN_STATUSES else words.get("closed", "Completed")
 
 
 class SalesforceOptions(ConnectorOptions):
@@ -270,34 +283,41 @@ class SalesforceOptions(ConnectorOptions):
     organization_id: RecordId | None = Field(
         None, description="The org whose Outbound Messages are taken; default: this"
     )
-    records: dict[Text, RecordOptions] = Field({}, description="Kinds of records, by a name of your own")
-    activity: ActivityOptions | None = Field(None, description="How calls are kept")
-    tasks: TasksOptions | None = Field(None, description="Tasks that ask for a call")
+    records: dict[Text, SalesforceRecordOptions] = Field({}, description="Kinds of records, by a name of your own")
+    activity: SalesforceActivityOptions | None = Field(None, description="How calls are kept")
+    tasks: SalesforceTaskOptions | None = Field(None, description="Tasks that ask for a call")
 
     def abilities(self) -> Capabilities:
         """Kinds without `key` are found by phone; those of one object can be saved."""
         kinds = self.records.items()
-        fields = {kind: frozenset(one.fields) | BUILT_IN for kind, one in kinds if one.fields}
+        fields = {kind: frozenset(record.fields) | BUILT_IN for kind, record in kinds if record.fields}
         return Capabilities(
-            by_phone=frozenset(kind for kind, one in kinds if one.phones or not one.key),
-            by_key=frozenset(kind for kind, one in kinds if one.key),
-            saves=frozenset(kind for kind, one in kinds if len(one.all_objects) == 1),
+            by_phone=frozenset(kind for kind, record in kinds if record.phones or not record.key),
+            by_key=frozenset(kind for kind, record in kinds if record.key),
+            saves=frozenset(kind for kind, record in kinds if len(record.all_objects) == 1),
+            updates=frozenset(kind for kind, record in kinds if len(record.all_objects) == 1),
             activities=self.activity is not None,
             updates_activities=self.activity is not None,
             batch=200 if self.activity is not None else 1,
+            dated=frozenset(kind for kind, record in kinds if record.dated),
             tasks=self.tasks is not None,
             fields=fields,
+            links=True,
         )
 
+    def own_links(self) -> Mapping[tuple[str, str], LinkTemplate]:
+        """Return those of single kinds."""
+        return {("records", kind): record.link for kind, record in self.records.items() if record.link is not None}
+
     def templates(self) -> Iterator[TemplateUse]:
-        """Those of Task, Lead and of what tasks are told."""
+        """Yield those of Task, Lead and of what tasks are told."""
         if self.activity:
             for group in ("fields", "lead"):
                 for name, template in getattr(self.activity, group).items():
                     yield TemplateUse(("activity", group, name), template, ACTIVITY_NAMES)
         if self.tasks and self.tasks.update:
             for name, template in self.tasks.update.items():
-                yield TemplateUse(("tasks", "update", name), template, frozenset({"task", "outcome"}))
+                yield TemplateUse(("tasks", "update", name), template, frozenset({"task", "outcome", "now"}))
 
     def problems(self, folder: Path) -> Iterator[Problem]:
         """Files that can't be read, and a way to sign in that ends."""

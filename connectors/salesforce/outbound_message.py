@@ -45,24 +45,24 @@ class Notifications:
 
 
 def read(body: bytes) -> Notifications:
-    """What a message says. Raises `UnreadableMessage`."""
+    """Return what a message says. Raises `UnreadableMessage`."""
     if len(body) > LARGEST:
         raise UnreadableMessage(f"the message is larger than {LARGEST} bytes")
     root = _parsed(body)
-    found = root.findall(f"{{{_SOAP}}}Body/{{{_OUTBOUND}}}notifications")
-    if root.tag != f"{{{_SOAP}}}Envelope" or len(found) != 1:
+    bodies = root.findall(f"{{{_SOAP}}}Body/{{{_OUTBOUND}}}notifications")
+    if root.tag != f"{{{_SOAP}}}Envelope" or len(bodies) != 1:
         raise UnreadableMessage("the message has no soapenv:Body with notifications")
-    organization = _text(found[0], f"{{{_OUTBOUND}}}OrganizationId")
+    organization = _text(bodies[0], f"{{{_OUTBOUND}}}OrganizationId")
     if not _ID.fullmatch(organization):
         raise UnreadableMessage("the message has no OrganizationId")
-    each = found[0].findall(f"{{{_OUTBOUND}}}Notification")
-    if not 1 <= len(each) <= MOST:
-        raise UnreadableMessage(f"the message has {len(each)} notifications, not 1 to {MOST}")
-    return Notifications(organization, tuple(_notification(one) for one in each))
+    notifications = bodies[0].findall(f"{{{_OUTBOUND}}}Notification")
+    if not 1 <= len(notifications) <= MOST:
+        raise UnreadableMessage(f"the message has {len(notifications)} notifications, not 1 to {MOST}")
+    return Notifications(organization, tuple(_notification(notification) for notification in notifications))
 
 
 def ack(ok: bool) -> bytes:
-    """The answer: true once all of it is on disk. Without it, or with false, the whole message is sent again."""
+    """Return the answer: true once all of it is on disk. Without it, or with false, the whole message is sent again."""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="{_SOAP}"><soapenv:Body>'
         f'<notificationsResponse xmlns="{_OUTBOUND}"><Ack>{"true" if ok else "false"}</Ack></notificationsResponse>'
@@ -70,9 +70,9 @@ def ack(ok: bool) -> bytes:
     ).encode()
 
 
-def same_id(one: str, other: str) -> bool:
-    """Whether two ids, of 15 or 18 characters, are the same record's. The case of letters matters."""
-    return bool(_ID.fullmatch(one)) and bool(_ID.fullmatch(other)) and one[:15] == other[:15]
+def same_id(left: str, right: str) -> bool:
+    """Return whether two ids, of 15 or 18 characters, are the same record's. The case of letters matters."""
+    return bool(_ID.fullmatch(left)) and bool(_ID.fullmatch(right)) and left[:15] == right[:15]
 
 
 def _parsed(body: bytes) -> etree._Element:
@@ -99,7 +99,7 @@ def _notification(element: etree._Element) -> Notification:
     if record is None or not _ID.fullmatch(name):
         raise UnreadableMessage("a Notification lacks its Id or its sObject")
     kind = _NAME.fullmatch(record.get(_TYPE) or "")
-    ids = [str(one.text or "").strip() for one in record if etree.QName(one).localname == "Id"]
+    ids = [str(child.text or "").strip() for child in record if etree.QName(child).localname == "Id"]
     if kind is None or len(ids) != 1 or not _ID.fullmatch(ids[0]):
         raise UnreadableMessage("an sObject lacks its type or its Id")
     return Notification(name, ids[0], kind[1])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TextIO
+from pathlib import Path
 
 from simple_salesforce.format import format_external_id
 
@@ -24,10 +22,11 @@ from connectors.base import (
     TimedOut,
     Unavailable,
 )
+from connectors.filelock import FileLock
 from connectors.phone import Phone, mask
-from connectors.salesforce.client import Client, Row
+from connectors.salesforce.client import SalesforceClient, SoqlRow
 from connectors.salesforce.faults import Refusal
-from connectors.salesforce.options import ActivityOptions, RecordOptions
+from connectors.salesforce.options import SalesforceActivityOptions, SalesforceRecordOptions
 from connectors.salesforce.schema import Schema
 from connectors.salesforce.search import Search
 from connectors.salesforce.soql import Statement, quoted
@@ -35,7 +34,6 @@ from connectors.salesforce.values import Plain, fitted
 
 SETTLE_SECONDS = 30.0
 """A write whose answer was lost may still be under way; looked for too early, it would not be found."""
-_LONGEST_WAIT = 3600.0
 _CONTACT, _LEAD, _ACCOUNT, _USER = "003", "00Q", "001", "005"
 _THINGS = ("006", "500", "801", "800", "001")  # Opportunity, Case, Order, Contract, Account: what Tasks hang on
 
@@ -53,7 +51,13 @@ class People:
     """Whom calls are about. Leads are made under a lock for their number, for all processes of this machine."""
 
     def __init__(
-        self, name: str, client: Client, schema: Schema, search: Search, options: ActivityOptions, context: Context
+        self,
+        name: str,
+        client: SalesforceClient,
+        schema: Schema,
+        search: Search,
+        options: SalesforceActivityOptions,
+        context: Context,
     ) -> None:
         self.name = name
         self._client = client
@@ -61,10 +65,11 @@ class People:
         self._search = search
         self._options = options
         self._context = context
-        self._locks = [threading.Lock() for _ in range(64)]
+        self._locks = [_lock(context.cache, number) for number in range(64)]
 
     def party(self, activity: Activity, scope: Mapping[str, object], deadline: Deadline) -> Party:
-        """The Task's people and things; makes a Lead where the rule says so. Raises `ConnectorError`, `Refusal`."""
+        """Return the Task's people and things; makes a Lead where the rule says so. Raises `ConnectorError`,
+        `Refusal`."""
         contact = activity.contact
         if contact is not None and (contact.connector != self.name or not contact.id):
             contact = None
@@ -73,8 +78,10 @@ class People:
         party = self._of(contact, deadline) if contact else Party()
         if party.what or (party.who or "").startswith(_LEAD):  # a Lead and a WhatId do not go together
             return party
-        things = (one.id for one in activity.found.values() if one and one.connector == self.name and one.id)
-        return replace(party, what=next((one for one in things if one.startswith(_THINGS)), None))
+        things = (
+            record.id for record in activity.found.values() if record and record.connector == self.name and record.id
+        )
+        return replace(party, what=next((id_ for id_ in things if id_.startswith(_THINGS)), None))
 
     def _of(self, contact: Record, deadline: Deadline) -> Party:
         owner = str(contact.fields.get("owner_id") or "")
@@ -90,8 +97,8 @@ class People:
     def _person(self, account: Record, deadline: Deadline) -> str | None:
         """The contact behind a person account, None for a company."""
         if "person_contact_id" in account.fields:
-            found = account.fields["person_contact_id"]
-            return str(found) if found else None
+            contact = account.fields["person_contact_id"]
+            return str(contact) if contact else None
         if not self._schema.object("Account", deadline).field("PersonContactId"):
             return None
         where = (f"Id = {quoted(str(account.id))}",)
@@ -103,16 +110,16 @@ class People:
     def _known_or_lead(self, phone: Phone, scope: Mapping[str, object], deadline: Deadline) -> Record | None:
         """The caller by SOQL, since SOSL's index may not know yet; else a new Lead. None where several are known."""
         with self._locked(phone, deadline):
-            found = self._find(phone, deadline)
-            if found:
-                return found[0] if len(found) == 1 else None
-            made = self._lead(phone, scope, deadline)
-        return Record(self.name, "Lead", made, {}) if made else None
+            records = self._find(phone, deadline)
+            if records:
+                return records[0] if len(records) == 1 else None
+            lead = self._lead(phone, scope, deadline)
+        return Record(self.name, "Lead", lead, {}) if lead else None
 
     def _find(self, phone: Phone, deadline: Deadline) -> list[Record]:
         """A Lead is made for nobody who is a Contact, an Account or a Lead."""
         seen = (self._schema.maybe(name, deadline) for name in ("Contact", "Account", "Lead"))
-        options = RecordOptions.model_validate({"objects": [info.name for info in seen if info]})
+        options = SalesforceRecordOptions.model_validate({"objects": [info.name for info in seen if info]})
         plans = self._search.plans("caller", options, deadline)
         return self._search.by_soql(plans, phone, 2, deadline) or self._converted(phone, deadline)
 
@@ -143,7 +150,7 @@ class People:
         except Unavailable as error:
             raise settling(error) from error
 
-    def _write_lead(self, phone: Phone, body: Row, headers: Mapping[str, str], deadline: Deadline) -> str:
+    def _write_lead(self, phone: Phone, body: SoqlRow, headers: Mapping[str, str], deadline: Deadline) -> str:
         key = self._options.lead_external_id
         if key:
             path = f"sobjects/Lead/{format_external_id(key, phone.e164)}"
@@ -152,7 +159,7 @@ class People:
             answer = self._client.write("POST", "sobjects/Lead/", body, deadline, headers)
         return written_id(answer)
 
-    def _lead_body(self, phone: Phone, scope: Mapping[str, object], deadline: Deadline) -> Row:
+    def _lead_body(self, phone: Phone, scope: Mapping[str, object], deadline: Deadline) -> SoqlRow:
         info = self._schema.object("Lead", deadline)
         values: dict[str, object] = {
             "LastName": phone.international,
@@ -166,57 +173,39 @@ class People:
             if field is None:
                 raise Misconfigured(f"activity.lead.{name}: Lead has no such field, or this user can't see it"
                                     f"{info.meant(name)}")  # fmt: skip
-            made = fitted(field, value)
-            if made is not None:
-                body[field.name] = made
+            fit = fitted(field, value)
+            if fit is not None:
+                body[field.name] = fit
         return dict(body)
 
     @contextmanager
     def _locked(self, phone: Phone, deadline: Deadline) -> Iterator[None]:
         """One at a time for a number. Raises `TimedOut`."""
-        part = hashlib.sha256(phone.e164.encode()).digest()[0] % len(self._locks)
+        lock = self._locks[hashlib.sha256(phone.e164.encode()).digest()[0] % len(self._locks)]
         with self._context.waiting():
-            if not self._locks[part].acquire(timeout=min(deadline.remaining, _LONGEST_WAIT)):
-                raise TimedOut("another call of this number is being kept")
+            taken = lock.acquire(timeout=min(deadline.remaining, threading.TIMEOUT_MAX))
+        if not taken:
+            raise TimedOut("another call of this number is being kept")
         try:
-            with self._locked_file(part, deadline):
-                yield
+            yield
         finally:
-            self._locks[part].release()
-
-    @contextmanager
-    def _locked_file(self, part: int, deadline: Deadline) -> Iterator[None]:
-        """The same between processes."""
-        if self._context.cache is None:
-            yield
-            return
-        with (self._context.cache / f"salesforce-lead-{part}.lock").open("a") as file:
-            while not _flock(file):
-                if deadline.passed:
-                    raise TimedOut("another call of this number is being kept")
-                with self._context.waiting():
-                    time.sleep(0.02)
-            yield
+            lock.release()
 
 
-def _flock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _lock(cache: Path | None, number: int) -> FileLock | threading.Lock:
+    return FileLock(cache / f"salesforce-lead-{number}.lock") if cache else threading.Lock()
 
 
 def written_id(answer: object) -> str:
-    """The id of what was written. Raises `Unavailable` for an answer without one."""
-    found = answer.get("id") if isinstance(answer, dict) else None
-    if not isinstance(found, str):
+    """Return the id of what was written. Raises `Unavailable` for an answer without one."""
+    id_ = answer.get("id") if isinstance(answer, dict) else None
+    if not isinstance(id_, str):
         raise Unavailable("the answer is not Salesforce's: it names no record")
-    return found
+    return id_
 
 
 def settling(error: ConnectorError) -> Unavailable:
-    """The same failure, to be tried again once the first try is surely over."""
+    """Return the same failure, to be tried again once the first try is surely over."""
     pause = max(getattr(error, "retry_after", None) or 0.0, SETTLE_SECONDS)
     kind = type(error) if isinstance(error, Unavailable) else Unavailable
     return kind(str(error), exchange=error.exchange, retry_after=pause)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 
 from connectors.base import ConnectorError, Deadline, ProbeResult
 from connectors.expression import Template
-from connectors.salesforce.client import Client
+from connectors.salesforce.client import SalesforceClient
 from connectors.salesforce.faults import Refusal, as_error
-from connectors.salesforce.options import SOAP_ENDS, STATUSES, RecordOptions, SalesforceOptions
+from connectors.salesforce.options import SOAP_ENDS, STATUSES, SalesforceOptions, SalesforceRecordOptions
 from connectors.salesforce.schema import ObjectInfo, Schema, meant
 from connectors.salesforce.search import Search
 from connectors.salesforce.soql import Statement, quoted
-from connectors.salesforce.tasks import Tasks
+from connectors.salesforce.tasks import SalesforceTasks
 
 _CALL_FIELDS = ("Subject", "Description", "Status", "CallType", "CallDurationInSeconds", "CallObject",
                 "CallDisposition", "WhoId", "WhatId", "OwnerId")  # fmt: skip
@@ -22,8 +22,8 @@ class Probe:
     """One look at the org. Nothing is written."""
 
     def __init__(
-        self, options: SalesforceOptions, client: Client, schema: Schema, search: Search, tasks: Tasks | None,
-        deadline: Deadline,
+        self, options: SalesforceOptions, client: SalesforceClient, schema: Schema, search: Search,
+        tasks: SalesforceTasks | None, deadline: Deadline,
     ) -> None:  # fmt: skip
         self._options = options
         self._client = client
@@ -33,7 +33,7 @@ class Probe:
         self._deadline = deadline
 
     def findings(self) -> Iterator[ProbeResult]:
-        """What was tried, one after another; without a session there is nothing more to try."""
+        """Yield what was tried, one after another; without a session there is nothing more to try."""
         try:
             signed = self._client.signed(self._deadline)
         except (ConnectorError, Refusal) as error:
@@ -59,15 +59,17 @@ class Probe:
             yield ProbeResult(what, False, str(as_error(error)))
 
     def _version(self) -> Iterator[ProbeResult]:
-        known = self._client.versions(self._deadline)
+        versions = self._client.versions(self._deadline)
         ours = self._options.version
-        newest = max(known, key=float, default="?")
+        newest = max(versions, key=float, default="?")
         text = f"API version {ours}; the org's newest is {newest}"
-        yield ProbeResult("version", ours in known, text if ours in known else f"{text}: this one it does not have")
+        yield ProbeResult(
+            "version", ours in versions, text if ours in versions else f"{text}: this one it does not have"
+        )
 
     # records
 
-    def _records(self, kind: str, options: RecordOptions) -> Iterator[ProbeResult]:
+    def _records(self, kind: str, options: SalesforceRecordOptions) -> Iterator[ProbeResult]:
         """Each name by itself, so that every fault is said; then one lookup, which also tries `where`."""
         infos = [info for name in options.all_objects if (info := self._schema.maybe(name, self._deadline))]
         seen = {info.name.lower() for info in infos}
@@ -83,12 +85,12 @@ class Probe:
 
     def _objects(self) -> list[str]:
         body = self._client.read("sobjects", self._deadline) or {}
-        return [str(one.get("name")) for one in body.get("sobjects", [])]
+        return [str(entry.get("name")) for entry in body.get("sobjects", [])]
 
-    def _names(self, kind: str, options: RecordOptions, infos: list[ObjectInfo]) -> Iterator[ProbeResult]:
+    def _names(self, kind: str, options: SalesforceRecordOptions, infos: list[ObjectInfo]) -> Iterator[ProbeResult]:
         for name, paths in options.fields.items():
-            found = [p for p in paths for info in infos if self._schema.path(info, p, self._deadline)]
-            if not found:
+            visible = [p for p in paths for info in infos if self._schema.path(info, p, self._deadline)]
+            if not visible:
                 yield self._absent(f"records.{kind}.fields.{name}", paths[0], infos)
         single = [
             ("key", options.key),
@@ -111,11 +113,11 @@ class Probe:
             return info.meant(head)
         link = info.link(head)
         if link is None:
-            return meant(head, [one.relationship for one in info.fields.values() if one.relationship])
-        there = self._schema.maybe(link.references[0] if len(link.references) == 1 else "Name", self._deadline)
-        return self._path_meant(there, rest) if there else ""
+            return meant(head, [field.relationship for field in info.fields.values() if field.relationship])
+        target = self._schema.maybe(link.references[0] if len(link.references) == 1 else "Name", self._deadline)
+        return self._path_meant(target, rest) if target else ""
 
-    def _looked_up(self, kind: str, options: RecordOptions) -> Iterator[ProbeResult]:
+    def _looked_up(self, kind: str, options: SalesforceRecordOptions) -> Iterator[ProbeResult]:
         for plan in self._search.plans(kind, options, self._deadline):
             rows = self._client.query(plan.statement(limit=1).soql(), self._deadline)
             phones = f", phones: {', '.join(plan.phones)}" if plan.phones and not options.key else ""
@@ -154,22 +156,22 @@ class Probe:
         if not bad:
             yield ProbeResult(place, True, f"{info.name} can be written")
 
-    def _statuses(self, place: str, wanted: Iterable[str | None]) -> Iterator[ProbeResult]:
+    def _statuses(self, place: str, statuses: Iterable[str | None]) -> Iterator[ProbeResult]:
         statement = Statement(["ApiName", "IsClosed"], "TaskStatus")
-        known = [str(row.get("ApiName")) for row in self._client.query(statement.soql(), self._deadline)]
-        for status in sorted({one for one in wanted if one}):
-            if status not in known:
-                text = f"the org has no Task status {status}{meant(status, known)}; it has {', '.join(known)}"
+        existing = [str(row.get("ApiName")) for row in self._client.query(statement.soql(), self._deadline)]
+        for status in sorted({status for status in statuses if status}):
+            if status not in existing:
+                text = f"the org has no Task status {status}{meant(status, existing)}; it has {', '.join(existing)}"
                 yield ProbeResult(place, False, text)
 
     def _owners(self, owners: Iterable[str]) -> Iterator[ProbeResult]:
-        wanted = {one[:15]: one for one in owners if one.startswith("005")}
-        if not wanted:
+        users = {owner[:15]: owner for owner in owners if owner.startswith("005")}
+        if not users:
             return
-        where = (f"Id IN ({', '.join(quoted(one) for one in sorted(wanted.values()))})", "IsActive = true")
+        where = (f"Id IN ({', '.join(quoted(owner) for owner in sorted(users.values()))})", "IsActive = true")
         rows = self._client.query(Statement(["Id"], "User", where).soql(), self._deadline)
         active = {str(row["Id"])[:15] for row in rows}
-        for short, whole in wanted.items():
+        for short, whole in users.items():
             if short not in active:
                 yield ProbeResult("activity.owners", False, f"{whole} is no active user")
 
@@ -182,7 +184,7 @@ class Probe:
         self._client.query(statement.soql(), self._deadline)
         yield ProbeResult("tasks", True, "tasks can be read")
         if options.update is None:
-            yield from self._statuses("tasks.statuses", [options.status(one) for one in STATUSES])
+            yield from self._statuses("tasks.statuses", [options.status(outcome) for outcome in STATUSES])
         else:
             yield from self._writable(self._schema.object("Task", self._deadline), "tasks.update", options.update, ())
 

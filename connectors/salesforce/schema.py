@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from connectors.base import Deadline, Misconfigured
-from connectors.salesforce.client import PATIENCE, Client, Row
+from connectors.salesforce.client import PATIENCE, SalesforceClient, SoqlRow
 from connectors.salesforce.faults import Refusal
 
 _KEPT = 86_400.0
@@ -52,27 +52,29 @@ class ObjectInfo:
     fields: Mapping[str, FieldInfo]
 
     def field(self, name: str) -> FieldInfo | None:
-        """The field of this name, in any case."""
+        """Return the field of this name, in any case."""
         return self.fields.get(name.lower())
 
     def link(self, relationship: str) -> FieldInfo | None:
-        """The field behind a relationship's name."""
-        wanted = relationship.lower()
-        return next((one for one in self.fields.values() if one.relationship.lower() == wanted), None)
+        """Return the field behind a relationship's name."""
+        lower = relationship.lower()
+        return next((field for field in self.fields.values() if field.relationship.lower() == lower), None)
 
     @property
     def phones(self) -> tuple[str, ...]:
         """The fields of type phone, but for faxes."""
-        return tuple(one.name for one in self.fields.values() if one.type == "phone" and "fax" not in one.name.lower())
+        return tuple(
+            field.name for field in self.fields.values() if field.type == "phone" and "fax" not in field.name.lower()
+        )
 
     def meant(self, name: str) -> str:
         """`; did you mean …?` for a field that does not exist."""
-        return meant(name, [one.name for one in self.fields.values()])
+        return meant(name, [field.name for field in self.fields.values()])
 
 
-def meant(name: str, known: Sequence[str]) -> str:
+def meant(name: str, names: Sequence[str]) -> str:
     """`; did you mean …?`, empty where nothing is near."""
-    by_case = {one.lower(): one for one in known}
+    by_case = {candidate.lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.lower(), list(by_case), 1, 0.6)
     return f"; did you mean {by_case[near[0]]}?" if near else ""
 
@@ -80,51 +82,54 @@ def meant(name: str, known: Sequence[str]) -> str:
 class Schema:
     """The org's descriptions. `identity` tells apart orgs and users, who may see different things."""
 
-    def __init__(self, client: Client, cache: Path | None, identity: str) -> None:
+    def __init__(self, client: SalesforceClient, cache: Path | None, identity: str) -> None:
         self._client = client
         self._cache = cache
         self._mark = hashlib.sha256(identity.encode()).hexdigest()[:16]
-        self._known: dict[str, tuple[float, ObjectInfo | None]] = {}
+        self._descriptions: dict[str, tuple[float, ObjectInfo | None]] = {}
 
     def object(self, name: str, deadline: Deadline) -> ObjectInfo:
-        """The object. Raises `Misconfigured` where there is none that this user may see."""
-        found = self.maybe(name, deadline)
-        if found is None:
+        """Return the object. Raises `Misconfigured` where there is none that this user may see."""
+        info = self.maybe(name, deadline)
+        if info is None:
             raise Misconfigured(f"there is no object {name} in Salesforce, or this user can't see it")
-        return found
+        return info
 
     def maybe(self, name: str, deadline: Deadline) -> ObjectInfo | None:
-        """The object, None where there is none that this user may see."""
-        kept = self._known.get(name.lower())
+        """Return the object, None where there is none that this user may see."""
+        kept = self._descriptions.get(name.lower())
         if kept and time.time() - kept[0] < (_KEPT if kept[1] else _AGAIN):
             return kept[1]
-        return self._client.flights.get(("describe", name.lower()), lambda: self._fetch(name), deadline)
+        info: ObjectInfo | None = self._client.flights.get(
+            ("describe", name.lower()), lambda: self._fetch(name), deadline
+        )
+        return info
 
     def path(self, start: ObjectInfo, dotted: str, deadline: Deadline) -> tuple[tuple[str, ...], FieldInfo] | None:
-        """A path in the org's own spelling, with the field at its end; None where it leads nowhere.
+        """Return a path in the org's own spelling, with the field at its end; None where it leads nowhere.
 
         Where several objects may be at the other end, the fields are those of the object Name (`Owner.Phone`).
         """
-        steps, here = [], start
+        steps, object_ = [], start
         *way, last = dotted.split(".")
         for name in way:
-            link = here.link(name)
+            link = object_.link(name)
             if link is None:
                 return None
             steps.append(link.relationship)
-            there = self.maybe(link.references[0] if len(link.references) == 1 else "Name", deadline)
-            if there is None:
+            target = self.maybe(link.references[0] if len(link.references) == 1 else "Name", deadline)
+            if target is None:
                 return None
-            here = there
-        field = here.field(last)
+            object_ = target
+        field = object_.field(last)
         return ((*steps, field.name), field) if field else None
 
     def forget(self, *names: str) -> None:
         """Fetch these again when they are next needed, but not every time."""
         for name in names:
-            kept = self._known.get(name.lower())
+            kept = self._descriptions.get(name.lower())
             if kept and time.time() - kept[0] > _AGAIN:
-                del self._known[name.lower()]
+                del self._descriptions[name.lower()]
                 if self._cache:
                     self._file(name).unlink(missing_ok=True)
 
@@ -133,7 +138,7 @@ class Schema:
         if kept is None:
             kept = (time.time(), self._described(name))
             self._store(name, *kept)
-        self._known[name.lower()] = kept
+        self._descriptions[name.lower()] = kept
         return kept[1]
 
     def _described(self, name: str) -> ObjectInfo | None:
@@ -155,14 +160,14 @@ class Schema:
         with suppress(OSError, ValueError, TypeError, KeyError):
             kept = json.loads(self._file(name).read_bytes())
             if 0 <= time.time() - kept["at"] < _KEPT:
-                fields = [FieldInfo(**{**one, "references": tuple(one["references"])}) for one in kept["fields"]]
-                return kept["at"], ObjectInfo(kept["name"], {one.name.lower(): one for one in fields})
+                fields = [FieldInfo(**{**entry, "references": tuple(entry["references"])}) for entry in kept["fields"]]
+                return kept["at"], ObjectInfo(kept["name"], {field.name.lower(): field for field in fields})
         return None
 
     def _store(self, name: str, at: float, info: ObjectInfo | None) -> None:
         if not self._cache or info is None:
             return
-        text = json.dumps({"at": at, "name": info.name, "fields": [asdict(one) for one in info.fields.values()]})
+        text = json.dumps({"at": at, "name": info.name, "fields": [asdict(field) for field in info.fields.values()]})
         with suppress(OSError):  # a cache that can't be written is no fault
             handle, temporary = tempfile.mkstemp(dir=self._cache, suffix=".tmp")
             with os.fdopen(handle, "w") as file:
@@ -170,17 +175,17 @@ class Schema:
             os.replace(temporary, self._file(name))
 
 
-def _object(body: Row) -> ObjectInfo:
-    fields = [_field(one) for one in body.get("fields", []) if isinstance(one, dict) and one.get("name")]
-    return ObjectInfo(str(body.get("name")), {one.name.lower(): one for one in fields})
+def _object(body: SoqlRow) -> ObjectInfo:
+    fields = [_field(entry) for entry in body.get("fields", []) if isinstance(entry, dict) and entry.get("name")]
+    return ObjectInfo(str(body.get("name")), {field.name.lower(): field for field in fields})
 
 
-def _field(body: Row) -> FieldInfo:
+def _field(body: SoqlRow) -> FieldInfo:
     required = not body.get("nillable", True) and bool(body.get("createable")) and not body.get("defaultedOnCreate")
     return FieldInfo(
         name=str(body["name"]), type=str(body.get("type")), length=int(body.get("length") or 0),
         scale=int(body.get("scale") or 0), relationship=str(body.get("relationshipName") or ""),
-        references=tuple(str(one) for one in body.get("referenceTo") or ()),
+        references=tuple(str(target) for target in body.get("referenceTo") or ()),
         filterable=bool(body.get("filterable", True)), createable=bool(body.get("createable", True)),
         updateable=bool(body.get("updateable", True)), required=required, external_id=bool(body.get("externalId")),
     )  # fmt: skip

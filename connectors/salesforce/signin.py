@@ -61,7 +61,7 @@ class LoginRejected(Misconfigured):
 
 
 def sign_in(login: Login, http: Session, folder: Path, version: str, now: Callable[[], float] = time.time) -> Access:
-    """A new session. Raises `LoginRejected`, or another `ConnectorError` where it can't be known. `http` has the
+    """Return a new session. Raises `LoginRejected`, or another `ConnectorError` where it can't be known. `http` has the
     deadline set (`within`)."""
     if login.way == "session" and login.session_id:
         return Access(login.session_id.get_secret_value(), str(login.instance_url).rstrip("/"))

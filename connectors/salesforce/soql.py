@@ -25,12 +25,13 @@ _CLAUSE = re.compile(r"\b(ORDER\s+BY|GROUP\s+BY|LIMIT|OFFSET|WITH|FOR|SELECT|FRO
 
 
 def quoted(value: str) -> str:
-    """A text as a SOQL literal."""
+    """Return a text as a SOQL literal."""
     return str(format_soql("{}", value))
 
 
 def quotable(value: str, length: int) -> bool:
-    """Whether a text could stand in a field of so many characters: what is longer, blank or no text can't be there."""
+    """Return whether a text could stand in a field of so many characters: what is longer, blank or no text can't be
+    there."""
     if not value.strip() or any(ord(c) < 32 and c not in "\t\n\r" for c in value):
         return False
     try:
@@ -41,12 +42,12 @@ def quotable(value: str, length: int) -> bool:
 
 
 def like_digits(digits: str) -> str:
-    """A LIKE pattern for a number, whatever people put between its digits."""
+    """Return a LIKE pattern for a number, whatever people put between its digits."""
     return str(format_soql("'%{:like}%'", "\0".join(digits))).replace("\0", "%")
 
 
 def spellings(phone: Phone, country: str) -> list[str]:
-    """The digits by which a number may have been written down: SOSL's index finds none by the other."""
+    """Return the digits by which a number may have been written down: SOSL's index finds none by the other."""
     number = phonenumbers.parse(phone.e164)
     national = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
     dialled = phonenumbers.format_out_of_country_calling_number(number, country)
@@ -56,7 +57,7 @@ def spellings(phone: Phone, country: str) -> list[str]:
 
 
 def escape_term(term: str) -> str:
-    """A search term for SOSL's braces; it escapes for the term, and the URL is encoded after that."""
+    """Return a search term for SOSL's braces; it escapes for the term, and the URL is encoded after that."""
     return _RESERVED.sub(r"\\\1", term)
 
 
@@ -85,14 +86,14 @@ class Statement:
 
 
 def sosl(terms: Iterable[str], group: str, statements: Iterable[Statement]) -> str:
-    """A search for any of the terms. `group` is PHONE or ALL. Raises `Misconfigured` where it is too long."""
+    """Return a search for any of the terms. `group` is PHONE or ALL. Raises `Misconfigured` where it is too long."""
     find = " OR ".join(escape_term(term) for term in terms)
     returning = ", ".join(statement.returning() for statement in statements)
     return short_enough(f"FIND {{{find}}} IN {group} FIELDS RETURNING {returning}")
 
 
 def short_enough(statement: str) -> str:
-    """The statement itself, where it fits into a URL."""
+    """Return the statement itself, where it fits into a URL."""
     if len(quote(statement, safe="")) > _LONGEST_URL:
         raise Misconfigured(f"the query is longer than Salesforce takes: read fewer fields, or a shorter where: "
                             f"({statement[:80]}…)")  # fmt: skip
@@ -100,8 +101,8 @@ def short_enough(statement: str) -> str:
 
 
 def where_fault(where: str) -> str | None:
-    """What keeps a text from being conditions and nothing else; None where it is fine."""
-    outside = _QUOTED.sub(lambda found: "''" if found["end"] else "'", where)
+    """Return what keeps a text from being conditions and nothing else; None where it is fine."""
+    outside = _QUOTED.sub(lambda literal: "''" if literal["end"] else "'", where)
     if not where.strip():
         return "write a condition, or leave it out"
     if outside.count("'") % 2:

@@ -27,27 +27,27 @@ class DayUse:
         self._clock = clock
         self._lock = threading.Lock()
         self._own: Usage | None = None
-        self._told = -_EVERY
+        self._written_at = -_EVERY
 
     def hear(self, header: str) -> bool:
         """Read a `Sforce-Limit-Info`; whether it says how much is used."""
-        found = _SAID.search(header)
-        if found is None:
+        match = _SAID.search(header)
+        if match is None:
             return False
-        usage = Usage(int(found[1]), int(found[2]), self._clock())
+        usage = Usage(int(match[1]), int(match[2]), self._clock())
         with self._lock:
             self._own = usage
-            due = usage.at - self._told >= _EVERY
+            due = usage.at - self._written_at >= _EVERY
             if due:
-                self._told = usage.at
+                self._written_at = usage.at
         if due and self._file is not None:
             _write(self._file, usage)
         return True
 
     def last(self) -> Usage | None:
-        """The newest figures, None where nobody has heard any."""
-        known = [usage for usage in (self._own, _read(self._file)) if usage is not None]
-        return max(known, key=lambda usage: usage.at, default=None)
+        """Return the newest figures, None where nobody has heard any."""
+        figures = [usage for usage in (self._own, _read(self._file)) if usage is not None]
+        return max(figures, key=lambda usage: usage.at, default=None)
 
 
 def _write(file: Path, usage: Usage) -> None:

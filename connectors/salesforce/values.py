@@ -18,7 +18,7 @@ Plain = str | int | float | bool | None
 
 
 def plain(value: object) -> Plain:
-    """A value as JSON says it; an empty text is None. Raises `Rejected` for what is no single value."""
+    """Return a value as JSON says it; an empty text is None. Raises `Rejected` for what is no single value."""
     if isinstance(value, Phone):
         value = value.e164
     elif isinstance(value, Record):
@@ -41,22 +41,24 @@ def plain(value: object) -> Plain:
 
 
 def fitted(field: FieldInfo, value: object) -> Plain:
-    """A value for this field: its type, and a text cut at its length. Raises `Rejected` for what can't become one."""
-    made = plain(value)
-    if made is None:
+    """Return a value for this field: its type, and a text cut at its length. Raises `Rejected` for what can't become
+    one."""
+    fit = plain(value)
+    if fit is None:
         return None
     if field.type in _NUMBERS:
-        return _number(field, made)
+        return _number(field, fit)
     if field.type == "boolean":
-        return made if isinstance(made, bool) else str(made).strip().lower() in ("true", "1", "yes", "sí", "si")
-    text = made if isinstance(made, str) else str(made).lower() if isinstance(made, bool) else str(made)
+        return fit if isinstance(fit, bool) else str(fit).strip().lower() in ("true", "1", "yes", "sí", "si")
+    text = fit if isinstance(fit, str) else str(fit).lower() if isinstance(fit, bool) else str(fit)
     if field.external_id or field.type not in _CUT_TYPES:
         return text
     return cut(text, field.length)
 
 
 def cut(text: str, length: int) -> str:
-    """The text, cut with a mark where it is longer. Salesforce counts as Java does: beyond the BMP, two for each."""
+    """Return the text, cut with a mark where it is longer. Salesforce counts as Java does: beyond the BMP, two for
+    each."""
     text = text.encode("utf-16-le", "replace").decode("utf-16-le")
     data = text.encode("utf-16-le")
     if not length or len(data) <= 2 * length:

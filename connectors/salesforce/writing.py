@@ -15,9 +15,9 @@ from simple_salesforce.format import format_external_id
 
 from connectors.base import Activity, Context, Deadline, Misconfigured, Unavailable, WriteResult
 from connectors.salesforce.activity import Draft, draft, scope_of
-from connectors.salesforce.client import Client, Row
+from connectors.salesforce.client import SalesforceClient, SoqlRow
 from connectors.salesforce.faults import Refusal
-from connectors.salesforce.options import ActivityOptions
+from connectors.salesforce.options import SalesforceActivityOptions
 from connectors.salesforce.people import People, settling, written_id
 from connectors.salesforce.schema import ObjectInfo, Schema
 from connectors.salesforce.soql import Statement, quoted
@@ -49,7 +49,12 @@ class Writing:
     """The Tasks that calls become."""
 
     def __init__(
-        self, client: Client, schema: Schema, people: People, options: ActivityOptions, context: Context
+        self,
+        client: SalesforceClient,
+        schema: Schema,
+        people: People,
+        options: SalesforceActivityOptions,
+        context: Context,
     ) -> None:
         self._client = client
         self._schema = schema
@@ -65,35 +70,35 @@ class Writing:
             )
         if self.options.external_id:
             return self._upsert(activity, self.options.external_id, deadline)
-        found = self.existing([activity], deadline).get(activity.key)
-        if found and activity.revision == 1:
-            return WriteResult(found, created=False)
-        made = self.draft(activity, deadline)
-        if found:
-            return self._update(Job(activity, made.correction(), found), deadline)
-        return self._create(Job(activity, made), deadline)
+        record = self.existing([activity], deadline).get(activity.key)
+        if record and activity.revision == 1:
+            return WriteResult(record, created=False)
+        draft = self.draft(activity, deadline)
+        if record:
+            return self._update(Job(activity, draft.correction(), record), deadline)
+        return self._create(Job(activity, draft), deadline)
 
     def draft(self, activity: Activity, deadline: Deadline) -> Draft:
-        """The Task that a call becomes; makes its Lead where the rule says so."""
-        scope = scope_of(activity, self._people.name, self._context.country)
+        """Return the Task that a call becomes; makes its Lead where the rule says so."""
+        scope = {**self._context.timed(activity.start), **scope_of(activity, self._people.name, self._context.country)}
         party = self._people.party(activity, scope, deadline)
         info = self._schema.object("Task", deadline)
         return draft(activity, self.options, party, info, scope, self._context.country, self._context.timezone)
 
     def existing(self, activities: Sequence[Activity], deadline: Deadline) -> dict[str, str]:
-        """The Tasks that are there already: key to id."""
+        """Return the Tasks that are there already: key to id."""
         if self._schema.object("Task", deadline).field("CallObject") is None:
             raise Misconfigured(
                 "this user can't see Task.CallObject, which holds the call's key: give the permission, or write "
                 "activity.external_id"
             )
-        found: dict[str, str] = {}
-        for some in _portions(sorted({one.key for one in activities})):
-            where = [f"CallObject IN ({', '.join(quoted(key) for key in some)})", *_since(activities)]
+        ids: dict[str, str] = {}
+        for portion in _portions(sorted({activity.key for activity in activities})):
+            where = [f"CallObject IN ({', '.join(quoted(key) for key in portion)})", *_since(activities)]
             statement = Statement(["Id", "CallObject"], "Task", where, "CreatedDate DESC")
             for row in self._client.query(statement.soql(), deadline):
-                found[str(row.get("CallObject"))] = str(row["Id"])  # the oldest is last, and stays
-        return found
+                ids[str(row.get("CallObject"))] = str(row["Id"])  # the oldest is last, and stays
+        return ids
 
     def _upsert(self, activity: Activity, external_id: str, deadline: Deadline) -> WriteResult:
         fitting_key(self._schema.object("Task", deadline), external_id, activity.key)
@@ -118,7 +123,7 @@ class Writing:
         return WriteResult(job.record, created=False)
 
 
-def _spared(job: Job, send: Callable[[Mapping[str, Plain]], Row]) -> Row:
+def _spared(job: Job, send: Callable[[Mapping[str, Plain]], SoqlRow]) -> SoqlRow:
     """Send, and again without a field of our own choice that the org refuses; nothing was written then."""
     while True:
         try:
@@ -130,11 +135,11 @@ def _spared(job: Job, send: Callable[[Mapping[str, Plain]], Row]) -> Row:
             job.draft = job.draft.without(spared)
 
 
-def to_spare(refusal: Refusal, made: Draft) -> str | None:
-    """The field that may be left out, None where the fault is about something else."""
+def to_spare(refusal: Refusal, draft: Draft) -> str | None:
+    """Return the field that may be left out, None where the fault is about something else."""
     if not refusal.has(*_SPARED):
         return None
-    spare = [name for name in made.fields if name in made.spare]
+    spare = [name for name in draft.fields if name in draft.spare]
     if refusal.has("OPERATION_WITH_INACTIVE_USER") and "OwnerId" in spare:
         return "OwnerId"
     return next((name for name in spare if refusal.names(name)), None)
@@ -151,24 +156,24 @@ def fitting_key(info: ObjectInfo, external_id: str, key: str) -> None:
 
 def _since(activities: Sequence[Activity]) -> list[str]:
     """No Task is older than its call: CreatedDate is indexed, CallObject is not."""
-    starts = [one.start for one in activities]
-    known = [start if start.tzinfo else start.replace(tzinfo=UTC) for start in starts if start is not None]
-    if not known or len(known) < len(starts):
+    starts = [activity.start for activity in activities]
+    aware = [start if start.tzinfo else start.replace(tzinfo=UTC) for start in starts if start is not None]
+    if not aware or len(aware) < len(starts):
         return []
-    day: datetime = min(known).astimezone(UTC) - timedelta(days=2)  # clocks and time zones may be wrong
+    day: datetime = min(aware).astimezone(UTC) - timedelta(days=2)  # clocks and time zones may be wrong
     return [f"CreatedDate >= {day.strftime('%Y-%m-%dT%H:%M:%SZ')}"]
 
 
 def _portions(keys: Sequence[str]) -> Iterator[list[str]]:
     """Keys in lists that fit into a URL each."""
-    some: list[str] = []
+    portion: list[str] = []
     size = 0
     for key in keys:
         length = len(quote(quoted(key), safe="")) + 6
-        if some and size + length > _LONGEST_KEYS:
-            yield some
-            some, size = [], 0
-        some.append(key)
+        if portion and size + length > _LONGEST_KEYS:
+            yield portion
+            portion, size = [], 0
+        portion.append(key)
         size += length
-    if some:
-        yield some
+    if portion:
+        yield portion

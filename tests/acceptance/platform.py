@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bridge.simulator.calls import Target
 from bridge.simulator.emission import EmissionPlatform
-from bridge.simulator.ledger import Ledger
-from bridge.simulator.outcomes import CallOutcome, Outcomes
+from bridge.simulator.ledger import EmissionLedger
+from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 from bridge.simulator.script import Reaction
 
 LINE, PASSWORD, KEY = "912345678", "3956", "unguessable-part-of-the-url"
@@ -21,8 +21,8 @@ LINE, PASSWORD, KEY = "912345678", "3956", "unguessable-part-of-the-url"
 def serving(folder: Path, bridge_port: int) -> Iterator[EmissionPlatform]:
     """The platform, answering after a moment, so that a kill may come in between."""
     target = Target(f"http://127.0.0.1:{bridge_port}", LINE, PASSWORD, KEY, timeout=5)
-    outcomes = Outcomes({LINE: target}, lambda _entry: [CallOutcome(delay=1.0)])
-    platform = EmissionPlatform({LINE: PASSWORD}, ledger=Ledger(folder / "ledger.jsonl"), outcomes=outcomes)
+    outcomes = OutcomeSender({LINE: target}, lambda _entry: [CallOutcome(delay=1.0)])
+    platform = EmissionPlatform({LINE: PASSWORD}, ledger=EmissionLedger(folder / "ledger.jsonl"), outcomes=outcomes)
     platform.script.always(Reaction(delay=0.05))
     with platform:
         yield platform

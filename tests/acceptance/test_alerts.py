@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from bridge.simulator.calls import Call, Platform, Target
+from bridge.simulator.calls import Platform, SimulatedCall, Target
 from tests.acceptance.processes import Bridge, free_port, ready
 from tests.fakes.smtp import MailServer
 from tests.fakes.webhook import Hook
@@ -49,8 +50,11 @@ def test_a_crm_that_goes_away_is_told_reminded_of_and_resolved_over_a_restart(
         try:
             until(lambda: ready(port), 150)
             with Platform(Target(f"http://127.0.0.1:{port}", "912345678", "3956")) as platform:
-                assert all(exchange.good for exchange in platform.events(Call(caller="600111222", sequence="1")))
+                assert all(
+                    exchange.good for exchange in platform.events(SimulatedCall(caller="600111222", sequence="1"))
+                )
             until(lambda: about("WARNING"), 120)
+            time.sleep(3)  # it is noted after the mail has gone: who dies between the two tells it once more
             bridge.kill()
             bridge.start()
             until(lambda: ready(port), 150)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.simulator.ledger import Entry, Ledger
+from bridge.simulator.ledger import EmissionLedger, Entry
 from bridge.store import callbacks
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
@@ -72,7 +72,7 @@ def entries(folder: Path) -> list[Entry]:
         return []
     copy = folder / "ledger.copy"  # reading mends the last line, which is the platform's to write
     copy.write_bytes(file.read_bytes())
-    ledger = Ledger(copy)
+    ledger = EmissionLedger(copy)
     try:
         return ledger.entries
     finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bridge.simulator.calls import Call, Platform, Target
+from bridge.simulator.calls import Platform, SimulatedCall, Target
 from bridge.store.schema import connect
 from bridge.store.tables import events
 from tests.acceptance.processes import Bridge, free_port, wait_until_ready
@@ -51,7 +51,7 @@ class Sender:
     acknowledged: set[tuple[str, str]] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def send(self, call: Call, order: Sequence[str]) -> None:
+    def send(self, call: SimulatedCall, order: Sequence[str]) -> None:
         with Platform(self.target) as platform:
             for event in order:
                 until(lambda event=event: platform.event(call, event).status == 200, 60)  # type: ignore[misc]
@@ -59,7 +59,7 @@ class Sender:
                     self.acknowledged.add((call.sequence, event))
 
 
-def calls(chance: random.Random) -> Iterator[tuple[Call, list[str]]]:
+def calls(chance: random.Random) -> Iterator[tuple[SimulatedCall, list[str]]]:
     """Calls with the order in which their events are sent: most as they happen, some shuffled, some repeated, some
     without FIN."""
     for number in range(CALLS):
@@ -68,7 +68,7 @@ def calls(chance: random.Random) -> Iterator[tuple[Call, list[str]]]:
             chance.shuffle(order)
         if number % 2 == 0:
             order.insert(chance.randrange(len(order) + 1), chance.choice(order))
-        yield Call(f"6{number % 50:08}", str(5_000_000 + number), diverted="911000001"), order
+        yield SimulatedCall(f"6{number % 50:08}", str(5_000_000 + number), diverted="911000001"), order
 
 
 def configured(folder: Path, database: str) -> tuple[Path, int]:

@@ -40,7 +40,7 @@ def test_the_same_task_from_every_side_at_once_is_one_call(tmp_path: Path, postg
             with ThreadPoolExecutor(8) as pool:
                 for bridge in workers:
                     bridge.start()
-                taken = [pool.submit(desk.accept, "list", task) for task in tasks for desk in desks * 2]
+                taken = [pool.submit(desk.intake.accept, "list", task) for task in tasks for desk in desks * 2]
                 new = Counter(future.result().new for future in taken)
             assert new[True] <= TASKS
             until(lambda: len(rung(tmp_path)) >= TASKS, 60)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence
+from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
 from tests.acceptance.crm import Crm
 from tests.acceptance.processes import Bridge, free_port, wait_until_ready
 from tests.fakes.rest_crm.signin import CLIENT_ID, CLIENT_SECRET
@@ -67,7 +67,7 @@ class World:
         self.folder, self.crm, self.platform = folder, crm, platform
 
     def ask(self, caller: str, query: str = "QUIEN") -> Exchange:
-        return self.platform.query(Call(caller, new_sequence()), query)
+        return self.platform.query(SimulatedCall(caller, new_sequence()), query)
 
     def ask_all(self, callers: Sequence[str], query: str = "QUIEN") -> list[Exchange]:
         """All at once."""
@@ -123,7 +123,7 @@ def got_the_default(answers: Sequence[Exchange]) -> bool:
 def others_are_well(world: World, caller: str) -> None:
     """Another connector's Query is answered, and a call's events become its activity."""
     until(lambda: world.ask("600111222", "AGENDA").variables == {"NOMBRE": "Ana"}, 60)
-    call = Call(caller, new_sequence(), diverted="911000001")
+    call = SimulatedCall(caller, new_sequence(), diverted="911000001")
     assert [world.platform.event(call, "inicio").status, *(one.status for one in world.platform.events(call))] == [
         200
     ] * 3

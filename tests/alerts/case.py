@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bridge.config.load import Loaded
+from bridge.texts import literal
 from bridge.troubles import Severity, Trouble
 from tests.config.files import LINES, loaded
 
@@ -26,7 +27,7 @@ def trouble(
     action: str = "Start it",
     count: int = 1,
 ) -> Trouble:
-    return Trouble(id_, severity, since, count, text, action)
+    return Trouble(id_, severity, since, count, literal(text), literal(action))
 
 
 def after(**what: float) -> float:

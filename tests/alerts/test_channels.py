@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ssl
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
 
 from bridge.alerts import Channel, Notice, NotTold, Why, channels
+from bridge.alerts.message import Wording
+from bridge.texts import Text
 from bridge.troubles import Severity
 from tests.alerts.case import configured, trouble
 from tests.config.files import LINES, loaded
@@ -51,8 +54,15 @@ def test_one_mail_tells_several(tmp_path: Path) -> None:
 def test_mails_are_in_the_language_of_the_configuration(tmp_path: Path) -> None:
     with MailServer() as server:
         smtp = f"{{host: localhost, port: {server.port}, from: b@example.com}}"
-        channels(configured(tmp_path, ANA, smtp=smtp, more="language: es\n"))[0].send([Notice(Why.RESOLVED, trouble())])
-    assert server.mails[0].message["Subject"] == "[infocaller-bridge] Resuelto: The shop is away"
+        text = Text("Table {table} of connector {connector} can't be read, Queries get on_error: {why}",
+                    table="contact", connector="shop", why="gone")  # fmt: skip
+        away = replace(trouble(), text=text)
+        channels(configured(tmp_path, ANA, smtp=smtp, more="language: es\n"))[0].send([Notice(Why.RESOLVED, away)])
+    assert (
+        server.mails[0]
+        .message["Subject"]
+        .startswith("[infocaller-bridge] Resuelto: La tabla contact del conector shop no se puede leer")
+    )
     assert "desde 2026-11-23 12:00" in server.mails[0].text
 
 
@@ -172,4 +182,14 @@ def test_channels_to_the_same_place_are_told_apart(tmp_path: Path) -> None:
     alerts = "[{email: a@example.com}, {email: a@example.com, severity: warning}, {email: a@example.com, webhook: http://h.example.com/x}]"
     found = channels(configured(tmp_path, alerts, smtp="{host: localhost, from: b@example.com}"))
     assert len({channel.key for channel in found}) == len({channel.name for channel in found}) == 4
-    assert [channel.target for channel in found][3] == "webhook http://h.example.com/…"
+    assert [str(channel.target) for channel in found][3] == "webhook http://h.example.com/…"
+
+
+def test_alerts_lead_to_the_console_where_its_address_is_known(tmp_path: Path) -> None:
+    notice = Notice(Why.NEW, trouble())
+    users = "console: {url: 'https://bridge.example.com/', users: [{name: ana, password: x, role: admin}]}\n"
+    wording = Wording(configured(tmp_path, "[]", more=f"language: en\n{users}"))
+    assert wording.hook(notice)["url"] == "https://bridge.example.com/console/"
+    assert "what to do: https://bridge.example.com/console/" in wording.mail([notice], "a@x", ["b@x"]).get_content()
+    for more in ("language: en\n", "console: {url: 'https://bridge.example.com/'}\n"):
+        assert "url" not in Wording(configured(tmp_path, "[]", more=more)).hook(notice)

@@ -118,7 +118,7 @@ def test_a_channel_that_fails_is_a_trouble_waits_longer_each_time_and_holds_up_n
         host.see(after(minutes=3), trouble())
         [failing] = host.troubles.all()
         assert (failing.id, failing.severity) == ("alerts:ana@example.com", Severity.ERROR)
-        assert "Alerts can't be sent by e-mail to ana@example.com through localhost" in failing.text
+        assert "Alerts can't be sent by e-mail to ana@example.com through localhost" in str(failing.text)
         assert [one["id"] for one in hook.taken] == ["crm:shop"]
         before = server.connections
         host.see(after(minutes=4), trouble(), failing, looks=120)  # ten minutes

@@ -6,19 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from bridge.callbacks.campaigns import Campaigns, NoCampaign, ends
-from bridge.callbacks.forecast import Forecast, forecast
-from bridge.callbacks.rowfile import FileUnreadable, Row, RowFile
+from bridge.callbacks import Taken
+from bridge.callbacks.campaigns import Campaigns
+from bridge.callbacks.forecast import Forecast, Places, forecast
+from bridge.callbacks.rowfile import CampaignRow, FileUnreadable, RowFile
+from bridge.callbacks.task_intake import NoCampaign
 from bridge.simulator.script import Reaction
 from bridge.store import campaigns as store
 from bridge.store import privacy
-from bridge.store.campaigns import Campaign
 from bridge.store.tables import callbacks
-from tests.callbacks.world import World, world
+from tests.callbacks.world import MONDAY, World, world
+from tests.connectors.sheetcase import workbook
 
 PEOPLE = "id;phone;name\n1;600 111 001;Ana\n2;12;Mala\n3;600111003;Iñigo\n;600111004;Sin id\n3;600111005;Doble\n"
 
@@ -27,13 +30,13 @@ def campaigns(here: World) -> Campaigns:
     return Campaigns(here.database, here.queue, here.desk, here.clock)
 
 
-def take(here: World, text: str, name: str = "spring", encoding: str = "utf-8") -> tuple[Campaign, list[Row]]:
+def take(here: World, text: str, name: str = "spring", encoding: str = "utf-8") -> tuple[Taken, list[CampaignRow]]:
     file = here.folder / f"{name}.csv"
     file.write_bytes(text.encode(encoding))
     desk = campaigns(here)
-    bad: list[Row] = []
+    bad: list[CampaignRow] = []
     begun = desk.begin(name, "web", str(file))
-    rows = RowFile(file, desk.rules("web"), f"{name}/", "en")
+    rows = RowFile(file, desk.rules("web"), f"{name}/", "en", MONDAY)
     return desk.take(begun, rows, bad.append, lambda _count: None), bad
 
 
@@ -49,7 +52,7 @@ def rung(here: World) -> list[str]:
 def test_good_rows_are_called_and_bad_ones_are_told_with_their_row(tmp_path: Path, encoding: str) -> None:
     with world(tmp_path) as here:
         taken, bad = take(here, PEOPLE, encoding=encoding)
-        assert (taken.rows, taken.bad) == (2, 3)
+        assert taken.new == 2
         assert [(row.number, row.gate) for row in bad] == [(3, "task"), (5, "task"), (6, "double")]
         here.work()
         assert rung(here) == ["+34600111001", "+34600111003"]
@@ -64,7 +67,7 @@ def test_the_same_file_again_calls_nobody_again_and_more_rows_are_added(tmp_path
         here.work()
         taken, _ = take(here, people(5))
         here.work()
-        assert taken.rows == 5
+        assert (taken.new, taken.known) == (2, 3)
         assert len(rung(here)) == len(set(rung(here))) == 5
 
 
@@ -106,26 +109,39 @@ def test_a_paused_campaign_calls_nobody_until_it_goes_on(tmp_path: Path) -> None
         assert len(rung(here)) == 4
 
 
-@pytest.mark.parametrize("swept", [True, False])
-def test_what_comes_back_to_a_paused_campaign_is_kept_back_too(tmp_path: Path, swept: bool) -> None:
-    """The platform refused it for now, just when somebody paused."""
+@pytest.mark.parametrize(
+    ("by_person", "after"),
+    [({"paused": True}, ["waiting"]), ({"cancelled_at": datetime(2026, 11, 23, tzinfo=UTC)}, ["cancelled"])],
+)
+def test_what_comes_back_to_a_campaign_that_a_person_halted_is_kept_back_too(
+    tmp_path: Path, by_person: dict[str, Any], after: list[str]
+) -> None:
+    """The platform refused it for now, just when somebody paused or cancelled."""
     with world(tmp_path) as here:
         here.platform.script.next(Reaction(-100))
-        taken, _ = take(here, people(1))
-        campaigns(here).pause("spring")
-        campaigns(here).resume("spring")
+        take(here, people(1))
         here.work()
         assert here.states() == ["waiting"]
         with here.database.write() as connection:
-            store.note(here.database, connection, replace(taken, paused=True))
-        if swept:
-            here.calling.sweep()
+            store.save(here.database, connection, replace(campaigns(here).get("spring"), **by_person))
         here.later(days=1)
         assert rung(here) == []
-        assert campaigns(here).progress("spring").gates == {"campaign": 1}
-        campaigns(here).resume("spring")
+        assert here.states() == after
+        if "paused" in by_person:
+            assert campaigns(here).progress("spring").gates == {"campaign": 1}
+            campaigns(here).resume("spring")
+            here.work()
+            assert len(rung(here)) == 1
+
+
+def test_a_task_that_came_otherwise_is_of_no_campaign_whatever_its_id(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, people(2))
+        here.accept("spring/7")
+        assert campaigns(here).progress("spring").total == 2
+        assert campaigns(here).cancel("spring") == 2
         here.work()
-        assert len(rung(here)) == 1
+        assert rung(here) == ["+34600111222"]
 
 
 def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tmp_path: Path) -> None:
@@ -139,7 +155,7 @@ def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tm
             take(here, people(40))
 
 
-def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> Campaign:
+def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> Taken:
     """Take many rows; once the first lot is on disk, `when_some` happens, as in another terminal, and the bridge works
     after each lot."""
     file = here.folder / "spring.csv"
@@ -152,7 +168,7 @@ def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> C
             to_do.pop()(desk)
         here.work()
 
-    rows = RowFile(file, desk.rules("web"), "spring/", "en")
+    rows = RowFile(file, desk.rules("web"), "spring/", "en", MONDAY)
     return desk.take(desk.begin("spring", "web", str(file)), rows, lambda _row: None, told)
 
 
@@ -169,9 +185,37 @@ def test_a_campaign_cancelled_while_its_rows_are_taken_calls_none_that_come_afte
 def test_a_campaign_paused_while_its_rows_are_taken_keeps_them_all_back(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         taken = many(here, 700, lambda desk: desk.pause("spring"))
-        assert (taken.paused, taken.rows) == (True, 700)
+        assert taken.new == 700
+        assert campaigns(here).get("spring").paused
         assert campaigns(here).progress("spring").gates == {"campaign": 700}
         assert rung(here) == []
+
+
+def test_rows_of_a_paused_campaign_are_at_no_moment_such_as_may_be_called(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        seen: list[dict[str, int]] = []
+
+        def paused(desk: Campaigns) -> None:
+            desk.pause("spring")
+            here.database.after_commit(lambda: seen.append(desk.progress("spring").gates))
+
+        many(here, 700, paused)
+        assert seen[-1] == {"campaign": 700}
+        assert all(gates.keys() == {"campaign"} for gates in seen)
+
+
+def test_a_campaign_that_was_dropped_takes_no_rows_that_nobody_could_pause(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        file = here.folder / "spring.csv"
+        file.write_text(people(3), encoding="utf-8")
+        desk = campaigns(here)
+        begun = desk.begin("spring", "web", str(file))
+        with here.database.write() as connection:
+            store.drop_empty(connection, here.now + timedelta(days=1))
+        rows = RowFile(file, desk.rules("web"), "spring/", "en", MONDAY)
+        with pytest.raises(NoCampaign, match="is not there any more"):
+            desk.take(begun, rows, lambda _row: None, lambda _count: None)
+        assert here.states() == []
 
 
 def test_a_campaign_holds_up_no_other_source_of_its_line(tmp_path: Path) -> None:
@@ -207,18 +251,34 @@ def test_a_broken_file_is_told_what_is_wrong_or_read(tmp_path: Path, content: by
     with world(tmp_path) as here:
         file = tmp_path / "broken.csv"
         file.write_bytes(content)
-        rows = RowFile(file, campaigns(here).rules("web"), "x/", "en")
+        rows = RowFile(file, campaigns(here).rules("web"), "x/", "en", MONDAY)
         try:
             assert [row.fault is not None for row in rows] == [True]
         except FileUnreadable as error:
             assert "broken.csv" in str(error)  # noqa: PT017 - either will do
 
 
+def test_a_spreadsheet_is_a_campaign_too(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [["Primavera", None], [], ["id", "phone"], [1, 600111001], [2, 12], [3, "600 111 003"]]
+    file = workbook(tmp_path / "spring.xlsx", rows, sheet="Gente")
+    with world(tmp_path) as here:
+        desk = campaigns(here)
+        bad: list[CampaignRow] = []
+        begun = desk.begin("spring", "web", str(file))
+        spreadsheet = RowFile(file, desk.rules("web"), "spring/", "en", MONDAY, sheet="Gente")
+        assert desk.take(begun, spreadsheet, bad.append, lambda _count: None).new == 2
+        assert [(row.number, row.gate) for row in bad] == [(5, "task")]
+        here.work()
+        assert rung(here) == ["+34600111001", "+34600111003"]
+        with pytest.raises(FileUnreadable, match=r"spring\.xlsx: it has no sheet Otra"):
+            list(replace(spreadsheet, sheet="Otra"))
+
+
 def foretold(here: World, text: str, source: str = "web") -> Forecast:
     file = here.folder / "people.csv"
     file.write_text(text, encoding="utf-8")
     rules = here.desk.book().rules[source]
-    rows = RowFile(file, rules, "x/", "en")
+    rows = RowFile(file, rules, "x/", "en", MONDAY)
     with here.database.read() as connection, here.current.use() as service:
         return forecast(
             connection, service.configuration, rules, service.sources, rows, here.clock(), lambda _row: None
@@ -234,7 +294,7 @@ def test_a_dry_run_says_what_each_gate_keeps_back_and_calls_nobody(tmp_path: Pat
         assert (found.called, found.later) == (3, {"due": 1})
         assert found.ends is not None
         assert found.ends.astimezone(UTC) == datetime(2026, 11, 24, 9, 0, tzinfo=UTC), "a mobile may be in the Canaries"
-        assert here.desk.find() == []
+        assert here.desk.queries.find() == []
         assert rung(here) == []
         here.now += timedelta(hours=12)
         assert foretold(here, "phone\n600111001\n", "agenda").later == {"hours": 1}
@@ -289,13 +349,13 @@ def test_progress_says_why_its_line_stands_and_no_end_that_will_not_be(tmp_path:
     with world(tmp_path, per_minute=1) as here:
         take(here, people(3))
         assert campaigns(here).progress("spring").ends is not None
-        here.desk.pause_line("912345678", "mad monday")
+        here.desk.operator.pause_line("912345678", "mad monday")
         progress = campaigns(here).progress("spring")
         assert progress.ends is None
         assert "line 912345678 is paused by a person" in progress.stands
         assert "mad monday" in progress.stands
-        here.desk.resume_line("912345678")
-        here.desk.pause_source("web")
+        here.desk.operator.resume_line("912345678")
+        here.desk.operator.pause_source("web")
         assert "source web is paused by a person" in campaigns(here).progress("spring").stands
 
 
@@ -314,10 +374,23 @@ def test_the_end_is_reckoned_by_pace_hours_and_day(tmp_path: Path) -> None:
         always, daytime = here.desk.book().rules["web"], here.desk.book().rules["agenda"]
         zones = ("Europe/Madrid",)
         monday_noon = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
-        assert ends(always, zones, 60, 0, monday_noon) == monday_noon + timedelta(minutes=1)
-        assert ends(always, zones, 60, 2000, monday_noon) == monday_noon + timedelta(days=1, minutes=1)
+        assert Places(always, zones, 0, monday_noon).take_many(60) == monday_noon + timedelta(minutes=1)
+        assert Places(always, zones, 2000, monday_noon).take_many(60) == monday_noon + timedelta(days=1, minutes=1)
         friday_evening = datetime(2026, 11, 27, 18, 59, tzinfo=UTC)
-        assert ends(daytime, zones, 120, 0, friday_evening) == datetime(2026, 11, 30, 8, 1, tzinfo=UTC)
+        assert Places(daytime, zones, 0, friday_evening).take_many(120) == datetime(2026, 11, 30, 8, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("source", "today"), [("web", 0), ("agenda", 0), ("agenda", 1990), ("web", 2000)])
+def test_many_places_at_once_are_those_that_are_taken_one_by_one(tmp_path: Path, source: str, today: int) -> None:
+    with world(tmp_path, per_minute=7, per_day=2000) as here:
+        rules, zones = here.desk.book().rules[source], ("Europe/Madrid",)
+        together, single = (Places(rules, zones, today, here.now) for _ in range(2))
+        for count in (1, 30, 3000):
+            over = together.take_many(count)
+            last = [single.take(here.now) for _ in range(count)][-1]
+            assert over is not None
+            assert last is not None
+            assert abs(over - last - timedelta(minutes=1) / 7) < timedelta(milliseconds=5)
 
 
 def test_what_is_over_and_old_is_forgotten_with_its_note(tmp_path: Path) -> None:
@@ -328,7 +401,7 @@ def test_what_is_over_and_old_is_forgotten_with_its_note(tmp_path: Path) -> None
         assert campaigns(here).progress("spring").total == 3
         privacy.purge(here.database, here.now + timedelta(days=1), here.now)
         assert campaigns(here).every() == []
-        assert here.desk.find() == []
+        assert here.desk.queries.find() == []
 
 
 def test_who_is_forgotten_is_not_called_and_leaves_no_trace_but_one_that_names_nobody(tmp_path: Path) -> None:

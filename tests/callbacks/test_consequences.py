@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bridge.callbacks import CallbackState as State
-from bridge.infocaller.results import RESULTS
+from bridge.infocaller.results import RESULTS, Consequence
 from bridge.simulator.emission import EmissionPlatform
-from bridge.simulator.script import Fault, Reaction
+from bridge.simulator.script import PlannedFault, Reaction
 from bridge.store.emissions import Mode
 from tests.callbacks.world import LINE, World, world
 
@@ -28,18 +28,18 @@ TABLE = {
 FAULTS = {
     **dict.fromkeys(
         (
-            Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.CLOSED, Fault.HANG, Fault.SLOW, Fault.TRUNCATED, Fault.GARBAGE,
-            Fault.HUGE, Fault.ERROR_500,
+            PlannedFault.RESET_BEFORE, PlannedFault.RESET_AFTER, PlannedFault.CLOSED, PlannedFault.HANG,
+            PlannedFault.SLOW, PlannedFault.TRUNCATED, PlannedFault.GARBAGE, PlannedFault.HUGE, PlannedFault.ERROR_500,
         ),
         (UNKNOWN, RUNNING, RUNNING),
     ),
-    **dict.fromkeys((Fault.NOT_FOUND, Fault.REDIRECT), (WAITING, PAUSED, RUNNING)),
+    **dict.fromkeys((PlannedFault.NOT_FOUND, PlannedFault.REDIRECT), (WAITING, PAUSED, RUNNING)),
 }  # fmt: skip
 
 
 def standing(here: World) -> tuple[State, Mode, Mode]:
-    web = next(one for one in here.desk.sources() if one.name == "web")
-    return here.callback().state, here.desk.lines()[0].mode, web.mode
+    web = next(one for one in here.desk.queries.sources() if one.name == "web")
+    return here.callback().state, here.desk.queries.lines()[0].mode, web.mode
 
 
 def test_every_result_of_the_manual_is_in_the_table() -> None:
@@ -58,8 +58,29 @@ def test_each_result_has_its_consequence(tmp_path: Path, result: int, form: str)
         assert len(here.platform.ledger.rung) == (result == 0)
 
 
+def test_every_consequence_is_met_by_a_result_a_fault_or_a_platform_that_is_away() -> None:
+    met = {meaning.consequence for meaning in RESULTS.values()}
+    assert met | {Consequence.MAY_HAVE_RUNG, Consequence.NOT_SENT} == set(Consequence)
+
+
+@pytest.mark.parametrize("result", [0, 1, 3, 4, 8, 9, -100])  # one for each consequence
+def test_only_what_rang_nobody_is_sent_again(tmp_path: Path, result: int) -> None:
+    with world(tmp_path) as here:
+        here.platform.script.next(Reaction(result))
+        here.accept()
+        here.work()
+        here.desk.operator.resume_line(LINE)
+        here.desk.operator.resume_source("web")
+        for _ in range(3):
+            here.later(days=1)
+            here.calling.sweep()
+            here.work()
+        assert len(here.platform.ledger.entries) == (2 if TABLE[result][0] is WAITING else 1)
+        assert len(here.platform.ledger.rung) == (0 if TABLE[result][0] is REJECTED else 1)
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_each_fault_has_its_consequence(tmp_path: Path, fault: Fault) -> None:
+def test_each_fault_has_its_consequence(tmp_path: Path, fault: PlannedFault) -> None:
     with world(tmp_path, timeout="600ms") as here:
         here.platform.script.next(Reaction(fault=fault))
         here.accept()
@@ -138,7 +159,7 @@ def test_a_paused_line_tries_with_one_callback_later_each_time(tmp_path: Path) -
         for seconds in (20, 15, 65, 125, 245, 500):
             here.later(seconds=seconds)
         entries = here.platform.ledger.entries
-        assert here.desk.lines()[0].mode is RUNNING
+        assert here.desk.queries.lines()[0].mode is RUNNING
         assert len(here.platform.ledger.rung) == 4
         assert not here.platform.ledger.twice()
         assert entries[asked].result == 11 or entries[asked].rang
@@ -154,7 +175,7 @@ def test_a_stopped_line_goes_on_when_a_person_says_so(tmp_path: Path) -> None:
         here.calling.sweep()
         here.work()
         assert len(here.platform.ledger.entries) == 1
-        here.desk.resume_line(LINE)
+        here.desk.operator.resume_line(LINE)
         here.work()
         assert here.callback().state is State.ACCEPTED
 
@@ -170,7 +191,7 @@ def test_a_stopped_line_is_tried_once_by_a_process_that_starts(tmp_path: Path) -
         here.calling.sweep()
         here.work()
         assert len(here.platform.ledger.entries) == asked + 1
-        assert here.desk.lines()[0].mode is STOPPED
+        assert here.desk.queries.lines()[0].mode is STOPPED
 
 
 def test_the_rules_refuse_in_three_calling_windows_at_most(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.callbacks import gates
 from bridge.callbacks.pace import LinePace
 
 START = datetime(2025, 6, 11, 10, 0, tzinfo=UTC)
@@ -66,9 +65,7 @@ def test_a_clock_set_back_does_not_stop_the_line() -> None:
     assert LinePace(30, 10).slot(START + timedelta(seconds=1), START) == START + timedelta(seconds=3)
 
 
-def test_a_forecast_and_the_room_left() -> None:
-    assert LinePace(30, 10).takes(31) == timedelta(minutes=1)
-    assert LinePace(30, 10).takes(0) == timedelta()
+def test_the_room_left() -> None:
     assert [LinePace(30, 2).room(n) for n in (0, 1, 2, 5)] == [2, 1, 0, 0]
 
 
@@ -77,7 +74,3 @@ def test_what_had_its_turn_and_is_not_sent_yet_does_not_pile_up(per_minute: int,
     pace = LinePace(per_minute, 1_000)
     assert not pace.waits(enough - 1)
     assert pace.waits(enough)
-    refusal = gates.pace(pace, None, 0, START, queued=enough)
-    assert isinstance(refusal, gates.Refusal)
-    assert refusal.until == START + pace.interval
-    assert gates.pace(pace, None, 0, START, queued=enough - 1) == START

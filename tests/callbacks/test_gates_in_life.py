@@ -89,7 +89,7 @@ def test_a_task_that_came_again_is_the_same_callback_whichever_way(tmp_path: Pat
         here.tasks(ANSWER)
         here.accept(source="agenda")
         poll(here)
-        assert not here.desk.accept("agenda", Task("T1", ANSWER)).new
+        assert not here.desk.intake.accept("agenda", Task("T1", ANSWER)).new
         poll(here)
         assert len(here.platform.ledger.rung) == 1
 
@@ -148,10 +148,10 @@ def test_the_pace_is_even_and_no_more_than_so_many_are_under_way(tmp_path: Path)
 
 def test_what_is_too_old_expires(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        here.desk.pause_line("912345678")
+        here.desk.operator.pause_line("912345678")
         here.accept()
         here.later(days=8)
-        here.desk.resume_line("912345678")
+        here.desk.operator.resume_line("912345678")
         here.work()
         assert here.callback().state is State.EXPIRED
         assert not here.platform.ledger.entries
@@ -169,18 +169,18 @@ def test_what_may_not_be_called_is_rejected_at_once(tmp_path: Path, phone: str) 
 
 def test_a_person_cancels_pauses_and_goes_on(tmp_path: Path) -> None:
     with world(tmp_path) as here:
-        here.desk.pause_source("web", "holidays")
+        here.desk.operator.pause_source("web", "holidays")
         here.accept()
         here.accept("T2", "600111333")
         here.work()
-        assert here.desk.cancel(1, "not wanted")
-        assert not here.desk.cancel(1)
+        assert here.desk.operator.cancel(1, "not wanted")
+        assert not here.desk.operator.cancel(1)
         here.later(minutes=30)
         assert not here.platform.ledger.entries
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         here.work()
         assert here.states() == ["cancelled", "accepted"]
-        assert not here.desk.cancel(2)
+        assert not here.desk.operator.cancel(2)
 
 
 def test_all_of_a_source_are_cancelled_and_their_crm_hears_of_it(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_all_of_a_source_are_cancelled_and_their_crm_hears_of_it(tmp_path: Path)
         here.now = NIGHT
         here.tasks(*({"id": f"T{n}", "phone": f"6001110{n:02}"} for n in range(20)))
         poll(here)
-        assert here.desk.cancel_all("agenda") == 20
+        assert here.desk.operator.cancel_all("agenda") == 20
         assert set(here.states()) == {"cancelled"}
         here.calling.sweep()
         here.work()
@@ -296,3 +296,30 @@ def test_a_list_with_nobody_on_it_is_read(tmp_path: Path) -> None:
         here.tasks({"id": "T1", "phone": "600111222"})
         poll(here)
         assert here.callback().state is State.ACCEPTED
+
+
+def columns(here: World, text: str) -> None:
+    """The file of tasks is another, and the connector knows it."""
+    (here.folder / "tasks.csv").write_text(text, encoding="utf-8")
+    with here.current.use() as service:
+        agenda = service.sources["agenda"].connector
+        until(lambda: set(agenda.task_fields() or ()) == set(text.splitlines()[0].split(",")))
+
+
+def test_a_list_that_lost_its_column_of_numbers_is_a_fault_of_the_list(tmp_path: Path) -> None:
+    """Nobody's task is rejected for it, neither a new one nor one that waits; it goes on once the file is mended."""
+    with world(tmp_path) as here:
+        here.tasks({"id": "T1", "phone": "600111222", "due": "2026-11-23T13:00"})
+        poll(here)
+        columns(here, "id,tel\nT1,600111222\nT2,600111333\n")
+        poll(here)
+        here.later(hours=2)
+        assert here.states() == ["waiting"]
+        assert here.callback().gate == "crm_away"
+        assert "there is no phone" in here.callback().reason
+        assert here.results() == []
+        columns(here, "id,phone\nT1,600111222\nT2,600111333\n")
+        here.later(hours=2)
+        here.calling.sweep()
+        here.later(hours=2)
+        assert {entry.number for entry in here.platform.ledger.rung} == {"+34600111222", "+34600111333"}

@@ -83,7 +83,7 @@ def test_of_two_sources_from_one_connector_the_first_whose_when_holds_takes_a_ta
         poll(here)
         assert len(rung(here)) == len(set(rung(here))) == 60
         assert groups(here) == {f"+34{number(n)}": "urgent" if n % 3 else "callbacks" for n in range(60)}
-        by_source = {one.task_id: one.source for one in here.desk.find(limit=100)}
+        by_source = {one.task_id: one.source for one in here.desk.queries.find(limit=100)}
         assert by_source == {f"T{n}": "urgent" if n % 3 else "rest" for n in range(60)}
 
 
@@ -91,7 +91,7 @@ def test_several_sources_of_one_connector_look_at_its_tasks_once(tmp_path: Path)
     with world(tmp_path) as here:
         reload(here, REST, URGENT)
         poll(here)
-        standing = {one.name: one.polled_at for one in here.desk.sources()}
+        standing = {one.name: one.polled_at for one in here.desk.queries.sources()}
         assert standing["rest"] == standing["urgent"] is not None
         assert set(here.calling._parts.book().polls()) == {"rest"}
 
@@ -101,9 +101,9 @@ def test_a_task_for_which_no_when_holds_is_nobodys_until_one_does(tmp_path: Path
         reload(here, URGENT)
         listed(here, {"id": "T1", "phone": number(1), "wait": ""})
         poll(here)
-        assert not here.desk.find()
+        assert not here.desk.queries.find()
         with pytest.raises(NobodysTask, match="when"):
-            here.desk.accept("urgent", Task("T1", {"phone": number(1), "wait": ""}))
+            here.desk.intake.accept("urgent", Task("T1", {"phone": number(1), "wait": ""}))
         listed(here, {"id": "T1", "phone": number(1), "wait": "no"})
         poll(here)
         assert groups(here) == {f"+34{number(1)}": "urgent"}
@@ -142,14 +142,14 @@ def test_a_task_that_changed_just_before_its_turn_is_called_by_the_other_source(
         reload(here, URGENT, REST)
         listed(here, {"id": "T1", "phone": number(1), "due": "2026-11-23T12:30", "wait": "yes"})
         poll(here)
-        here.desk.pause_source("urgent")
+        here.desk.operator.pause_source("urgent")
         listed(here, {"id": "T1", "phone": number(1), "due": "2026-11-23T12:30", "wait": "no"})
         here.now = MONDAY.replace(minute=31)
         here.calling._turns.look("912345678")  # its turn comes before the next look at the tasks
         here.work()
         assert (here.callback().state, here.callback().source) == (State.WAITING, "urgent")
         assert not rung(here)
-        here.desk.resume_source("urgent")
+        here.desk.operator.resume_source("urgent")
         poll(here)
         assert list(groups(here).values()) == ["urgent"]
 
@@ -191,7 +191,7 @@ def test_a_renamed_source_of_a_connector_rings_nobody_again_and_takes_over_what_
         here.work()
         assert len(rung(here)) == 5
         poll(here)
-        waiting = here.desk.find(CallbackFilter(task_id="T9"))
+        waiting = here.desk.queries.find(CallbackFilter(task_id="T9"))
         assert [(one.source, one.state) for one in waiting] == [("phoning", State.WAITING)]
         here.later(hours=2)
         poll(here)
@@ -241,9 +241,9 @@ def test_a_task_that_waits_for_a_source_that_is_gone_goes_on_with_the_one_by_whi
         reload(here, source("web2"))
         here.later(hours=2)
         assert not rung(here)
-        shown = here.desk.show(1)
+        shown = here.desk.queries.show(1)
         assert shown is not None
-        assert any("no source web" in one.text for one in shown.kept_back)
+        assert any("no source web" in str(one.text) for one in shown.kept_back)
         here.accept("T1", number(1), "web2", due="2026-11-23T13:00")
         here.work()
         assert (here.callback().source, len(rung(here)), here.states()) == ("web2", 1, ["accepted"])
@@ -255,7 +255,7 @@ def test_sources_that_stay_know_their_own_tasks_alone(tmp_path: Path) -> None:
         for name in ("web", "shop", "calls"):
             here.accept("T1", number(1), name)
         here.work()
-        assert len(here.desk.find()) == 3
+        assert len(here.desk.queries.find()) == 3
 
 
 def test_a_source_that_gets_another_connector_has_other_tasks(tmp_path: Path) -> None:
@@ -276,8 +276,8 @@ def test_the_rows_of_a_campaign_are_known_when_its_source_has_another_name(tmp_p
     def take(name: str) -> int:
         desk = Campaigns(here.database, here.queue, here.desk, here.clock)
         begun = desk.begin("spring", name, str(file))
-        rows = RowFile(file, desk.rules(name), "spring/", "en")
-        return desk.take(begun, rows, lambda _row: None, lambda _count: None).rows - begun.rows
+        rows = RowFile(file, desk.rules(name), "spring/", "en", MONDAY)
+        return desk.take(begun, rows, lambda _row: None, lambda _count: None).new
 
     file = tmp_path / "spring.csv"
     file.write_text("phone,due\n600111001,\n600111002,2026-11-23T13:00\n", encoding="utf-8")
@@ -306,8 +306,8 @@ def test_an_announced_task_is_taken_although_its_source_was_renamed_meanwhile(tm
                 noted = deliveries.get(connection, id_)
             assert noted is not None
             with here.current.use() as service:
-                announced.deliver(noted, service.sources["agenda"].connector, here.desk, Deadline.after(5))
-        assert {one.task_id: one.source for one in here.desk.find()} == {"T1": "urgent", "T2": "rest"}
+                announced.deliver(noted, service.sources["agenda"].connector, here.desk.intake, Deadline.after(5))
+        assert {one.task_id: one.source for one in here.desk.queries.find()} == {"T1": "urgent", "T2": "rest"}
 
 
 def old(here: World, id_: int, task_id: str, source: str, state: str = "waiting", **values: object) -> None:
@@ -335,7 +335,7 @@ def test_what_an_older_version_stored_is_known_also_after_its_source_was_renamed
         if filled_in:
             here.restart()
             here.calling.sweep()
-            assert [one.origin for one in here.desk.find()] == ["name:web", "from:agenda"]
+            assert [one.origin for one in here.desk.queries.find()] == ["name:web", "from:agenda"]
         reload(here, source("phoning", "from: agenda"), source("web2"))
         assert here.accept("T1", source="phoning").id == 1
         assert here.accept("T2", source="web2").id == 2
@@ -359,7 +359,7 @@ def test_a_task_that_an_older_version_stored_twice_rings_at_most_once(tmp_path: 
         poll(here)
         here.later(hours=1)
         assert rung(here) == ["+34600111333"]
-        assert len(here.desk.find()) == 6
+        assert len(here.desk.queries.find()) == 6
         assert not [row for row in here.results() if row["id"] in ("T1", "T2")]  # nothing is claimed that rang before
 
 

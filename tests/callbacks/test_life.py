@@ -59,10 +59,12 @@ def test_whatever_a_sender_names_its_fields_the_line_goes_on(tmp_path: Path) -> 
 def test_an_id_that_was_called_is_no_good_for_another_number_and_says_so(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.accept("T1", "600111222")
-        assert not here.desk.accept("web", Task("T1", {"phone": "600111333"})).elsewhere, "it waits: it can be mended"
+        assert not here.desk.intake.accept("web", Task("T1", {"phone": "600111333"})).elsewhere, (
+            "it waits: it can be mended"
+        )
         here.work()
-        again = here.desk.accept("web", Task("T1", {"phone": "600111333", "name": "Ana"}))
-        other = here.desk.accept("web", Task("T1", {"phone": "600111222"}))
+        again = here.desk.intake.accept("web", Task("T1", {"phone": "600111333", "name": "Ana"}))
+        other = here.desk.intake.accept("web", Task("T1", {"phone": "600111222"}))
         assert ((again.state, again.elsewhere), other.elsewhere) == ((CallbackState.ACCEPTED, False), True)
         here.work()
         assert [one.number for one in here.platform.ledger.rung] == ["+34600111333"]
@@ -73,4 +75,4 @@ def test_a_task_of_a_crm_is_called_as_the_crm_says_whoever_announced_it(tmp_path
         here.tasks({"id": "T1", "phone": "600111222"})
         here.calling.sweep()
         here.work()
-        assert not here.desk.accept("agenda", Task("T1", {"phone": "600111333"})).elsewhere
+        assert not here.desk.intake.accept("agenda", Task("T1", {"phone": "600111333"})).elsewhere

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.callbacks import CallbackFilter, states
 from bridge.callbacks import CallbackState as State
-from bridge.simulator.script import Fault, Reaction
+from bridge.simulator.script import PlannedFault, Reaction
 from bridge.store import callbacks
 from tests.callbacks.world import LINE, World, world
 
@@ -27,7 +27,7 @@ def called(here: World) -> str:
 
 def may_have_rung(here: World) -> None:
     here.tasks({"id": "T1", "phone": "600111222"})
-    here.platform.script.next(Reaction(fault=Fault.RESET_AFTER))
+    here.platform.script.next(Reaction(fault=PlannedFault.RESET_AFTER))
     here.accept(source="agenda")
     here.work()
     assert here.callback().state is State.MAY_HAVE_RUNG
@@ -96,20 +96,20 @@ def test_a_call_much_later_is_another_one(tmp_path: Path) -> None:
 def test_a_person_says_that_it_rang(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         may_have_rung(here)
-        assert [one.id for one in here.desk.find(CallbackFilter(unsettled=True))] == [1]
-        settled = here.desk.confirm(1, rang=True)
+        assert [one.id for one in here.desk.queries.find(CallbackFilter(unsettled=True))] == [1]
+        settled = here.desk.operator.confirm(1, rang=True)
         assert settled is not None
         assert settled.state is State.NO_OUTCOME
         here.later(days=1)
         assert len(here.platform.ledger.entries) == 1
-        assert here.desk.confirm(1, rang=False) is None
-        assert here.desk.find(CallbackFilter(unsettled=True)) == []
+        assert here.desk.operator.confirm(1, rang=False) is None
+        assert here.desk.queries.find(CallbackFilter(unsettled=True)) == []
 
 
 def test_a_person_says_that_it_did_not_ring_and_it_is_called(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         may_have_rung(here)
-        assert here.desk.confirm(1, rang=False) is not None
+        assert here.desk.operator.confirm(1, rang=False) is not None
         here.work()
         assert here.callback().state is State.ACCEPTED
         assert len(here.platform.ledger.entries) == 2
@@ -119,7 +119,7 @@ def test_a_person_says_that_it_did_not_ring_and_it_is_called(tmp_path: Path) -> 
 def test_the_configuration_may_say_to_leave_it_at_that(tmp_path: Path) -> None:
     with world(tmp_path, "may_have_rung: given_up") as here:
         may_have_rung(here)
-        assert here.desk.find(CallbackFilter(unsettled=True)) == []
+        assert here.desk.queries.find(CallbackFilter(unsettled=True)) == []
         assert here.told() == ["may_have_rung"]
 
 
@@ -127,7 +127,7 @@ def test_the_configuration_may_say_to_leave_it_at_that(tmp_path: Path) -> None:
 def test_what_was_being_sent_when_its_process_died_may_have_rung(tmp_path: Path, *, events_first: bool) -> None:
     with world(tmp_path) as here:
         here.tasks({"id": "T1", "phone": "600111222"})
-        here.desk.pause_source("agenda")
+        here.desk.operator.pause_source("agenda")
         here.accept(source="agenda")
         with here.database.write() as connection:  # as far as another process came
             now = here.clock()
@@ -142,7 +142,7 @@ def test_what_was_being_sent_when_its_process_died_may_have_rung(tmp_path: Path,
         here.calling.sweep()
         here.work()
         assert here.callback().state is (State.ANSWERED if events_first else State.MAY_HAVE_RUNG)
-        here.desk.resume_source("agenda")
+        here.desk.operator.resume_source("agenda")
         here.later(days=1)
         assert not here.platform.ledger.entries
 

@@ -121,6 +121,17 @@ def test_a_date_alone_means_the_opening_as_it_is_now(tmp_path: Path) -> None:
         assert rung(here) == 1
 
 
+def test_a_changed_calendar_holds_for_what_waits_by_its_name(tmp_path: Path) -> None:
+    with world(tmp_path, OWN + "hours: reception") as here:
+        here.accept(source="own")  # on a Monday at eleven, which is closed
+        here.work()
+        assert (here.callback().gate, rung(here)) == ("hours", 0)
+        assert "2026-11-24 09:00" in here.callback().reason
+        reconfigured(here, "closed: [2026-11-23]", "closed: []")
+        within_a_minute(here)
+        assert (here.callback().state, rung(here)) == (State.ACCEPTED, 1)
+
+
 def test_a_higher_limit_for_a_number_counts_at_once(tmp_path: Path) -> None:
     with world(tmp_path, OWN + "per_number: 1/d") as here:
         here.accept("A", source="own")
@@ -185,11 +196,12 @@ def test_what_waits_for_something_else_goes_on_waiting(tmp_path: Path) -> None:
         assert [here.callback(number) for number in (1, 2)] == before
 
 
+@pytest.mark.acceptance
 def test_thousands_are_seen_to_in_pieces(tmp_path: Path) -> None:
     with world(tmp_path, OWN + DAY) as here:
         here.now = NIGHT
         tasks = [Task(f"T{number}", {"phone": f"6{number:08}"}) for number in range(1, 1201)]
-        here.desk.accept_all("own", tasks)
+        here.desk.intake.accept_all("own", tasks)
         here.work(limit=5000)
         assert {here.callback(number).gate for number in (1, 700, 1200)} == {"hours"}
         reconfigured(here, DAY, AFTERNOON)

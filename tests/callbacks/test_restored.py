@@ -13,7 +13,9 @@ import pytest
 from sqlalchemy import delete, insert, select
 
 from bridge.callbacks import Callback, CallbackService, CallbackState
+from bridge.callbacks.campaigns import Campaigns
 from bridge.callbacks.fence import Behind, Fence
+from bridge.callbacks.rowfile import RowFile
 from bridge.config.load import load
 from bridge.queue import queue_for
 from bridge.simulator.emission import EmissionPlatform
@@ -21,7 +23,7 @@ from bridge.simulator.script import Reaction
 from bridge.store import lineage
 from bridge.store.database import Database
 from bridge.store.emissions import Mode
-from bridge.store.journal import Emission, Journal
+from bridge.store.journal import Journal, JournalEntry
 from bridge.store.privacy import forget
 from bridge.store.schema import connect
 from bridge.store.tables import callbacks, emission_states, meta
@@ -59,7 +61,7 @@ def restore(folder: Path, name: str = "backup.db") -> None:
 
 
 def by_task(here: World) -> dict[str, Callback]:
-    return {one.task_id: one for one in here.desk.find(limit=100)}
+    return {one.task_id: one for one in here.desk.queries.find(limit=100)}
 
 
 def call(here: World, *tasks: str) -> None:
@@ -69,7 +71,7 @@ def call(here: World, *tasks: str) -> None:
 
 
 def held(here: World) -> bool:
-    return [one.mode for one in here.desk.lines()] == [Mode.HELD]
+    return [one.mode for one in here.desk.queries.lines()] == [Mode.HELD]
 
 
 def test_after_a_restore_the_lines_are_held_and_nobody_is_rung_twice(
@@ -77,20 +79,20 @@ def test_after_a_restore_the_lines_are_held_and_nobody_is_rung_twice(
 ) -> None:
     with opened(tmp_path, platform) as here:
         call(here, "T1")
-        here.desk.pause_source("web")
+        here.desk.operator.pause_source("web")
         call(here, "T2", "T3")
-        here.desk.cancel(by_task(here)["T3"].id)
+        here.desk.operator.cancel(by_task(here)["T3"].id)
         call(here, "T5")
         back_up(tmp_path)
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         here.accept("T3", "600111303")  # it reopens what was cancelled
         call(here, "T4")
         assert len(platform.ledger.rung) == 5
     restore(tmp_path)
     with opened(tmp_path, platform) as here:
-        line = here.desk.lines()[0]
+        line = here.desk.queries.lines()[0]
         assert (line.mode, line.restored) == (Mode.HELD, True)
-        assert "restored database: it lacks emissions made since its backup; 4 may have rung" in line.stands
+        assert "restored database: it lacks emissions made since its backup; 4 may have rung" in line.blocked_reason
         found = by_task(here)
         states = {task: one.state.value for task, one in found.items()}
         assert states == {
@@ -99,24 +101,53 @@ def test_after_a_restore_the_lines_are_held_and_nobody_is_rung_twice(
         assert found["T2"].settled_at is None
         assert found["T2"].rung_at is not None
         assert found[""].settled_at is not None, "there is nothing to be done about one whose task nobody knows"
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         call(here, "T6")
         here.later(minutes=5)
         assert len(platform.ledger.rung) == 5
         again = here.accept("T4", "600111204")
         assert (again.state, again.number, again.settled_at) == (CallbackState.MAY_HAVE_RUNG, "+34600111204", None)
-        here.desk.resume_line(LINE)
+        here.desk.operator.resume_line(LINE)
         here.later(minutes=5)
         assert [one.number for one in platform.ledger.rung[5:]] == ["+34600111206"], "it never rang"
         here.calling.fence.look()
         assert not held(here)
-        here.desk.confirm(again.id, rang=False)
+        here.desk.operator.confirm(again.id, rang=False)
         here.later(minutes=5)
         assert [one.number for one in platform.ledger.rung[6:]] == ["+34600111204"], "a person said that it had not"
     with opened(tmp_path, platform) as here:
         assert not held(here)
         here.later(hours=1)
         assert len(platform.ledger.rung) == 7
+
+
+def test_a_row_that_was_called_after_the_backup_is_of_its_campaign_again(
+    tmp_path: Path, platform: EmissionPlatform
+) -> None:
+    file = tmp_path / "spring.csv"
+    file.write_text("id,phone\n1,600111201\n", encoding="utf-8")
+
+    def take(here: World) -> Campaigns:
+        campaigns = Campaigns(here.database, here.queue, here.desk, here.clock)
+        rows = RowFile(file, campaigns.rules("web"), "spring/", "en", MONDAY)
+        campaigns.take(campaigns.begin("spring", "web", str(file)), rows, lambda _row: None, lambda _count: None)
+        return campaigns
+
+    with opened(tmp_path, platform) as here:
+        back_up(tmp_path)
+        take(here)
+        here.work()
+        assert len(platform.ledger.rung) == 1
+    restore(tmp_path)
+    with opened(tmp_path, platform) as here:
+        campaigns = take(here)
+        assert campaigns.progress("spring").states == {CallbackState.MAY_HAVE_RUNG: 1}
+        here.desk.operator.resume_line(LINE)
+        campaigns.cancel("spring")
+        here.desk.operator.confirm(by_task(here)["spring/1"].id, rang=False)
+        here.later(minutes=5)
+        assert len(platform.ledger.rung) == 1
+        assert by_task(here)["spring/1"].state is CallbackState.CANCELLED
 
 
 def test_a_database_that_is_made_anew_is_behind_as_well(tmp_path: Path, platform: EmissionPlatform) -> None:
@@ -126,7 +157,7 @@ def test_a_database_that_is_made_anew_is_behind_as_well(tmp_path: Path, platform
         (tmp_path / file).unlink(missing_ok=True)
     with opened(tmp_path, platform) as here:
         assert held(here)
-        here.desk.resume_line(LINE)
+        here.desk.operator.resume_line(LINE)
         call(here, "T1", "T2")
         assert [one.number for one in platform.ledger.rung] == ["+34600111201", "+34600111202"]
         assert by_task(here)["T1"].state is CallbackState.MAY_HAVE_RUNG
@@ -137,11 +168,11 @@ def test_a_database_that_is_made_anew_is_behind_as_well(tmp_path: Path, platform
 def test_what_certainly_rang_nobody_is_called_after_a_restore(tmp_path: Path, platform: EmissionPlatform) -> None:
     with opened(tmp_path, platform) as here:
         call(here, "T9")
-        here.desk.pause_source("web")
+        here.desk.operator.pause_source("web")
         call(here, "T1")
         back_up(tmp_path)
         platform.script.always(Reaction(result=-100))
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         here.work()
         assert by_task(here)["T1"].emissions > 0
         assert len(platform.ledger.rung) == 1
@@ -194,6 +225,7 @@ def test_a_process_killed_before_its_note_raises_no_alarm(tmp_path: Path, platfo
         assert not held(here)
 
 
+@pytest.mark.acceptance
 def test_without_its_note_nothing_is_sent_and_it_goes_on_by_itself(tmp_path: Path, platform: EmissionPlatform) -> None:
     with opened(tmp_path, platform) as here:
         call(here, "T1")
@@ -220,7 +252,7 @@ def test_with_a_journal_that_cannot_be_read_nothing_is_sent(tmp_path: Path, plat
         call(here, "T2")
         kept_back = by_task(here)["T2"]
         assert (kept_back.state, kept_back.gate) == (CallbackState.WAITING, "state")
-        assert "the journal can not be read" in kept_back.reason
+        assert "the journal of emissions can't be read: " in kept_back.reason
         (state / "emissions.db").unlink()
         here.later(minutes=5)
         assert len(platform.ledger.rung) == 2
@@ -252,7 +284,7 @@ def test_the_journal_keeps_no_longer_than_the_database(tmp_path: Path, platform:
     restore(tmp_path)
     with opened(tmp_path, platform) as here:
         assert held(here)
-        assert len(here.desk.find()) == 1
+        assert len(here.desk.queries.find()) == 1
 
 
 # several hosts
@@ -271,8 +303,8 @@ class Host:
 
     def emit(self, task: str) -> None:
         """As the sending of a callback does it."""
-        accepted = self.desk.accept("web", Task(task, {"id": task, "phone": "600111222"}))
-        shown = self.desk.show(accepted.id)
+        accepted = self.desk.intake.accept("web", Task(task, {"id": task, "phone": "600111222"}))
+        shown = self.desk.queries.show(accepted.id)
         assert shown is not None
         with self.database.write() as connection:
             emission = self.fence.count(connection, shown.callback, self.now)
@@ -280,7 +312,7 @@ class Host:
 
     @property
     def held(self) -> bool:
-        return [one.mode for one in self.desk.lines()] == [Mode.HELD]
+        return [one.mode for one in self.desk.queries.lines()] == [Mode.HELD]
 
 
 TABLES = (meta, callbacks, emission_states)
@@ -341,16 +373,16 @@ def test_a_host_notices_what_another_emitted_since_the_backup(hosts: tuple[Host,
     put_back(one.database, backup)
     other.fence.look()  # the one that emitted is down
     assert other.held
-    assert "0 may have rung" in other.desk.lines()[0].reason, "what rang only the other can tell"
-    other.desk.resume_line(LINE)
+    assert "0 may have rung" in other.desk.queries.lines()[0].reason, "what rang only the other can tell"
+    other.desk.operator.resume_line(LINE)
     other.fence.look()
     assert not other.held
     one.fence.look()
     assert one.held
-    other.desk.accept("web", Task("A2", {"id": "A2", "phone": "600111222"}))
-    found = {each.task_id: each.state.value for each in one.desk.find()}
+    other.desk.intake.accept("web", Task("A2", {"id": "A2", "phone": "600111222"}))
+    found = {each.task_id: each.state.value for each in one.desk.queries.find()}
     assert found == {"A1": "waiting", "A2": "may_have_rung"}
-    one.desk.resume_line(LINE)
+    one.desk.operator.resume_line(LINE)
     for host in hosts:
         host.fence.look()
         host.emit("A3")
@@ -392,7 +424,7 @@ def test_two_databases_of_one_state_folder_are_not_compared(tmp_path: Path) -> N
     real.emit("A1")
     test.fence.look()
     assert test.held, "once: it is another database, which knows nothing of A1"
-    test.desk.resume_line(LINE)
+    test.desk.operator.resume_line(LINE)
     for host in (test, real, test, real):
         host.fence.look()
         host.emit("A2")
@@ -412,7 +444,7 @@ def test_two_bridges_that_share_a_state_folder_are_told(
         here.calling.fence.look()
         assert "another bridge" not in caplog.text
         with closing(Journal(here.state)) as other:
-            other.add(Emission("another", 1, "web", "web", "k", LINE, MONDAY))
+            other.add(JournalEntry("another", 1, "web", "web", "k", LINE, MONDAY))
             here.calling.fence.look()
             assert caplog.text.count("another bridge, with another database") == 1
             here.calling.fence.look()
@@ -425,11 +457,11 @@ def test_a_state_folder_that_is_deleted_while_the_bridge_runs_keeps_no_emission_
 ) -> None:
     with opened(tmp_path, platform) as here:
         call(here, "T1")
-        here.desk.pause_source("web")
+        here.desk.operator.pause_source("web")
         call(here, "T2")
         back_up(tmp_path)
         shutil.rmtree(here.state)
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         here.work()
         assert len(platform.ledger.rung) == 1, "an emission that can't be noted is none"
         here.state.mkdir(mode=0o700)
@@ -439,6 +471,6 @@ def test_a_state_folder_that_is_deleted_while_the_bridge_runs_keeps_no_emission_
     restore(tmp_path)
     with opened(tmp_path, platform) as here:
         assert held(here)
-        here.desk.resume_source("web")
+        here.desk.operator.resume_source("web")
         here.later(minutes=5)
         assert len(platform.ledger.rung) == 2

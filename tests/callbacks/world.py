@@ -20,6 +20,7 @@ from bridge.calls import activities
 from bridge.calls.activities import Activities
 from bridge.calls.folding import Folding
 from bridge.config.load import load
+from bridge.delivery import saves
 from bridge.delivery.worker import Deliverer
 from bridge.infocaller.document import normalised
 from bridge.intake.inbox import Inbox
@@ -29,10 +30,12 @@ from bridge.service.composition import Current, Service
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.outcomes import EmittedCall
 from bridge.store.database import Database
+from bridge.store.deliveries import Delivery
 from bridge.store.events import Arrival
 from bridge.store.schema import connect
 from bridge.store.tables import pokes
-from connectors.base import Task
+from connectors.base import Deadline, Task, WriteResult
+from tests.databases import sqlite_with_tables
 from tests.waiting import until
 
 MONDAY = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
@@ -43,6 +46,8 @@ SOON = timedelta(seconds=1)
 CONFIG = """
 database: sqlite:///bridge.db
 language: en
+hours:
+  reception: {{open: {{days: mon-fri, from: "09:00", to: "20:00"}}, closed: [2026-11-23]}}
 lines:
   - number: "912345678"
     password: "3956"
@@ -51,7 +56,7 @@ lines:
 connectors:
   agenda:
     type: csv
-    tables: {{robinson: {{file: robinson.csv, phones: [phone]}}}}
+    tables: {{robinson: {{file: robinson.csv, phones: [phone]}}, recall: {{file: recalls.csv}}}}
     activities: {{file: activities.csv}}
     tasks: {{file: tasks.csv}}
   away:
@@ -60,6 +65,9 @@ connectors:
     timeout: 500ms
     records:
       robinson: {{search: {{path: /robinson, params: {{phone: "{{{{ phone.e164 }}}}"}}}}, fields: {{id: id}}}}
+      people:
+        search: {{path: /people, params: {{phone: "{{{{ phone.e164 }}}}"}}}}
+        fields: {{id: id, agent: agent}}
 activities: [{{in: agenda, find: {{}}}}]
 callbacks:
   - from: agenda
@@ -91,9 +99,10 @@ class World:
         self.now = MONDAY
         self.config = folder / "config.yaml"
         self.config.write_text(CONFIG.format(url=platform.url, more=more, **settings), encoding="utf-8")
-        (folder / "robinson.csv").write_text("phone\n600999888\n", encoding="utf-8")
+        (folder / "robinson.csv").write_text("phone,agent\n600999888,\n", encoding="utf-8")
         if not (folder / "tasks.csv").exists():
             self.tasks()
+        sqlite_with_tables(folder / "bridge.db")
         loaded = load(self.config)
         self.database: Database = connect(loaded.configuration.database.get_secret_value(), folder)
         self.queue = SqliteQueue(self.database, self.clock)
@@ -109,20 +118,23 @@ class World:
             self.state, self.clock, lambda: 0.5,
         )  # fmt: skip
         self.calling.look()
-        self.desk = self.calling.desk
-        made = Activities(self.database, self.queue, self.current.use, self.clock)
-        made.own = self.calling.own
+        self.desk = self.calling.service
+        made = Activities(self.database, self.queue, self.current.use, self.clock, self.calling.own)
 
         def plan(*what: Any) -> None:
             self.calling.plan(*what)
             made.plan(*what)
 
         folding = Folding(self.database, lambda: self.current.configuration, plan, self.clock)
-        senders = {KIND: self.calling.deliver, activities.KIND: made.deliver}
+        senders = {KIND: self.calling.deliver, activities.KIND: made.deliver, saves.KIND: self._save}
         deliverer = Deliverer(self.database, self.queue, senders, lambda: 0.5, now=self.clock)
         self.handlers: dict[str, Callable[[str], None]] = {
             **self.calling.handlers, DELIVER: deliverer, ADVANCE: lambda key: folding.advance(*split_call_key(key))
         }  # fmt: skip
+
+    def _save(self, delivery: Delivery) -> WriteResult:
+        with self.current.use() as service:
+            return saves.deliver(delivery, service.sources[delivery.connector].connector, Deadline.after(60))
 
     def restart(self) -> None:
         """Another process takes over."""
@@ -151,18 +163,18 @@ class World:
 
     def accept(self, id_: str = "T1", phone: str = "600111222", source: str = "web", **fields: object) -> Callback:
         """A task comes in."""
-        accepted = self.desk.accept(source, Task(id_, {"id": id_, "phone": phone, **fields}))
+        accepted = self.desk.intake.accept(source, Task(id_, {"id": id_, "phone": phone, **fields}))
         return self.callback(accepted.id)
 
     def callback(self, id_: int = 1) -> Callback:
         """It as it stands."""
-        shown = self.desk.show(id_)
+        shown = self.desk.queries.show(id_)
         assert shown is not None
         return shown.callback
 
     def told(self, id_: int = 1) -> list[str]:
         """What its CRM was told of it, in order."""
-        shown = self.desk.show(id_)
+        shown = self.desk.queries.show(id_)
         assert shown is not None
         return [report.payload["outcome"]["status"] for report in shown.reports]
 
@@ -176,7 +188,7 @@ class World:
 
     def states(self) -> list[str]:
         """The states of all callbacks, in order."""
-        return [one.state.value for one in reversed(self.desk.find(CallbackFilter(), 10_000))]
+        return [one.state.value for one in reversed(self.desk.queries.find(CallbackFilter(), 10_000))]
 
     def work(self, limit: int = 2000) -> None:
         """Do all that is due, and what comes within a second, until there is nothing more to do."""

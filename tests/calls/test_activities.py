@@ -70,6 +70,24 @@ def test_a_finished_call_is_one_activity_linked_to_its_contact(exchange: Exchang
     assert (activity.attempt, activity.revision, activity.written_id) == (1, 2, None)
 
 
+def test_as_whom_the_caller_was_found_is_kept_with_the_link_of_then(exchange: Exchange, crm: Handheld) -> None:
+    exchange.configure(activities=[{"in": "crm", "note": "{{ contact.link }}"}])
+    crm.pages = "https://crm.example.com"
+    exchange.tell(INICIO, FIN)
+    delivery = one(exchange.work())
+    assert delivery.about == {
+        "connector": "crm", "kind": "contact", "id": "1", "name": "Ana", "link": "https://crm.example.com/1"
+    }  # fmt: skip
+    assert only(crm).note == "https://crm.example.com/1"
+
+
+def test_of_a_caller_whom_nobody_knows_nothing_is_kept(exchange: Exchange, crm: Handheld) -> None:
+    crm.records = {}
+    exchange.tell(INICIO, FIN)
+    delivery = one(exchange.work())
+    assert (delivery.state, delivery.about) == (State.DONE, None)
+
+
 def test_repeated_events_and_work_make_no_second_activity(exchange: Exchange, crm: Handheld) -> None:
     for _ in range(3):
         exchange.tell(FIN, INICIO)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count, permutations
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,11 +15,12 @@ from hypothesis import strategies as st
 
 from bridge.calls.folding import fold
 from bridge.config.model import Line
-from bridge.expressions.callview import view
-from bridge.infocaller.messages import Document
+from bridge.expressions.scope import call_view
+from bridge.infocaller.messages import Document, StatusEvent
 from bridge.store import calls as stored_calls
 from bridge.store.calls import Call, CallState
 from bridge.store.events import Arrival, Event
+from bridge.store.folded import FoldedCall
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import LINE, NOON, STARTED, Exchange, arrival, document, entry, final
 
@@ -56,8 +56,13 @@ def events(*arrivals: Arrival) -> list[Event]:
     ]
 
 
-def folded(*arrivals: Arrival, line: Line = MADRID) -> dict[str, Any]:
+def folded(*arrivals: Arrival, line: Line = MADRID) -> FoldedCall:
     return fold(events(*arrivals), line)
+
+
+def _iso(moment: datetime | None) -> str:
+    assert moment is not None
+    return moment.isoformat()
 
 
 def whole(call: str) -> tuple[Arrival, ...]:
@@ -77,7 +82,9 @@ WHOLE = whole("7")
 
 def test_a_whole_call() -> None:
     call = folded(*WHOLE)
-    assert {name: call[name] for name in ("id", "uuid", "number_id", "line", "direction", "caller", "called")} == {
+    assert {
+        name: getattr(call, name) for name in ("id", "uuid", "number_id", "line", "direction", "caller", "called")
+    } == {
         "id": "7",
         "uuid": "u-7",
         "number_id": "7",
@@ -86,15 +93,52 @@ def test_a_whole_call() -> None:
         "caller": "600111222",
         "called": LINE,
     }
-    assert (call["e164"], call["hidden"], call["seconds"]) == ("+34600111222", False, 75)
-    assert (call["cost"], call["cost_rx"], call["cost_tx"]) == ("0.0465", "0.012", "0.0345")
-    assert (call["start"], call["end"]) == ("2026-03-02T12:58:45+01:00", "2026-03-02T13:00:00+01:00")
-    assert [(one["to"], one["answered"]) for one in call["diversions"]] == [("101", False), ("911000001", True)]
-    assert (call["answered"], call["answered_by"]) == (True, "911000001")
-    assert call["vars"] == {"PEDIDO": "00077", "MENU": "2"}
-    assert [event["type"] for event in call["events"]] == [14, 6, 4, 2, 2, 7]
-    assert call["heard"] == ["desvio_correcto", "desvio_fallido", "fin", "inicio"]
-    assert (call["over"], call["incomplete"]) == (True, False)
+    assert (call.e164, call.hidden, call.seconds) == ("+34600111222", False, 75)
+    assert (call.cost, call.cost_rx, call.cost_tx) == (Decimal("0.0465"), Decimal("0.012"), Decimal("0.0345"))
+    assert (_iso(call.start), _iso(call.end)) == ("2026-03-02T12:58:45+01:00", "2026-03-02T13:00:00+01:00")
+    assert [(one.to, one.answered) for one in call.diversions] == [("101", False), ("911000001", True)]
+    assert (call.answered, call.answered_by) == (True, "911000001")
+    assert call.vars == {"PEDIDO": "00077", "MENU": "2"}
+    assert [event.type for event in call.events] == [14, 6, 4, 2, 2, 7]
+    assert call.heard == ("desvio_correcto", "desvio_fallido", "fin", "inicio")
+    assert (call.over, call.incomplete) == (True, False)
+
+
+def test_what_is_kept_of_a_call_is_the_json_of_every_version() -> None:
+    call = folded(*WHOLE)
+    kept = {
+        "id": "7", "uuid": "u-7", "number_id": "7", "line": LINE, "direction": "received", "idcall": "",
+        "caller": "600111222", "called": LINE, "e164": "+34600111222", "hidden": False,
+        "start": "2026-03-02T12:58:45+01:00", "end": "2026-03-02T13:00:00+01:00", "seconds": 75,
+        "cost": "0.0465", "cost_rx": "0.012", "cost_tx": "0.0345", "over": True, "incomplete": False,
+        "answered": True, "answered_by": "911000001",
+        "diversions": [
+            {"to": "101", "answered": False, "at": "2026-03-02T12:59:05"},
+            {"to": "911000001", "answered": True, "at": "2026-03-02T12:59:15"},
+        ],
+        "vars": {"PEDIDO": "00077", "MENU": "2"},
+        "events": call.to_json()["events"],
+        "heard": ["desvio_correcto", "desvio_fallido", "fin", "inicio"],
+    }  # fmt: skip
+    assert call.to_json() == kept
+    assert list(call.to_json()) == list(kept)
+    assert call.to_json()["events"][1] == {
+        "type": 6, "at": "2026-03-02T12:58:48", "name": "Menú principal", "info": ["2", "", "", "", ""],
+    }  # fmt: skip
+    assert FoldedCall.from_json(kept) == call
+
+
+def test_what_another_version_kept_of_a_call_is_read_as_far_as_this_one_knows_it() -> None:
+    call = folded(*WHOLE)
+    kept = call.to_json()
+    event = kept["events"][1]
+    event["info"] = [*event["info"], "a sixth"]
+    newer = FoldedCall.from_json({**kept, "mood": "glad"})
+    assert newer == call
+    event |= {"info": ["2"], "at": ""}
+    older = FoldedCall.from_json({**kept, "start": "", "cost": ""})
+    assert (older.start, older.cost, older.end) == (None, None, call.end)
+    assert (older.events[1].at, older.events[1].info) == (None, ("2", "", "", "", ""))
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
@@ -104,11 +148,11 @@ def test_the_order_of_arrival_changes_nothing(order: tuple[int, ...]) -> None:
 
 def test_without_fin_what_is_told_later_holds() -> None:
     call = folded(WHOLE[2], WHOLE[0], WHOLE[1])
-    assert [one["to"] for one in call["diversions"]] == ["+34 911 000 001", "101"]
-    assert call["answered_by"] == "+34 911 000 001"
-    assert (call["over"], call["seconds"], call["cost"], call["end"]) == (False, None, None, None)
-    assert call["start"] == NOON.astimezone(UTC).isoformat().replace("12:00:00+00:00", "13:00:00+01:00")
-    assert call["vars"] == {"PEDIDO": "00077"}
+    assert [one.to for one in call.diversions] == ["+34 911 000 001", "101"]
+    assert call.answered_by == "+34 911 000 001"
+    assert (call.over, call.seconds, call.cost, call.end) == (False, None, None, None)
+    assert _iso(call.start) == NOON.astimezone(UTC).isoformat().replace("12:00:00+00:00", "13:00:00+01:00")
+    assert call.vars == {"PEDIDO": "00077"}
 
 
 def test_an_inicio_that_comes_late_takes_back_no_variable() -> None:
@@ -116,19 +160,19 @@ def test_an_inicio_that_comes_late_takes_back_no_variable() -> None:
         arrival("desvio_fallido", document(variables={"A": "new"}), diverted="101"),
         arrival("inicio", document(variables={"A": "old", "B": "1"})),
     )
-    assert call["vars"] == {"A": "new", "B": "1"}
+    assert call.vars == {"A": "new", "B": "1"}
 
 
 def test_fin_alone_is_a_call() -> None:
     call = folded(arrival("fin", final(status=STATUS)))
-    assert [(one["to"], one["answered"]) for one in call["diversions"]] == [("101", False), ("911000001", True)]
-    assert (call["over"], call["answered"]) == (True, True)
+    assert [(one.to, one.answered) for one in call.diversions] == [("101", False), ("911000001", True)]
+    assert (call.over, call.answered) == (True, True)
 
 
 def test_of_several_fin_the_last_one_holds() -> None:
     first = arrival("fin", final(seconds=10), NOON)
     second = arrival("fin", final(seconds=20), NOON + timedelta(minutes=1))
-    assert folded(WHOLE[0], first, second)["seconds"] == 20
+    assert folded(WHOLE[0], first, second).seconds == 20
 
 
 def test_what_fin_does_not_list_the_events_tell() -> None:
@@ -136,7 +180,7 @@ def test_what_fin_does_not_list_the_events_tell() -> None:
         arrival("desvio_correcto", document(), diverted="102"),
         arrival("fin", final(status=(entry(2, "101", "", "", "0", after=5),))),
     )
-    assert [(one["to"], one["answered"]) for one in call["diversions"]] == [("101", False), ("102", True)]
+    assert [(one.to, one.answered) for one in call.diversions] == [("101", False), ("102", True)]
 
 
 def test_a_list_without_seconds_leaves_it_to_the_event() -> None:
@@ -144,7 +188,7 @@ def test_a_list_without_seconds_leaves_it_to_the_event() -> None:
         arrival("desvio_correcto", document(), diverted="101"),
         arrival("fin", final(status=(entry(2, "101", after=5),))),
     )
-    assert [(one["to"], one["answered"]) for one in call["diversions"]] == [("101", True)]
+    assert [(one.to, one.answered) for one in call.diversions] == [("101", True)]
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -155,19 +199,19 @@ def test_the_same_extension_tried_twice_is_two_diversions(swapped: bool) -> None
     ]
     listed = (entry(2, "101", "", "", "0", after=5), entry(2, "101", "", "", "30", after=20))
     call = folded(*(tried[::-1] if swapped else tried), arrival("fin", final(status=listed)))
-    assert [one["answered"] for one in call["diversions"]] == [False, True]
+    assert [one.answered for one in call.diversions] == [False, True]
 
 
 def test_a_diversion_whose_number_the_url_did_not_bring_still_counts() -> None:
-    assert folded(arrival("desvio_correcto", document()))["answered"] is True
-    assert folded(arrival("desvio_fallido", document()))["answered"] is False
-    assert folded(arrival("inicio", document()))["answered"] is None
+    assert folded(arrival("desvio_correcto", document())).answered is True
+    assert folded(arrival("desvio_fallido", document())).answered is False
+    assert folded(arrival("inicio", document())).answered is None
 
 
 @pytest.mark.parametrize(("caller", "hidden"), [("X", True), ("", False), ("anonymous", False)])
 def test_a_caller_without_a_number(caller: str, hidden: bool) -> None:
     call = folded(arrival("fin", final(caller_number=caller)))
-    assert (call["e164"], call["hidden"]) == ("", hidden)
+    assert (call.e164, call.hidden) == ("", hidden)
 
 
 @pytest.mark.parametrize(("seconds", "answered"), [(30, True), (0, False), (None, False)])
@@ -181,14 +225,14 @@ def test_an_emitted_call_is_about_whom_it_rang(seconds: int | None, answered: bo
         seconds=seconds,
     )
     call = folded(arrival("fin", said))
-    assert (call["direction"], call["caller"], call["called"], call["idcall"]) == ("emitted", "600222333", LINE, "998")
-    assert call["answered"] is answered
+    assert (call.direction, call.caller, call.called, call.idcall) == ("emitted", "600222333", LINE, "998")
+    assert call.answered is answered
 
 
 def test_unknown_kinds_are_kept_by_number() -> None:
     call = folded(arrival("fin", final(status=(entry(99, "something", "a"), entry(2, "")))))
-    assert call["events"][0] == {"type": 99, "at": None, "name": "something", "info": ["a", "", "", "", ""]}
-    assert call["diversions"] == []
+    assert call.events[0] == StatusEvent(99, None, "something", ("a", "", "", "", ""))
+    assert call.diversions == ()
 
 
 @pytest.mark.parametrize(
@@ -203,9 +247,9 @@ def test_unknown_kinds_are_kept_by_number() -> None:
 )
 def test_money_is_exact(rx: str | None, tx: str | None, cost: str | None) -> None:
     said = final(cost_rx=rx and Decimal(rx), cost_tx=tx and Decimal(tx))
-    found = view(folded(arrival("fin", said)))["cost"]
+    found = call_view(folded(arrival("fin", said)))["cost"]
     assert found == (cost and Decimal(cost))
-    assert folded(arrival("fin", said))["cost"] == cost
+    assert folded(arrival("fin", said)).to_json()["cost"] == cost
 
 
 AUTUMN = datetime(2026, 10, 25)
@@ -230,8 +274,8 @@ def test_the_hour_that_comes_twice(
         seconds=seconds,
     )
     call = folded(arrival("fin", said, heard))
-    assert (call["start"][11:], call["end"][11:]) == expected
-    seen = view(call)
+    assert (_iso(call.start)[11:], _iso(call.end)[11:]) == expected
+    seen = call_view(call)
     began, ended = seen["start"], seen["end"]
     assert isinstance(began, datetime)
     assert isinstance(ended, datetime)
@@ -240,8 +284,9 @@ def test_the_hour_that_comes_twice(
 
 def test_an_hour_that_spring_leaves_out_is_some_time_all_the_same() -> None:
     call = folded(arrival("fin", final(start=datetime(2026, 3, 29, 2, 30), end=None)))
-    assert datetime.fromisoformat(call["start"]).tzinfo is not None
-    assert call["end"] is None
+    assert call.start is not None
+    assert call.start.tzinfo is not None
+    assert call.end is None
 
 
 # Stored
@@ -290,7 +335,7 @@ def test_however_the_events_come_in_the_call_is_the_same(exchange: Exchange) -> 
                 exchange.tell(events_of_it[place])
         call = there(exchange.call(number))
         assert call.state is CallState.OVER
-        assert dict(call.call) == folded(*events_of_it)
+        assert call.call == folded(*events_of_it)
 
     holds()
 
@@ -309,7 +354,7 @@ def test_a_call_whose_fin_never_comes_is_closed_and_said(exchange: Exchange, cap
         assert stored_calls.to_close(connection, exchange.now, 10) == [(LINE, "7")]
     call = there(exchange.advance())
     assert call.state is CallState.INCOMPLETE
-    assert call.call["incomplete"] is True
+    assert call.call.incomplete is True
     assert call.close_at is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "600111222" not in caplog.text
@@ -323,7 +368,7 @@ def test_a_fin_that_comes_after_all_completes_it(exchange: Exchange) -> None:
     assert there(exchange.call()).state is CallState.INCOMPLETE
     call = there(exchange.tell(WHOLE[3]))
     assert call.state is CallState.OVER
-    assert (call.call["incomplete"], call.seconds) == (False, 75)
+    assert (call.call.incomplete, call.seconds) == (False, 75)
 
 
 def test_a_longer_patience_opens_no_call_again(exchange: Exchange) -> None:
@@ -349,7 +394,7 @@ def test_sensitive_variables_are_stored_nowhere(exchange: Exchange, tmp_path: Pa
     exchange.configure()
     exchange.tell(arrival("inicio", said[0], sensitive=("tarjeta",)), arrival("fin", said[1], sensitive=("tarjeta",)))
     call = there(exchange.call())
-    assert call.call["vars"] == {"TARJETA": "", "PEDIDO": "77"}
+    assert call.call.vars == {"TARJETA": "", "PEDIDO": "77"}
     exchange.work()
     assert len(exchange.crms["crm"].logged) == 1
     exchange.close()
@@ -365,7 +410,7 @@ def test_a_call_of_a_line_that_is_gone_is_still_a_call(exchange: Exchange) -> No
 def test_expressions_see_a_call_by_its_documented_names() -> None:
     from bridge.config.checks.expressions import CALL_FIELDS
 
-    seen = view(folded(*WHOLE), "fin")
+    seen = call_view(folded(*WHOLE), "fin")
     assert set(seen) == set(CALL_FIELDS)
     assert seen["diversions"] == ["101", "911000001"]
     assert (seen["event"], seen["complete"], seen["query"]) == ("fin", True, "")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from bridge.calls.text import note, subject
-from bridge.calls.words import Language
+from bridge.texts import Language
 from connectors.base import Record
 from connectors.phone import parse
 from tests.calls.test_calls import MADRID, WHOLE, folded
@@ -33,8 +34,8 @@ EVERYTHING = (
 
 def written(*arrivals: Any, contact: Record | None = None, language: Language = "es") -> str:
     call = folded(*arrivals)
-    call["incomplete"] = not call["over"]
-    return note(parse(call["caller"], "ES"), contact, call, MADRID, language)
+    call = replace(call, incomplete=not call.over)
+    return note(parse(call.caller, "ES"), contact, call, MADRID, language)
 
 
 def lines(text: str) -> str:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.calls.words import Language, amount, duration, phrase, status_line
+from bridge.calls.words import amount, duration, status_line
 from bridge.infocaller.events import StatusType
 from bridge.infocaller.messages import StatusEvent
+from bridge.texts import Language
 from tests.fakes.exchange import entry
 
 
@@ -79,8 +80,3 @@ def test_whatever_the_platform_says_is_a_line(
     kind: int | None, name: str, info: tuple[str, str, str, str, str], language: Language
 ) -> None:
     assert status_line(StatusEvent(kind, None, name, info), language)
-
-
-def test_a_phrase_that_there_is_not_is_a_fault() -> None:
-    with pytest.raises(KeyError):
-        phrase("nothing", "es")

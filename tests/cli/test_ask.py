@@ -47,6 +47,18 @@ def test_for_scripts_it_is_json_of_a_documented_shape(run: Run) -> None:
     assert isinstance(step["ms"], float)
 
 
+def test_where_the_record_is_opened_is_shown_below_it(run: Run, config: Path) -> None:
+    linked = CONFIGURATION.replace("type: csv", 'type: csv\n    link: "https://crm.example.com/{{ record.name }}"')
+    config.write_text(linked + QUERIES.replace('"{{ contact.name }}"', '"{{ contact.link }}"'), encoding="utf-8")
+    told = run("ask", "DESVIO", "--caller", "600111222")
+    assert told.out.splitlines()[2] == "    https://crm.example.com/Ana"
+    assert told.out.splitlines()[-1] == "  NOMBRE = https://crm.example.com/Ana"
+    [step] = json.loads(run("ask", "DESVIO", "--caller", "600111222", "--json").out)["trail"]
+    assert step["link"] == "https://crm.example.com/Ana"
+    [step] = json.loads(run("ask", "DESVIO", "--caller", "699999999", "--json").out)["trail"]
+    assert step["link"] is None
+
+
 @pytest.mark.parametrize("caller", ["699999999", "X"])
 def test_another_result_than_0_is_exit_1(run: Run, caller: str) -> None:
     said = run("ask", "DESVIO", "--caller", caller)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,8 @@ from bridge.store.callbacks import Change
 from bridge.store.schema import connect
 from connectors.base import Task
 from tests.cli.conftest import Run
+from tests.connectors.sheetcase import workbook
+from tests.databases import sqlite_with_tables
 
 CONFIGURATION = """
 language: en
@@ -39,7 +42,7 @@ def config(tmp_path: Path) -> Path:
     (tmp_path / "tasks.csv").write_text("id,phone\n")
     file = tmp_path / "config.yaml"
     file.write_text(CONFIGURATION, encoding="utf-8")
-    connect("sqlite:///bridge.db", tmp_path).close()
+    sqlite_with_tables(tmp_path / "bridge.db")
     return file
 
 
@@ -52,7 +55,7 @@ class Desk:
         self.callbacks = CallbackService(self.database, queue_for(self.database), lambda: configuration, _now)
 
     def accept(self, id_: str, phone: str = "600111222", source: str = "web") -> Accepted:
-        return self.callbacks.accept(source, Task(id_, {"id": id_, "phone": phone}))
+        return self.callbacks.intake.accept(source, Task(id_, {"id": id_, "phone": phone}))
 
     def make(self, id_: int, *changes: Change) -> None:
         with self.database.write() as connection:
@@ -83,7 +86,7 @@ def test_list_shows_what_is_asked_for(run: Run, desk: Desk) -> None:
     desk.accept("T2", "600333444")
     unsure = desk.may_have_rung("T3")
     shown = run("callbacks", "list").out
-    assert shown.splitlines()[0].split() == ["ID", "STATE", "SOURCE", "NUMBER", "WHEN", "REASON"]
+    assert shown.splitlines()[0].split() == ["ID", "STATE", "SOURCE", "NUMBER", "WHEN", "AGE", "REASON"]
     assert len(shown.splitlines()) == 4
     assert "+34600333444" not in run("callbacks", "list", "--number", "600 11 12 22").out
     found = json.loads(run("callbacks", "list", "--unsettled", "--json").out)
@@ -107,7 +110,7 @@ def test_show_says_all_and_what_to_do(run: Run, desk: Desk) -> None:
 def test_what_waits_says_which_gate_keeps_it_back_and_until_when(run: Run, desk: Desk) -> None:
     first, second = desk.accept("T1").id, desk.accept("T2").id
     shown = run("callbacks", "show", str(second)).out
-    assert "kept back by pace: up to 1 others of the line go first, 30 a minute (per_minute)" in shown
+    assert "kept back by pace: up to 1 other of the line goes first, 30 a minute (per_minute)" in shown
     tomorrow = _now() + timedelta(days=1)
     desk.make(first, states.wait(tomorrow, "per_number", "called 3 times already"))
     shown = run("callbacks", "show", str(first)).out
@@ -143,7 +146,7 @@ def test_cancel_keeps_what_waits_from_being_called_and_says_when_it_is_too_late(
     assert f"callback {waits} is not called" in said.out
     assert f"too late, callback {unsure} is may_have_rung" in said.err
     assert "no longer needed" in run("callbacks", "show", waits).out
-    assert run("callbacks", "cancel", "--source", "web").out == "1 are not called any more\n"
+    assert run("callbacks", "cancel", "--source", "web").out == "1 is not called any more\n"
     assert "cancelled" in run("callbacks", "show", other).out
     assert run("callbacks", "cancel").code == 2
     assert run("callbacks", "cancel", "--source", "none").code == 2
@@ -277,3 +280,37 @@ def test_without_a_source_for_it_a_campaign_says_what_to_add(run: Run, config: P
     said = run("campaign", people(config.parent))
     assert said.code == 2
     assert "add to callbacks:" in said.err
+
+
+def test_what_waits_for_a_person_is_called_when_one_says_so(run: Run, config: Path, desk: Desk) -> None:
+    config.write_text(config.read_text().replace("name: web,", "name: web, dial: by_hand,"))
+    desk.callbacks = CallbackService(desk.database, queue_for(desk.database), lambda: load(config).configuration, _now)
+    first, second, ended = (desk.accept(name).id for name in ("T1", "T2", "T3"))
+    listed = {one["id"]: one for one in json.loads(run("callbacks", "list", "--json").out)}
+    assert (listed[first]["state"], listed[first]["gate"]) == ("waiting", "by_hand")
+    assert 0 <= listed[first]["age"] < 3600
+    assert f"callbacks call {first}" in run("callbacks", "show", first).out
+    run("callbacks", "cancel", ended)
+    assert json.loads(run("callbacks", "show", ended, "--json").out)["age"] is None
+    said = run("callbacks", "call", first, second)
+    assert (said.code, len(said.out.splitlines())) == (0, 2)
+    assert {one["gate"] for one in json.loads(run("callbacks", "list", "--state", "waiting", "--json").out)} == {""}
+    assert run("callbacks", "call", ended).code == 1
+    assert "is cancelled; it is not called any more" in run("callbacks", "call", ended).err
+    assert run("callbacks", "call", 999, first).code == 1
+    desk.make(first, states.queue(_now(), "912345678", _now()))
+    assert run("callbacks", "call", first).code == 0
+    assert run("callbacks", "call").code == 2
+
+
+def test_a_campaign_from_a_spreadsheet(run: Run, config: Path) -> None:
+    rows: list[list[Any]] = [["Primavera"], ["id", "phone"], [1, 600111001], [2, 600111002]]
+    file = workbook(config.parent / "spring.xlsx", rows, sheet="Gente")
+    assert "2 rows: 2 would be called" in run("campaign", file, "--dry-run").out
+    said = run("campaign", file, "--sheet", "Gent", "--dry-run")
+    assert (said.code, said.err.count("did you mean Gente?")) == (1, 1)
+    assert "campaign spring: 2 rows taken (" in run("campaign", file, "--sheet", "Gente").out
+    wrong = run("campaign", file, "--delimiter", ";")
+    assert (wrong.code, "which has no delimiter" in wrong.err) == (2, True)
+    wrong = run("campaign", people(config.parent), "--sheet", "Gente")
+    assert (wrong.code, "it has no sheets" in wrong.err) == (2, True)

@@ -15,8 +15,12 @@ from pathlib import Path
 import pytest
 
 from bridge.cli.callrows import COLUMNS
+from bridge.store import queries
+from bridge.store.queries import TrailStep
 from tests.cli.conftest import Run
-from tests.fakes.exchange import LINE, STARTED, Exchange, arrival, document, entry, final
+from tests.fakes.connector import Handheld
+from tests.fakes.exchange import LINE, NOON, STARTED, Exchange, arrival, document, entry, final
+from tests.store.made import asked
 
 MARCH = datetime(2026, 3, 31, 23, 59, 59)
 
@@ -110,10 +114,77 @@ def test_show_tells_a_call_whole(run: Run, calls: Exchange) -> None:
     assert "It left nothing" in run("calls", "show", "b").out
 
 
+def test_show_says_as_whom_the_caller_was_found(run: Run, crm: Handheld, calls: Exchange) -> None:
+    crm.records = {"contact": [{"id": "1", "name": "Ana", "phone": "600 111 222"}]}
+    crm.pages = "https://crm.example.com"
+    calls.work()
+    line = "found as Ana, contact 1 of crm: https://crm.example.com/1"
+    assert f"(job 1)\n    {line}\n" in run("calls", "show", "a").out
+    found = {"connector": "crm", "kind": "contact", "id": "1", "name": "Ana", "link": "https://crm.example.com/1"}
+    assert json.loads(run("calls", "show", "a", "--json").out)["found"] == [found]
+    assert json.loads(run("calls", "show", "b", "--json").out)["found"] == []
+    assert f"  caller    {line}\n" in run("jobs", "show", 1).out
+
+
+def test_what_a_crm_calls_a_caller_does_nothing_to_the_terminal(run: Run, crm: Handheld, calls: Exchange) -> None:
+    crm.records = {"contact": [{"id": "1\r", "name": "Ana\x1b[2J", "phone": "600 111 222"}]}
+    calls.work()
+    assert "found as Ana\ufffd[2J, contact 1\ufffd of crm" in run("calls", "show", "a").out
+
+
 def test_show_as_json(run: Run, calls: Exchange) -> None:
     call = json.loads(run("calls", "show", "c", "--json").out)
     assert (call["number"], call["direction"], call["cost"]) == ("+34600222333", "emitted", "0.0465")
     assert call["call"]["over"] is True
+
+
+@pytest.fixture
+def asking(calls: Exchange) -> Exchange:
+    """The whole call asked twice, and a call of which nothing else is known once."""
+    made = [
+        asked("a", NOON - timedelta(seconds=9), variables={"PEDIDO": "77"}, record_link="https://crm.example.com/12"),
+        asked(
+            "a", NOON + timedelta(seconds=9), query="PEDIDO", outcome="on_timeout", result=2, ms=1500.4, connector="",
+            answer={}, text="luego\x1b[2J", trail=[TrailStep("order", "shop", "late", 1500, "no time was left")],
+        ),
+        asked("z", NOON, caller=""),
+    ]  # fmt: skip
+    with calls.database.write() as connection:
+        queries.add(calls.database, connection, made)
+    return calls
+
+
+def test_show_tells_what_was_asked_and_answered(run: Run, asking: Exchange) -> None:
+    said = run("calls", "show", "a").out
+    assert said[said.index("Events") : said.index("What it left")] == (
+        "Events and Queries:\n"
+        "  2026-03-02 12:59:51  Query DESVIO: found, Result 0, 12.5 ms\n"
+        "    asked with PEDIDO=77\n"
+        "    matched contact 12 Ana Pérez of crm, https://crm.example.com/12\n"
+        "    answered DESTINO=+34911000001\n"
+        "  2026-03-02 13:00:00  inicio\n"
+        "  2026-03-02 13:00:00  fin\n"
+        "  2026-03-02 13:00:09  Query PEDIDO: on_timeout, Result 2, 1500.4 ms\n"
+        "    order in shop late: no time was left\n"
+        "    ResultText luego\N{REPLACEMENT CHARACTER}[2J\n"
+    )
+    first, second = json.loads(run("calls", "show", "a", "--json").out)["queries"]
+    assert first["at"] == "2026-03-02T12:59:51.000+01:00"
+    assert (first["vars"], first["variables"]) == ({"PEDIDO": "77"}, {"DESTINO": "+34911000001"})
+    assert first["matched"] == {
+        "connector": "crm", "kind": "contact", "id": "12", "name": "Ana Pérez", "link": "https://crm.example.com/12"
+    }  # fmt: skip
+    assert (second["outcome"], second["matched"], second["ms"]) == ("on_timeout", None, 1500.4)
+    assert second["trail"] == [
+        {"step": "order", "connector": "shop", "outcome": "late", "ms": 1500, "note": "no time was left"}
+    ]
+
+
+def test_a_call_of_which_no_event_came_shows_its_queries(run: Run, asking: Exchange) -> None:
+    said = run("calls", "show", "z")
+    assert said.code == 0
+    assert said.out.startswith("CallSequence z: none of its events has come, or is taken up yet\nEvents and Queries:\n")
+    assert json.loads(run("calls", "show", "z", "--json").out)["queries"][0]["caller"] is None
 
 
 def test_an_unknown_call_is_said(run: Run, calls: Exchange) -> None:

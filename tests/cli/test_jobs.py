@@ -154,10 +154,19 @@ def test_an_empty_list_says_so(run: Run, exchange: Exchange) -> None:
 
 
 def test_a_database_that_is_not_there_is_not_made(run: Run, config: Path) -> None:
-    said = run("jobs", "list")
+    said = run("jobs", "show", 1)
     assert said.code == 1
     assert said.err.startswith("error: there is no database at")
     assert "serve" in said.err
+    assert not (config.parent / "bridge.db").exists()
+
+
+@pytest.mark.parametrize("group", ["jobs", "calls", "callbacks", "lines", "campaign"])
+def test_a_list_before_the_first_serve_says_that_there_is_nothing_yet(run: Run, config: Path, group: str) -> None:
+    said = run(group, "list")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("todavía no hay nada")
+    assert json.loads(run(group, "list", "--json").out) == []
     assert not (config.parent / "bridge.db").exists()
 
 
@@ -264,8 +273,8 @@ def test_retry_tries_again_now(run: Run, exchange: Exchange, crm: Handheld, four
     assert said.out.splitlines() == [f"job {four[name]} is tried again now" for name in ("dead", "failed")]
     with exchange.database.read() as connection:
         newest = select(pokes.c.key, pokes.c.lane).order_by(pokes.c.id.desc()).limit(2)
-        poked = [tuple(row) for row in connection.execute(newest)]
-    assert poked == [(str(four["failed"]), "crm"), (str(four["dead"]), "crm")]
+        woken = [tuple(row) for row in connection.execute(newest)]
+    assert woken == [(str(four["failed"]), "crm"), (str(four["dead"]), "crm")]
     exchange.now = datetime.now(UTC) + timedelta(seconds=1)
     for name in ("dead", "failed"):
         exchange.deliverer(str(four[name]))

@@ -11,25 +11,28 @@ import pytest
 
 from bridge.delivery import saves
 from bridge.intake.inbox import store
+from bridge.store import queries
 from bridge.store.deliveries import NewDelivery
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from tests.cli.conftest import CONFIGURATION, Run
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import Exchange, arrival, document, final
+from tests.store.made import asked
 
 ANA, EVA = "+34600111222", "+34600222333"
 
 
 @pytest.fixture
 def people(exchange: Exchange, crm: Handheld) -> Exchange:
-    """Ana called, was logged, and left a survey that is not delivered; Eva called."""
+    """Ana called, was found, was logged, and left a survey that is not delivered; Eva called."""
     exchange.tell(arrival("inicio", document()), arrival("fin", final()))
     exchange.tell(arrival("fin", final(call_sequence="8", caller_number="600222333")))
     exchange.work()
-    survey = saves.wanted("k", "crm", "survey", {"score": "9"}, e164=ANA)
+    survey = saves.new("k", "crm", "survey", {"score": "9"}, e164=ANA)
     with exchange.database.write() as connection:
         store(exchange.database, connection, exchange.queue, [survey], exchange.now)
+        queries.add(exchange.database, connection, [asked("7"), asked("8", caller=EVA)])
     return exchange
 
 
@@ -40,7 +43,9 @@ def test_export_is_all_that_is_stored_of_a_number(run: Run, people: Exchange, sp
     stored = json.loads(said.out)
     assert stored["number"] == ANA
     counts = {name: len(rows) for name, rows in stored.items() if isinstance(rows, list)}
-    assert counts == {"calls": 1, "events": 2, "deliveries": 2, "attempts": 1, "callbacks": 0, "spooled": 0}
+    assert counts == {
+        "calls": 1, "events": 2, "deliveries": 2, "attempts": 1, "callbacks": 0, "queries": 1, "spooled": 0
+    }  # fmt: skip
     assert "600222333" not in said.out
 
 
@@ -74,7 +79,7 @@ def test_forget_erases_database_and_files_and_says_what_is_left(
     said = run("forget", "600 111 222")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith(
-        f"Erased of {ANA}: calls: 1; events: 2; activities and records, done or on their way: 2; "
+        f"Erased of {ANA}: calls: 1; events: 2; Queries: 1; activities and records, done or on their way: 2; "
         "rows in the files of crm: 2\n"
         "Left elsewhere, for you to see to:\n"
     )

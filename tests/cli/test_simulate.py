@@ -37,3 +37,9 @@ def test_times_are_those_of_the_lines_zone_whatever_this_machines_is(run: Run, c
     fin = run("simulate", "received", "--base", NOBODY).out.splitlines()[-2]
     start = datetime.fromisoformat(json.loads(fin)["ApiCall"]["Infocaller"]["StartDate"])
     assert abs(datetime.now(ZoneInfo(zone)).replace(tzinfo=None) - start) < timedelta(minutes=30)
+
+
+def test_a_call_ends_when_its_fin_comes_so_that_the_bridge_knows_it_at_once(run: Run) -> None:
+    fin = run("simulate", "received", "--base", NOBODY).out.splitlines()[-2]
+    end = datetime.fromisoformat(json.loads(fin)["ApiCall"]["Infocaller"]["EndDate"])
+    assert end <= datetime.now(ZoneInfo("Europe/Madrid")).replace(tzinfo=None)

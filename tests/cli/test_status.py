@@ -18,6 +18,7 @@ from bridge.store.spool import Spool
 from bridge.store.tables import meta
 from connectors.base import Ambiguous, Misconfigured, Unavailable
 from tests.cli.conftest import CONFIGURATION, Run
+from tests.databases import sqlite_with_tables
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import Exchange, arrival, final
 from tests.store.made import arrival as plain_arrival
@@ -26,7 +27,14 @@ NOW = datetime.now(UTC)
 
 
 @pytest.fixture
+def config(config: Path) -> Path:
+    config.write_text(f"language: en\n{config.read_text('utf-8')}", encoding="utf-8")
+    return config
+
+
+@pytest.fixture
 def database(config: Path) -> Any:
+    sqlite_with_tables(config.parent / "bridge.db")
     database = connect("sqlite:///bridge.db", config.parent)
     yield database
     database.close()
@@ -134,8 +142,12 @@ def test_work_that_nobody_does(run: Run, exchange: Exchange) -> None:
     ("values", "severity", "said"),
     [
         ({"mode": "held", "reason": "holidays"}, "warning", "emits nothing, because a person paused it: holidays"),
-        ({"mode": "stopped", "reason": "wrong password"}, "error", "is stopped and emits nothing"),
-        ({"mode": "paused", "reason": "no credit"}, "warning", "tried again by itself, one call at a time: no credit"),
+        (
+            {"mode": "stopped", "reason": "wrong password"},
+            "error",
+            "emits nothing: what the platform said stopped it: wrong password",
+        ),
+        ({"mode": "paused", "reason": "no credit"}, "warning", "tries again by itself, one call at a time: no credit"),
         ({"failures": 4}, "warning", "the platform's emission API can't be reached"),
     ],
 )
@@ -198,6 +210,16 @@ def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> No
     assert "600111222" not in said.out
 
 
+def test_when_those_expire_that_wait_for_a_person_is_no_next_try(run: Run, database: Database) -> None:
+    at = datetime.now(UTC) + timedelta(days=7)
+    row = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": NOW, "digest": ""}
+    row |= {"created_at": NOW, "updated_at": NOW, "task_key": "1", "task_id": "1", "state": "waiting"}
+    row |= {"gate": "by_hand", "reason": "waits for somebody to have it called", "next_at": at}
+    with database.write() as connection:
+        callbacks.add(database, connection, [row])
+    assert "  1 waiting of web: waits for somebody to have it called\n" in run("status").out
+
+
 def test_the_spool_in_use(run: Run, config: Path, database: Database) -> None:
     (config.parent / ".infocaller-bridge").mkdir()
     spool = Spool(config.parent / ".infocaller-bridge" / "spool.db")
@@ -218,7 +240,9 @@ def test_a_database_of_another_version(run: Run, database: Database) -> None:
 
 
 def test_a_database_that_is_away(run: Run, config: Path) -> None:
-    config.write_text(f"database: postgresql://bridge:secret@127.0.0.1:9/bridge\n{CONFIGURATION}", encoding="utf-8")
+    config.write_text(
+        f"language: en\ndatabase: postgresql://bridge:secret@127.0.0.1:9/bridge\n{CONFIGURATION}", encoding="utf-8"
+    )
     found = troubles(run)["database"]
     assert found["severity"] == "error"
     assert "secret" not in found["text"]
@@ -258,6 +282,31 @@ def test_a_task_that_another_installation_claimed(run: Run, database: Database) 
     assert "2 tasks of source agenda: claimed by bridge" in found["text"]
 
 
+def test_a_source_whose_tasks_are_all_rejected(run: Run, config: Path, database: Database) -> None:
+    web = "callbacks: [{name: web, line: '912345678', rule_group: x, token: 0123456789abcdefghijklmnop}]\n"
+    config.write_text(config.read_text("utf-8") + web, encoding="utf-8")
+
+    def add(key: str, state: CallbackState, gate: str, reason: str = "") -> None:
+        row: dict[str, Any] = {
+            "source": "web", "task_key": key, "task_id": key, "state": state.value, "task": {}, "gate": gate,
+            "reason": reason, "settled_at": NOW if state is CallbackState.REJECTED else None,
+            "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+        }  # fmt: skip
+        with database.write() as connection:
+            callbacks.add(database, connection, [row])
+
+    add("1", CallbackState.REJECTED, "task", "it has no number")
+    add("2", CallbackState.REJECTED, "task", "it has no number")
+    assert "source:web" not in troubles(run)
+    add("3", CallbackState.REJECTED, "number", "it is a premium number")
+    found = troubles(run)["source:web"]
+    assert (found["severity"], found["count"]) == ("warning", 3)
+    assert "were rejected, the last because it is a premium number" in found["text"]
+    assert "callbacks list --state rejected" in found["action"]
+    add("4", CallbackState.WAITING, "hours")
+    assert "source:web" not in troubles(run)
+
+
 def test_what_was_noted_stays_one_note(database: Database) -> None:
     for text in ("1", "2"):
         with database.write() as connection:
@@ -266,3 +315,12 @@ def test_what_was_noted_stays_one_note(database: Database) -> None:
         assert overview.noted(connection, "x") == "2"
         assert overview.noted(connection, "y") is None
         assert len(connection.execute(meta.select().where(meta.c.name == "x")).all()) == 1
+
+
+def test_it_is_said_in_the_language_of_the_configuration(run: Run, database: Database, config: Path) -> None:
+    standing(database, "line", "912345678", mode="held", reason="festivo", since=NOW)
+    config.write_text(config.read_text("utf-8").replace("language: en", "language: es"), encoding="utf-8")
+    said = run("status").out
+    assert "La línea 912345678 no emite llamadas, porque una persona la puso en pausa: festivo" in said
+    assert "línea 912345678: emisión en pausa por una persona, 0 llamadas emitidas hoy" in said
+    assert troubles(run)["line:912345678"]["action"].startswith("Cuando pueda continuar: `infocaller-bridge lines")

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.config.emission import Emission, Holidays, Hours, loopback
+from bridge.config.emission import Emission, loopback
+from bridge.config.hours import Holidays, Hours
 from bridge.infocaller.messages import Format
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.config.load import attempt, load
 from bridge.errors import ConfigurationFaults
-from connectors.registry import options_types
+from connectors.registry import installed
 
 FOLDER = Path(__file__).parent / "faulty"
 SECRET = "s3cr-et value"  # neither a key for URLs, a number nor an expression
@@ -21,7 +21,7 @@ ENVIRONMENT = {"SECRET": SECRET, "PORT": "8080", "EMPTY": ""}
 def said(path: Path) -> str:
     """What is said of a file, without its folder and the list of connectors that happen to be installed."""
     text = "".join(f"{fault}\n" for fault in attempt(path, ENVIRONMENT).faults).replace(f"{FOLDER}/", "")
-    types = ", ".join(sorted(options_types()))
+    types = ", ".join(installed().names)
     for before in ("one of", "there are"):
         text = text.replace(f"{before} {types}\n", f"{before} (TYPES)\n")
     return text

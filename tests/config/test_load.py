@@ -314,15 +314,3 @@ def test_a_proxy_in_front_of_a_server_without_a_key_is_warned_of(tmp_path: Path)
     assert "server.trusted_proxies: a proxy brings the world to this address: set server.url_key too" in warning
     for closed in ("url_key: '${PASSWORD}${PASSWORD}${PASSWORD}${PASSWORD}'", "allowed_ips: [203.0.113.7]"):
         assert warned(tmp_path, proxied.replace("{", "{" + closed + ", ") + LINES) == []
-
-
-def test_a_console_password_says_that_there_is_no_console_yet(folder: Path) -> None:
-    path = folder / "console.yaml"
-    path.write_text(
-        'server: {console_password: "${WORD:-}"}\nlines: [{number: "912345678", password: "${PASSWORD}"}]\n',
-        encoding="utf-8",
-    )
-    assert load(path, {"PASSWORD": "3956"}).warnings == ()
-    (warning,) = load(path, {"PASSWORD": "3956", "WORD": "not so secret"}).warnings
-    assert warning.path == "server.console_password"
-    assert "no console yet" in warning.text

@@ -59,7 +59,7 @@ CALLED = f"callbacks:\n{SOURCE}"
 FAULTS = {
     "a Query that knows no end": (query('{X: "{{ call.end }}"}'), "16:13", ["call.end", "in a Query", "activities:"]),
     "nor what it costs": (query('{X: "{{ call.cost_rx }}"}'), "16:13", ["call.cost_rx", "in a Query"]),
-    "nor when it began": (query('{X: "{{ call.start.hour }}"}'), "16:13", ["call.start", "in a Query"]),
+    "a part that a time has not": (query('{X: "{{ call.start.hora }}"}'), "16:13", ["call.start has no hora", "hour"]),
     "nor who answered": (
         query('{when: "{{ call.answered_by == \'101\' }}", X: "1"}'),
         "16:16",
@@ -113,7 +113,7 @@ WARNINGS = {
     "a name that is called otherwise": (
         activity(""),
         "12:10",
-        ["contact.name", "Nombre, Tel, VIP", '"Llamada de {{ contact.Nombre or caller }}"'],
+        ["contact.name", "Nombre, Tel, VIP", '"Llamada de {{ contact.Nombre or caller }}"', "columns: {name: Nombre}"],
     ),
     "outcomes that the CRM has no word for": (
         CALLED + '  - {from: crm, line: "912345678", rule_group: x, number: "{{ task.tel }}"}\n',
@@ -187,6 +187,13 @@ def test_a_lines_number_is_written_as_the_platform_does(tmp_path: Path, number: 
 )  # fmt: skip
 def test_what_is_right_is_not_warned_of(tmp_path: Path, rest: str) -> None:
     assert [text for text in warned(tmp_path, whole(rest)) if "nothing uses" not in text] == []
+
+
+def test_names_for_the_columns_of_a_file_mend_what_looks_for_ours(tmp_path: Path) -> None:
+    text = CLINIC.replace("phones: [Tel]}", "phones: [phone], columns: {name: Nombre, phone: Tel}}")
+    text = text.replace("{file: citas.csv}", "{file: citas.csv, columns: {phone: Teléfono}}").rstrip() + "\n"
+    sources = CALLED.replace(', number: "{{ task.Teléfono }}"', "")
+    assert [text for text in warned(tmp_path, text + activity("") + sources) if "nothing uses" not in text] == []
 
 
 def test_all_outcomes_in_words_or_none_are_no_mistake(tmp_path: Path) -> None:

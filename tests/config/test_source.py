@@ -135,6 +135,7 @@ HOSTILE = {
     "one long key": "x" * 500_000 + ": 1",
     "only a colon": ":",
     "directive": "%YAML 9.9\n---\na: 1",
+    "a version that is none": "%YAML 1.3\n---\na: 1",
     "set": "a: !!set {x, y}",
     "binary": "a: !!binary aGVsbG8=",
     "just text": "hello",

@@ -1,4 +1,4 @@
-"""The contract suite's assertions explain themselves like those of a test file; and a pretended Salesforce org."""
+"""CRMs that are pretended."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ import pytest
 from tests.connectors.rest_case import filled
 from tests.fakes.rest_crm import RestCrm
 from tests.fakes.salesforce import FakeSalesforce
-
-pytest.register_assert_rewrite("tests.connectors.contract")
 
 
 @pytest.fixture

@@ -13,10 +13,13 @@ from typing import Any
 from connectors.base import Context, Deadline, LookupQuery, Record
 from connectors.csv.connector import CsvConnector
 from connectors.csv.options import CsvOptions
+from connectors.csv.watch import Limits
 from connectors.phone import parse
 
 PEOPLE = {"contact": {"file": "contacts.csv", "phones": ["phone"]}}
 SOON = 30.0
+QUICK = Limits(look_every=0.03, settle=0.03, tick=0.1, in_process=50_000)
+"""So that tests wait for little."""
 
 
 def options(**said: Any) -> CsvOptions:
@@ -28,6 +31,7 @@ def connector(
     folder: Path,
     country: str = "ES",
     installation: str = "",
+    limits: Limits = QUICK,
     others: Callable[[], Collection[str]] = tuple,
     **said: Any,
 ) -> Iterator[CsvConnector]:
@@ -36,7 +40,7 @@ def connector(
     cache.mkdir(exist_ok=True)
     context = Context(folder=folder, country=country, cache=cache, log=logging.getLogger("connectors.test"))
     context = replace(context, installation=installation, others=others)
-    opened = CsvConnector("agenda", options(**(said or {"tables": PEOPLE})), context)
+    opened = CsvConnector("agenda", options(**(said or {"tables": PEOPLE})), context, limits)
     try:
         yield opened
     finally:

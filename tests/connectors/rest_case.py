@@ -44,6 +44,11 @@ def section(url: str, **more: Any) -> dict[str, Any]:
                     "already": 409,
                 },
                 "find": {"path": "/surveys", "params": {"key": "{{ key }}"}, "items": "data", "key": "key"},
+                "update": {
+                    "method": "PATCH",
+                    "path": "/surveys/{{ found.id }}",
+                    "json": {"phone": "{{ field.phone }}", "score": "{{ field.score }}"},
+                },
             },
         },
         "activity": {

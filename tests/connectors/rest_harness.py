@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from connectors.rest import RestConnector, RestOptions
-from tests.connectors.contract import SPELLINGS, Contact, Harness, Order
+from connectors.testing import SPELLINGS, Contact, Harness, Order
 from tests.connectors.rest_case import section
 from tests.fakes.rest_crm import RestCrm, customer, order, task
 from tests.fakes.rest_crm.signin import TOKEN

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from connectors.base import Activity, Connector, Context, Deadline, LookupQuery, Record
 from connectors.phone import parse
 from connectors.salesforce import SalesforceConnector, SalesforceOptions
-from tests.connectors.contract import Contact, Harness, Order
+from connectors.testing import Contact, Harness, Order
 from tests.fakes.salesforce import FakeSalesforce
 
 LONG = 30.0

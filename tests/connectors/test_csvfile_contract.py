@@ -8,7 +8,7 @@ import pytest
 
 from connectors.csv.connector import CsvConnector
 from connectors.csv.options import CsvOptions
-from tests.connectors.contract import ConnectorContract, Contact, Harness, Order
+from connectors.testing import ConnectorContract, Contact, Harness, Order
 
 
 class CsvHarness(Harness):

@@ -6,20 +6,21 @@ import os
 import random
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Unavailable
 from connectors.csv.connector import CsvConnector
-from connectors.csv.table import SMALL
 from connectors.phone import HIDDEN
-from tests.connectors.contract import eventually
-from tests.connectors.csvcase import PEOPLE, SOON, connector, found, names, options
+from connectors.testing import eventually
+from tests.connectors.csvcase import PEOPLE, QUICK, SOON, connector, found, names, options
 
 OLD, NEW = "name,phone\nOld,600112233\n", "name,phone\nNew,600112233\nNewer,911222333\n"
 
@@ -31,19 +32,23 @@ def contacts(tmp_path: Path) -> Path:
     return path
 
 
-def large(path: Path, name: str, rows: int = 40_000) -> None:
+def put(path: Path, content: str | bytes) -> None:
+    """Replace a file as a whole, so that no half of it is ever read."""
+    new = path.with_name("new")
+    new.write_bytes(content if isinstance(content, bytes) else content.encode())
+    new.rename(path)
+
+
+def large(path: Path, name: str, rows: int = 3_000) -> None:
     """More than is read in the serving process."""
-    with path.open("w") as file:
-        file.write("id,name,phone\n")
-        file.writelines(f"{number:05},{name} {number},6001{number:05}\n" for number in range(rows))
-    assert path.stat().st_size > SMALL
+    put(path, "id,name,phone\n" + "".join(f"{number:05},{name} {number},6001{number:05}\n" for number in range(rows)))
+    assert path.stat().st_size > QUICK.in_process
 
 
 def test_a_replaced_file_is_taken_up(contacts: Path) -> None:
     with connector(contacts.parent) as opened:
         assert names(opened) == ["Old"]
-        (contacts.parent / "new").write_text(NEW)
-        (contacts.parent / "new").rename(contacts)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
         assert names(opened, "911222333") == ["Newer"]
 
@@ -56,6 +61,8 @@ def test_a_file_edited_in_place_is_taken_up(contacts: Path) -> None:
 
 
 def test_a_change_that_leaves_size_and_time_alone_just_after_a_load_is_taken_up(contacts: Path) -> None:
+    just = time.time() + 60  # however long the load takes
+    os.utime(contacts, (just, just))
     with connector(contacts.parent) as opened:
         was = contacts.stat()
         assert names(opened) == ["Old"]
@@ -71,7 +78,7 @@ def test_no_reader_ever_sees_anything_but_one_whole_content(contacts: Path) -> N
     def content(version: int) -> str:
         return "name,phone\n" + "".join(f"{'v' * version}{version},{phone}\n" for phone in people)
 
-    contacts.write_text(content(1))
+    put(contacts, content(1))
     stop = threading.Event()
     with connector(contacts.parent) as opened:
 
@@ -87,7 +94,7 @@ def test_no_reader_ever_sees_anything_but_one_whole_content(contacts: Path) -> N
             readers = [pool.submit(read, seed) for seed in range(4)]
             try:
                 for version in (2, 3, 4):
-                    contacts.write_text(content(version))
+                    put(contacts, content(version))
                     eventually(lambda v=version: names(opened, people[0]) == [f"{'v' * v}{v}"], "the next")  # type: ignore[misc]
             finally:
                 stop.set()
@@ -95,14 +102,15 @@ def test_no_reader_ever_sees_anything_but_one_whole_content(contacts: Path) -> N
 
 
 def test_a_file_that_is_still_written_is_not_taken_up(contacts: Path) -> None:
-    with connector(contacts.parent) as opened, contacts.open("w") as file:
+    limits = replace(QUICK, look_every=0.2)
+    with connector(contacts.parent, limits=limits) as opened, contacts.open("w") as file:
         file.write("name,phone\n")
         last = time.monotonic()
-        for number in range(60):
+        for number in range(50):
             file.write(f"Half {number},91122{number:04}\n")
             file.flush()
-            threading.Event().wait(0.05)
-            if time.monotonic() - last > 0.4:
+            threading.Event().wait(0.02)
+            if time.monotonic() - last > 0.15:
                 pytest.skip("this machine stood still for as long as a file needs to settle")
             last = time.monotonic()
             assert names(opened) == ["Old"]
@@ -124,15 +132,15 @@ def test_a_broken_file_leaves_the_old_content_and_says_so_once(
     contacts: Path, broken: bytes, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
-        contacts.write_bytes(broken)
+        put(contacts, broken)
         eventually(lambda: "what it held before goes on serving" in caplog.text, "a word in the log")
         assert names(opened) == ["Old"]
         os.utime(contacts)
-        threading.Event().wait(1.5)
+        threading.Event().wait(0.2)
         assert caplog.text.count("contacts.csv") == 1
         assert said in caplog.text
         assert "600112233" not in caplog.text
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the mended content")
 
 
@@ -142,18 +150,18 @@ def test_a_file_that_is_gone_leaves_the_old_content_and_says_so_once(
     with caplog.at_level(logging.WARNING), connector(contacts.parent) as opened:
         contacts.unlink()
         eventually(lambda: "there is no file" in caplog.text, "a word in the log")
-        threading.Event().wait(1.2)
+        threading.Event().wait(0.2)
         assert names(opened) == ["Old"]
         assert caplog.text.count("there is no file") == 1
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
 
 
 def break_it(path: Path) -> None:
-    path.write_bytes(b"PK\x03\x04 a spreadsheet")
+    put(path, b"PK\x03\x04 a spreadsheet")
 
 
-@pytest.mark.parametrize("spoil", [break_it, Path.unlink, lambda path: path.write_text("name,tel\nOld,600112233\n")])
+@pytest.mark.parametrize("spoil", [break_it, Path.unlink, lambda path: put(path, "name,tel\nOld,600112233\n")])
 def test_what_a_file_held_serves_on_after_a_restart_and_says_that_it_is_old(
     contacts: Path, spoil: Callable[[Path], None], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -168,7 +176,7 @@ def test_what_a_file_held_serves_on_after_a_restart_and_says_that_it_is_old(
         assert caplog.text.count("what it held before goes on serving") == 1
         [finding] = opened.probe(Deadline.after(SOON))
         assert not finding.ok
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the mended content")
         eventually(lambda: opened.stale("contact") == "", "that it is no longer old")
 
@@ -179,7 +187,7 @@ def test_without_an_earlier_start_a_broken_file_is_an_outage_until_it_is_mended(
         with pytest.raises(Unavailable, match="a spreadsheet of Excel"):
             found(opened)
         assert opened.stale("contact") == ""
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: taken(opened), "the mended content")
 
 
@@ -208,10 +216,9 @@ def test_the_same_file_moved_away_and_back_is_no_longer_old(contacts: Path) -> N
 
 
 def test_an_index_in_use_is_noted_as_such(contacts: Path) -> None:
-    with connector(contacts.parent) as opened:
+    with connector(contacts.parent, limits=replace(QUICK, note_every=0.0)):
         [index] = index_files(contacts.parent)
         os.utime(index, (1, 1))
-        opened._tables["contact"].table._touched = 0.0  # as an hour later
         eventually(lambda: index.stat().st_mtime > 1, "its new date")
 
 
@@ -232,7 +239,7 @@ def test_what_would_be_read_without_end_is_refused_and_the_file_that_follows_is_
         eventually(lambda: "it is a pipe or a device" in caplog.text, "the warning")
         assert names(opened) == ["Old"]
         contacts.unlink()
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
 
 
@@ -240,7 +247,7 @@ def test_a_large_file_is_read_by_another_process_and_looked_up_alike(contacts: P
     large(contacts, "First")
     tables = {"contact": PEOPLE["contact"] | {"key": "id"}}
     with connector(contacts.parent, tables=tables) as opened:
-        assert names(opened, "600139999") == ["First 39999"]
+        assert names(opened, "600102999") == ["First 2999"]
         [record] = opened.find(LookupQuery("contact", key="00077"), Deadline.after(SOON))
         assert (record.fields["name"], record.id) == ("First 77", "00077")
         large(contacts, "Second")
@@ -255,7 +262,7 @@ def test_a_large_file_that_is_broken_from_the_start_says_where(contacts: Path) -
     large(contacts, "First")
     with contacts.open("a") as file:
         file.write('9,"broken,911222333\n')
-    with connector(contacts.parent) as opened, pytest.raises(Unavailable, match=r"row 40002.*quote"):
+    with connector(contacts.parent) as opened, pytest.raises(Unavailable, match=r"row 3002.*quote"):
         found(opened)
     large(contacts, "First")
     tables = {"contact": PEOPLE["contact"] | {"key": "number"}}
@@ -264,7 +271,7 @@ def test_a_large_file_that_is_broken_from_the_start_says_where(contacts: Path) -
 
 
 def index_files(folder: Path) -> Iterator[Path]:
-    return (folder / ".cache").glob("*.csvindex")
+    return (folder / ".cache").glob("*.csvindex.sqlite")
 
 
 def test_what_was_read_once_is_not_read_again(contacts: Path) -> None:
@@ -280,7 +287,7 @@ def test_what_was_read_once_is_not_read_again(contacts: Path) -> None:
 
 def test_an_index_of_what_is_no_longer_there_is_deleted(contacts: Path) -> None:
     with connector(contacts.parent) as opened:
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
         assert len(list(index_files(contacts.parent))) == 1
         assert all(path.stat().st_mode & 0o077 == 0 for path in index_files(contacts.parent))
@@ -296,17 +303,93 @@ def test_an_index_is_deleted_when_nobody_opened_it_for_long(contacts: Path) -> N
         assert not old.exists()
 
 
-def test_a_damaged_index_is_made_anew(contacts: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[:-5],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: b"ICBCSV01" + whole[8:],
+        lambda whole: b"\0" * len(whole),
+        lambda _whole: b"",
+    ],
+    ids=["cut short", "half", "not SQLite", "blocks that a power failure left empty", "empty"],
+)
+def test_a_damaged_index_is_made_anew(contacts: Path, damage: Callable[[bytes], bytes]) -> None:
     with connector(contacts.parent):
         pass
     [index] = index_files(contacts.parent)
-    index.write_bytes(index.read_bytes()[:-5])
+    index.write_bytes(damage(index.read_bytes()))
     with connector(contacts.parent) as opened:
         assert names(opened) == ["Old"]
 
 
+def test_an_index_that_turns_out_to_be_damaged_while_it_serves_is_made_anew(contacts: Path) -> None:
+    put(contacts, "name,phone\n" + "".join(f"Person {number},6001{number:05}\n" for number in range(900)))
+    with connector(contacts.parent):
+        [index] = index_files(contacts.parent)
+        damaged = bytearray(index.read_bytes())
+        damaged[len(damaged) // 4 :] = bytes(len(damaged) - len(damaged) // 4)
+        index.write_bytes(damaged)
+    with connector(contacts.parent) as opened:
+        with pytest.raises(Unavailable, match="damaged"):
+            assert [names(opened, f"6001{number:05}") for number in range(900)]
+        eventually(lambda: served(opened) == ["Person 7"], "the new index")
+
+
+def served(opened: CsvConnector) -> list[object]:
+    """Who has the number of Person 7; nobody while there is no index."""
+    try:
+        return names(opened, "600100007")
+    except Unavailable:
+        return []
+
+
+def test_each_of_many_threads_gets_the_rows_that_it_asked_for(contacts: Path) -> None:
+    put(contacts, "name,phone\n" + "".join(f"Person {number},6001{number:05}\n" for number in range(500)))
+    with connector(contacts.parent) as opened:
+
+        def ask(seed: int) -> bool:
+            draw = random.Random(seed)
+            numbers = [draw.randrange(500) for _ in range(300)]
+            return all(names(opened, f"6001{number:05}") == [f"Person {number}"] for number in numbers)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(ask, range(8)))
+
+
+def test_an_index_of_the_version_before_is_made_anew_and_deleted(contacts: Path) -> None:
+    former = contacts.parent / ".cache" / "agenda-contact-01234567-0123.csvindex"
+    former.parent.mkdir()
+    former.write_bytes(b"ICBCSV01 rows and sorted arrays")
+    with connector(contacts.parent) as opened:
+        assert names(opened) == ["Old"]
+        assert not former.exists()
+
+
+def test_a_disk_without_room_for_the_index_leaves_the_old_content(contacts: Path) -> None:
+    large(contacts, "First")
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from tests.connectors.csvcase import connector, names; from connectors.testing import eventually\n"
+        "contacts = Path(sys.argv[1])\n"
+        "with connector(contacts.parent) as opened:\n"
+        "    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "    Path(sys.argv[2]).rename(contacts)\n"
+        "    eventually(lambda: opened.stale('contact'), 'the fault')\n"
+        "    print(names(opened, '600100077'), opened.stale('contact'))"
+    )
+    second = contacts.with_name("second.csv")
+    large(second, "Second")
+    run = subprocess.run(
+        [sys.executable, "-c", program, str(contacts), str(second)], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert run.stdout.startswith("['First 77'] as of"), run.stdout
+    assert "can't be read" in run.stdout
+    assert [path for path in (contacts.parent / ".cache").iterdir() if path.suffix == ".tmp"] == []
+
+
 def test_another_country_reads_the_numbers_anew(contacts: Path) -> None:
-    contacts.write_text("name,phone\nAna,0612345678\n")
+    put(contacts, "name,phone\nAna,0612345678\n")
     with connector(contacts.parent, "FR") as opened:
         assert names(opened, "+33612345678") == ["Ana"]
     with connector(contacts.parent, "ES") as opened:
@@ -319,7 +402,7 @@ def test_an_emptied_cache_harms_nobody(contacts: Path) -> None:
             path.unlink()
         (contacts.parent / ".cache").rmdir()
         assert names(opened) == ["Old"]
-        contacts.write_text(NEW)
+        put(contacts, NEW)
         eventually(lambda: names(opened) == ["New"], "the new content")
 
 
@@ -338,40 +421,45 @@ def test_processes_that_start_at_once_share_one_index(contacts: Path) -> None:
 
 
 def test_hidden_and_empty_numbers_and_keys_find_nothing(contacts: Path) -> None:
-    contacts.write_text("id,name,phone\n,Nobody,X\n,Nothing,\n")
+    put(contacts, "id,name,phone\n,Nobody,X\n,Nothing,\n")
     with connector(contacts.parent, tables={"contact": PEOPLE["contact"] | {"key": "id"}}) as opened:
         assert list(opened.find(LookupQuery("contact", phone=HIDDEN), Deadline.after(SOON))) == []
         assert list(opened.find(LookupQuery("contact", key="  "), Deadline.after(SOON))) == []
 
 
-def test_keys_that_share_a_checksum_are_told_apart(contacts: Path) -> None:
-    contacts.write_text("id,name\nplumless,Ana\nbuckeroo,Eva\n")  # the CRC-32 of both is the same
+def test_keys_are_told_apart_and_found_by_their_whole_text(contacts: Path) -> None:
+    put(contacts, "id,name\n 00077 ,Ana\n77,Eva\nÑu\U0001f600,Luis\n")
     with connector(contacts.parent, tables={"contact": {"file": "contacts.csv", "key": "id"}}) as opened:
-        for key, name in (("plumless", "Ana"), ("buckeroo", "Eva")):
+        for key, name in (("00077", "Ana"), (" 77", "Eva"), ("Ñu\U0001f600", "Luis")):
             [record] = opened.find(LookupQuery("contact", key=key), Deadline.after(SOON))
             assert record.fields["name"] == name
+        for key in ("77.0", "ñu\U0001f600", "\ud83d", "7\0007", "%"):
+            assert list(opened.find(LookupQuery("contact", key=key), Deadline.after(SOON))) == []
 
 
-def test_without_a_cache_folder_a_temporary_one_is_used_and_removed(contacts: Path) -> None:
+def test_without_a_cache_folder_a_temporary_one_is_used_and_removed(
+    contacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     opened = CsvConnector("agenda", options(tables=PEOPLE), Context(contacts.parent))
-    folder = opened._own_cache
     try:
         assert names(opened) == ["Old"]
-        assert folder is not None
-        assert list(folder.glob("*.csvindex"))
+        assert list(temporary.glob("*/*.csvindex.sqlite"))
     finally:
         opened.close()
-    assert not folder.exists()
+    assert list(temporary.iterdir()) == []
 
 
 def test_no_more_than_wanted_are_fetched(contacts: Path) -> None:
-    contacts.write_text("name,phone\n" + "".join(f"P{number},600112233\n" for number in range(100)))
+    put(contacts, "name,phone\n" + "".join(f"P{number},600112233\n" for number in range(100)))
     with connector(contacts.parent) as opened:
         assert len(found(opened)) == 20
 
 
 def test_a_row_with_one_number_twice_is_found_once(contacts: Path) -> None:
-    contacts.write_text("name,phone,mobile\nAna,600112233 / +34600112233,600 11 22 33\n")
+    put(contacts, "name,phone,mobile\nAna,600112233 / +34600112233,600 11 22 33\n")
     tables = {"contact": {"file": "contacts.csv", "phones": ["phone", "mobile"]}}
     with connector(contacts.parent, tables=tables) as opened:
         assert names(opened) == ["Ana"]
@@ -386,10 +474,10 @@ def test_a_table_that_is_not_looked_up_says_so(contacts: Path) -> None:
 
 
 def test_closing_in_the_middle_of_a_load_ends_it(contacts: Path) -> None:
-    large(contacts, "First", 40_000)
+    large(contacts, "First")
     before = set(threading.enumerate())
     with connector(contacts.parent) as opened:
-        large(contacts, "Second", 200_000)
+        large(contacts, "Second", 60_000)
         eventually(lambda: list((contacts.parent / ".cache").glob("*.tmp")), "the start of the load")
     assert set(threading.enumerate()) == before
     with pytest.raises(Unavailable, match="closed"):

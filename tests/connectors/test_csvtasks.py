@@ -10,7 +10,7 @@ import pytest
 
 from connectors.base import ClaimedElsewhere, Deadline, Task, TaskOutcome, Unavailable
 from connectors.csv.connector import CsvConnector
-from tests.connectors.contract import eventually
+from connectors.testing import eventually
 from tests.connectors.csvcase import SOON, connector, options, table
 
 SAID = {"file": "campaign.csv"}
@@ -134,64 +134,19 @@ def test_a_large_campaign_goes_through_without_reading_its_results_again_and_aga
         assert len(listed(opened)) == 1800
 
 
-BACK = {**SAID, "write_back": {"estado": "status", "nota": "text", "llamado": "at"}}
-
-
-def test_the_list_itself_says_how_it_went_where_the_admin_wants_that(campaign: Path) -> None:
-    campaign.write_bytes(
-        b'\xef\xbb\xbfid;phone;name;estado\r\n1;600112233;"Ana; de \xc3\x91o";\r\n2;911222333;Eva;\r\n 3 ;6001122'
-    )
-    campaign.chmod(0o640)
-    with connector(campaign.parent, tasks=BACK) as opened:
+def test_a_list_is_never_changed_and_check_says_so_where_it_once_was(campaign: Path) -> None:
+    back = {**SAID, "write_back": {"estado": "status", "id": "text"}}
+    before = campaign.stat()
+    with connector(campaign.parent, tasks=back) as opened:
         tell(opened, "1", "claimed")
         tell(opened, "1", "answered", "77")
-        tell(opened, "3", "rejected")
-        assert campaign.read_bytes() == (
-            b"\xef\xbb\xbfid;phone;name;estado;nota;llamado\r\n"
-            b'1;600112233;"Ana; de \xc3\x91o";answered;Answered;2024-05-02T12:00:00+02:00\r\n'
-            b"2;911222333;Eva;\r\n"
-            b" 3 ;6001122;;rejected;Rejected;2024-05-02T12:00:00+02:00\r\n"
-        )
-        assert campaign.stat().st_mode & 0o777 == 0o640
-        assert listed(opened) == ["2"]
+    assert (campaign.stat().st_ino, campaign.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     rows = table(campaign.parent / "campaign.results.csv")
-    assert [(row["id"], row["status"]) for row in rows] == [("1", "claimed"), ("1", "answered"), ("3", "rejected")]
-
-
-def test_what_is_told_again_or_of_a_row_that_is_gone_leaves_the_list_alone(campaign: Path) -> None:
-    with connector(campaign.parent, tasks=BACK) as opened:
-        tell(opened, "1", "claimed")
-        before = campaign.stat()
-        assert not tell(opened, "1", "claimed")
-        tell(opened, "9", "cancelled")
-        assert (campaign.stat().st_ino, campaign.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
-
-
-def test_a_list_that_somebody_is_writing_is_not_replaced_and_told_later(campaign: Path) -> None:
-    with connector(campaign.parent, tasks=BACK) as opened:
-        half = b'id,phone,due,name\n1,600112233,2024-05-02,"An'
-        campaign.write_bytes(half)
-        with pytest.raises(Unavailable):
-            tell(opened, "1", "claimed")
-        assert campaign.read_bytes() == half
-        campaign.write_bytes(half + b'a"\n')
-        assert not tell(opened, "1", "claimed"), "the results have it already"
-        assert table(campaign)[0]["estado"] == "claimed"
-
-
-def test_a_killed_writer_leaves_the_list_whole(campaign: Path) -> None:
-    """What it had begun is a file of its own, which the next one clears away."""
-    begun = campaign.with_name(f".{campaign.name}.tmp")
-    begun.write_text("id,pho")
-    with connector(campaign.parent, tasks=BACK) as opened:
-        tell(opened, "2", "claimed")
-    assert not begun.exists()
-    assert [row["estado"] for row in table(campaign)] == [None, "claimed"]
-
-
-def test_the_column_of_the_ids_is_not_written_back(campaign: Path) -> None:
-    said = options(tasks={**SAID, "write_back": {"id": "status"}})
-    assert ["known by their id" in problem.text for problem in said.problems(campaign.parent)] == [True]
+    assert [(row["id"], row["status"]) for row in rows] == [("1", "claimed"), ("1", "answered")]
+    [problem] = options(tasks=back).problems(campaign.parent)
+    assert (problem.loc, problem.warning) == (("tasks", "write_back"), True)
+    assert "what became of each task is in campaign.results.csv" in problem.text
+    assert list(options(tasks=SAID).problems(campaign.parent)) == []
 
 
 def claimed(folder: Path, whose: str, at: datetime = AT, others: tuple[str, ...] = ()) -> bool:
@@ -253,3 +208,17 @@ def test_another_installation_on_the_list_is_said_once(campaign: Path, caplog: p
     with caplog.at_level(logging.WARNING), connector(campaign.parent, installation="two", tasks=SAID) as opened:
         assert listed(opened) == listed(opened) == ["2"]
     assert caplog.text.count("another installation of the bridge (one)") == 1
+
+
+def test_a_probe_reads_the_list_and_its_times(campaign: Path) -> None:
+    said = {**SAID, "dates": {}}
+    with connector(campaign.parent, tasks=said) as opened:
+        [finding] = opened.probe(Deadline.after(SOON))
+        assert (finding.ok, finding.text) == (True, "2 rows listed")
+        campaign.write_text("id,phone,due\n1,600112233,mañana\n")
+        [finding] = opened.probe(Deadline.after(SOON))
+        assert not finding.ok
+        assert "1 row of 1 with a time" in finding.text
+        campaign.write_text('id,phone\n1,"600112233\n')
+        [finding] = opened.probe(Deadline.after(SOON))
+        assert not finding.ok

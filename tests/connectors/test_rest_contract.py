@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.connectors.contract import ConnectorContract
+from connectors.testing import ConnectorContract
 from tests.connectors.rest_harness import RestHarness
 
 

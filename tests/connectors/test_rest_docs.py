@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from connectors.base import Deadline, NewRecord, TaskOutcome
 from connectors.rest import RestOptions
 from connectors.rest.presets import merged
-from tests.connectors.contract import activity
+from connectors.testing import activity
 from tests.connectors.rest_case import Opened
 from tests.fakes.rest_crm import RestCrm, task
 from tests.fakes.rest_crm.signin import TOKEN

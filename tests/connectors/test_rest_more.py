@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from connectors.base import Deadline, Misconfigured, Unavailable
 from connectors.expression import ExpressionError, Template
+from connectors.testing import activity
 from tests.connectors.rest_case import GENEROUS, opened, section
 from tests.connectors.test_rest_writing import log
 from tests.fakes.rest_crm import RestCrm, customer, order, task
@@ -120,3 +122,22 @@ def test_null_is_left_out_of_a_body_where_a_crm_does_not_take_it(crm: RestCrm) -
 def test_details_need_names_of_their_own(crm: RestCrm, changed: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text), opened(crm, tasks=tasks(**changed)):
         raise Misconfigured("it was taken")
+
+
+def test_requests_see_the_moment_on_the_lines_clock(crm: RestCrm) -> None:
+    crm.store.tasks = [task(1, "600112233", status="2026-12-24")]
+    zone = ZoneInfo("Europe/Madrid")
+    context = {"now": lambda: datetime(2026, 12, 24, 0, 30, tzinfo=zone), "language": "en"}
+    tasks = {"list": {"path": "/tasks", "params": {"status": "{{ now | date('%Y-%m-%d') }}"}}, "items": "data"}
+    with opened(crm, tasks=tasks, context=context) as one:
+        assert [found.id for found in one.connector.tasks(Deadline.after(30))] == ["1"]
+        [said] = [text for text in one.seen if "GET" in text][:1]
+        assert "2026-12-24" in said
+
+
+def test_an_activitys_requests_see_when_its_call_began(crm: RestCrm) -> None:
+    create = {"path": "/calls", "json": {"key": "{{ activity.key }}", "subject": "{{ now | date('%A %H:%M') }}"}}
+    with opened(crm, activity={"create": {**create, "already": 409}}, context={"language": "en"}) as one:
+        began = datetime(2026, 12, 24, 21, 30, tzinfo=ZoneInfo("Europe/Madrid"))
+        one.connector.log_activity(activity(start=began), Deadline.after(30))
+    assert [call["subject"] for call in crm.store.calls] == ["Thursday 21:30"]

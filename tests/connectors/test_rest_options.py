@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from connectors.rest import RestOptions, presets
 from connectors.rest.presets import merged
-from connectors.rest.values import JmesPath, PathTemplate
+from connectors.rest.values import JmesPath
+from connectors.urltemplate import PathTemplate
 from tests.connectors.rest_case import section
 
 URL = "https://crm.example.com/api"

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from connectors.base import Deadline, Misconfigured, NewRecord, Record, Rejected, Task, TaskOutcome, Unavailable
-from connectors.rest.options import Dates
-from connectors.rest.tasks import moment
-from tests.connectors.contract import activity
+from connectors.taskdates import Dates, moment
+from connectors.testing import activity
 from tests.connectors.rest_case import GENEROUS, Opened, opened, section
 from tests.fakes.rest_crm import RestCrm, task
 

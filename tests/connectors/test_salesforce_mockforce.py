@@ -18,7 +18,7 @@ import pytest
 
 from connectors.base import Context, Deadline, LookupQuery
 from connectors.salesforce import SalesforceConnector, SalesforceOptions
-from tests.connectors.contract import activity
+from connectors.testing import activity
 from tests.connectors.salesforce_harness import RECORDS, by_key, log
 from tests.fakes.salesforce.schema import standard
 

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Rejected, TimedOut, Unavailable
+from connectors.base import (
+    Connector,
+    Context,
+    Deadline,
+    LookupQuery,
+    Misconfigured,
+    Record,
+    Rejected,
+    TimedOut,
+    Unavailable,
+)
 from connectors.phone import Phone, parse
 from connectors.salesforce.soql import escape_term, like_digits, quoted, spellings, where_fault
-from tests.connectors.contract import eventually
+from connectors.testing import eventually
 from tests.connectors.salesforce_harness import RECORDS, by_key, by_phone, opened
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce.api import Answer, answer
@@ -44,6 +56,18 @@ def test_fields_come_by_path_from_whichever_object_has_them(fake: FakeSalesforce
         "911 000 001",
         "Luis & Co",
     )
+
+
+def test_a_record_is_opened_in_its_org_unless_another_link_is_configured(fake: FakeSalesforce, tmp_path: Path) -> None:
+    ana = fake.org.add("Contact", LastName="Ana", Phone="600 11 12 22")
+    with opened(fake, tmp_path) as connector:
+        unknown = Record("sf", "contact", ana, {})
+        assert connector.link(unknown) is None, "where the org is, the sign-in says"
+        [record] = by_phone(connector, "600111222")
+        assert connector.link(record) == f"{fake.url}/{ana}"
+    with opened(fake, tmp_path, link="https://one.example.com/r/{{ record.object }}/{{ record.id }}") as connector:
+        [record] = by_phone(connector, "600111222")
+        assert connector.link(record) == f"https://one.example.com/r/Contact/{ana}"
 
 
 def test_a_queue_as_owner_has_no_phone_and_is_no_error(fake: FakeSalesforce, tmp_path: Path) -> None:
@@ -425,3 +449,43 @@ def test_the_context_may_have_no_cache_folder(fake: FakeSalesforce, tmp_path: Pa
     with opened(fake, tmp_path, {"cache": None}) as connector:
         assert len(by_phone(connector, "600111222")) == 1
     assert Context(folder=tmp_path).cache is None
+
+
+# what is to come
+
+
+def to_come(connector: Connector, since: datetime, **by: Any) -> list[object]:
+    query = LookupQuery(upcoming=True, since=since, **by)
+    return [record.fields["status"] for record in connector.find(query, Deadline.after(30))]
+
+
+def test_what_is_to_come_by_key_is_asked_for_in_order(fake: FakeSalesforce, tmp_path: Path) -> None:
+    for day in ("2026-03-06", "2026-03-03", "2026-03-04", "2026-03-05"):
+        fake.org.add("Order", OrderNumber="7", Status=day, EffectiveDate=day)
+    order = {"object": "Order", "key": "OrderNumber", "fields": {"status": "Status"}, "date": "EffectiveDate"}
+    with opened(fake, tmp_path, records={"order": order}) as connector:
+        since = datetime(2026, 3, 4, tzinfo=ZoneInfo("Europe/Madrid"))
+        assert to_come(connector, since, kind="order", key="7") == ["2026-03-04", "2026-03-05", "2026-03-06"]
+
+
+@pytest.mark.parametrize("search", ["sosl", "soql"])
+def test_what_is_to_come_by_phone_and_by_the_minute(fake: FakeSalesforce, tmp_path: Path, search: str) -> None:
+    for name, day in (("later", "06"), ("over", "02"), ("today", "04")):
+        fake.org.add("Lead", LastName=name, Phone="600112233", CreatedDate=f"2026-03-{day}T09:30:00.000+0000")
+    cita = {"object": "Lead", "fields": {"status": "LastName"}, "date": "CreatedDate"}
+    with opened(fake, tmp_path, records={"cita": cita}, search=search) as connector:
+        since = datetime(2026, 3, 4, tzinfo=ZoneInfo("Europe/Madrid"))
+        phone = parse("600112233", "ES")
+        assert to_come(connector, since, kind="cita", phone=phone) == ["today", "later"]
+        query = LookupQuery("cita", phone=phone, upcoming=True, since=since)
+        [first, _] = connector.find(query, Deadline.after(30))
+        assert first.dated == datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+
+
+def test_a_date_that_no_object_has_is_said(fake: FakeSalesforce, tmp_path: Path) -> None:
+    order = {"object": "Order", "key": "OrderNumber", "fields": {"status": "Status"}, "date": "EfectiveDate"}
+    with (
+        opened(fake, tmp_path, records={"order": order}) as connector,
+        pytest.raises(Misconfigured, match=r"records.order.date: .* no EfectiveDate.*did you mean EffectiveDate"),
+    ):
+        to_come(connector, datetime(2026, 3, 4, tzinfo=UTC), kind="order", key="7")

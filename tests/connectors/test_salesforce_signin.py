@@ -15,7 +15,7 @@ from connectors.base import Misconfigured, TimedOut, Unavailable
 from connectors.phone import parse
 from connectors.salesforce.options import Login
 from connectors.salesforce.signin import audience
-from tests.connectors.contract import activity, eventually
+from connectors.testing import activity, eventually
 from tests.connectors.salesforce_harness import by_key, by_phone, client_credentials, log, opened
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce.api import Answer, answer

@@ -29,7 +29,7 @@ from connectors.base import (
 )
 from connectors.phone import HIDDEN, parse
 from connectors.salesforce.values import CUT, cut, plain
-from tests.connectors.contract import activity
+from connectors.testing import activity
 from tests.connectors.salesforce_harness import RECORDS, by_phone, log, opened
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce.api import Answer

@@ -25,6 +25,7 @@ def test_a_secret_is_found_in_the_spellings_of_urls_and_xml() -> None:
         "<n:user>me</n:user><n:password>hidden-1</n:password>"
     )
     assert scrubber.text("<sessionId>00D!abc</sessionId>") == "<sessionId>hidden-2</sessionId>"
+    assert scrubber.text("<xsid>00D!abc</xsid>") == "<xsid>hidden-2</xsid>"
 
 
 def test_what_stands_for_a_secret_stays() -> None:

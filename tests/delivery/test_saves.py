@@ -16,6 +16,7 @@ from bridge.queries.answering import Queries, Question, ToSave
 from bridge.store.deliveries import State
 from connectors.base import Deadline, Rejected, Unavailable
 from connectors.phone import parse
+from connectors.steps import Steps, Wait, here
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import Exchange
 
@@ -36,8 +37,11 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
 def keyed_in(exchange: Exchange, score: str, call: str = "7") -> None:
     """A Query with a save step, as the server answers it."""
 
-    def save(saved: ToSave, deadline: Deadline) -> None:
-        new = saves.wanted(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
+    def save(saved: ToSave, deadline: Deadline) -> Steps[None]:
+        yield Wait(here(lambda: kept(saved)), deadline)
+
+    def kept(saved: ToSave) -> None:
+        new = saves.new(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
         with exchange.database.write() as connection:
             store(exchange.database, connection, exchange.queue, [new], exchange.now)
 
@@ -103,7 +107,7 @@ def test_values_are_kept_as_json_knows_them() -> None:
         "odd": math.nan,
         "list": ["a"],
     }
-    wanted = saves.wanted("k", "crm", "survey", fields, e164="", call_id=3)
+    wanted = saves.new("k", "crm", "survey", fields, e164="", call_id=3)
     assert wanted.payload["table"] == "survey"
     assert wanted.payload["fields"] == {
         "text": "00077",

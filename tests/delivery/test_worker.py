@@ -79,7 +79,7 @@ def _add(database: Database, queue: Queue | None, *new: NewDelivery) -> list[int
         added = deliveries.add(database, connection, new, _now())
         for each in new:
             if queue:
-                queue.poke(connection, DELIVER, str(added[each.key]), lane=each.connector)
+                queue.wake(connection, DELIVER, str(added[each.key]), lane=each.connector)
     return [added[each.key] for each in new]
 
 
@@ -222,7 +222,7 @@ def test_a_newer_revision_that_comes_while_it_runs_is_delivered_too(database: Da
     sent: list[tuple[int, str | None]] = []
 
     def send(delivery: Delivery) -> WriteResult:
-        sent.append((delivery.wanted, delivery.written_id))
+        sent.append((delivery.wanted_revision, delivery.written_id))
         running.set()
         go_on.wait(30)
         return _sent(delivery)
@@ -231,14 +231,14 @@ def test_a_newer_revision_that_comes_while_it_runs_is_delivered_too(database: Da
         [number] = _add(database, queue, delivery("1"))
         assert running.wait(30)
         with database.write() as connection:
-            assert deliveries.want(database, connection, delivery("1", revision=2), _now()) == (number, State.RUNNING)
+            assert deliveries.upsert(database, connection, delivery("1", revision=2), _now()) == (number, State.RUNNING)
         go_on.set()
-        until(lambda: _get(database, number).written == 2)
+        until(lambda: _get(database, number).written_revision == 2)
         until(lambda: _get(database, number).state is State.DONE)
     assert sent == [(1, None), (2, "T-1")]
 
 
-def test_lost_pokes_lose_nothing(database: Database, queue: Queue) -> None:
+def test_lost_wakeups_lose_nothing(database: Database, queue: Queue) -> None:
     folded: list[str] = []
     with database.write() as connection:
         events.add(database, connection, [arrival("heard", received_at=_now() - timedelta(minutes=1))])
@@ -258,7 +258,7 @@ def test_a_lease_that_ran_out_is_taken_up_again(database: Database, queue: Queue
     with database.write() as connection:
         now = _now()
         assert deliveries.claim(connection, number, "someone who died", now, now + timedelta(seconds=1.5))
-        queue.poke(connection, DELIVER, str(number), lane="crm")
+        queue.wake(connection, DELIVER, str(number), lane="crm")
     _deliverer(database, queue, _sent)(str(number))
     assert _get(database, number).owner == "someone who died", "its lease still runs"
     with _working(database, queue, _sent):

@@ -44,7 +44,8 @@ class Handheld(Connector):
     """`records`: what there is, by kind. `error`: raised instead. `gate`: while it is clear, `find` hangs, deadline or
     not. `asked`: every question that came. `logged` and `saved`: what was written, each version, by key; `refuse`
     raised instead, `refused` the keys that a request of several refuses. `requests`: the activities of each write.
-    `ids`: whether it says under which id it keeps what it is given."""
+    `ids`: whether it says under which id it keeps what it is given. `pages`: the address below which people open its
+    records, empty for nowhere."""
 
     Options = HandheldOptions
 
@@ -61,6 +62,7 @@ class Handheld(Connector):
         self.refused: set[str] = set()
         self.requests: list[int] = []
         self.ids = True
+        self.pages = ""
         self.closed = False
 
     def find(self, wanted: LookupQuery, deadline: Deadline) -> list[Record]:  # noqa: ARG002 - the contract's
@@ -69,6 +71,9 @@ class Handheld(Connector):
         if self.error is not None:
             raise self.error
         return [self._record(wanted.kind, row) for row in self.records.get(wanted.kind, []) if _fits(row, wanted)]
+
+    def link(self, record: Record) -> str | None:
+        return f"{self.pages}/{record.id}" if self.pages else None
 
     def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:  # noqa: ARG002 - the contract's
         self.requests.append(1)

@@ -16,11 +16,12 @@ from bridge.calls.folding import Folding
 from bridge.config.model import Configuration
 from bridge.delivery import saves
 from bridge.delivery.worker import Batch, Deliverer
-from bridge.infocaller.document import digest, normalised, redact, without
+from bridge.infocaller.document import digest, normalised, text, without
 from bridge.infocaller.events import Panel
 from bridge.infocaller.messages import Document, Format, StatusEvent
 from bridge.intake.inbox import store
-from bridge.lookups.gateway import ConnectorGateway, Lookups
+from bridge.lookups.finding import Lookups
+from bridge.lookups.gateway import ConnectorGateway
 from bridge.queue import queue_for
 from bridge.store import calls, deliveries
 from bridge.store.calls import Call
@@ -29,6 +30,7 @@ from bridge.store.events import Arrival
 from bridge.store.schema import connect
 from connectors.base import Deadline, WriteResult
 from connectors.phone import parse
+from tests.databases import sqlite_with_tables
 from tests.fakes.connector import Handheld, HandheldOptions
 
 LINE = "912345678"
@@ -73,6 +75,7 @@ def arrival(
     event: str, said: Document, at: datetime = NOON, *, diverted: str = "", sensitive: tuple[str, ...] = ()
 ) -> Arrival:
     """The event as it is kept."""
+    cleared = without(said, sensitive)
     panel = Panel(caller=said.other_party, id=said.call_sequence, uuid="u-" + said.call_sequence)
     return Arrival(
         line=said.line_number,
@@ -80,8 +83,8 @@ def arrival(
         event=event,
         digest=digest(said),
         received_at=at,
-        raw=redact(said, sensitive),
-        document=normalised(without(said, sensitive)),
+        raw=text(cleared),
+        document=normalised(cleared),
         diverted_to=diverted,
         panel={name: value for name, value in asdict(panel).items() if value},
         e164=parse(said.other_party, "ES").e164,
@@ -102,6 +105,7 @@ class Exchange:
 
     def __init__(self, folder: Path, *crms: Handheld, **keys: Any) -> None:
         self.now = NOON
+        sqlite_with_tables(folder / "bridge.db")
         self.database = connect("sqlite:///bridge.db", folder)
         self.queue = queue_for(self.database)
         self.crms = {crm.name: crm for crm in crms}

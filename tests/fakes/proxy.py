@@ -13,7 +13,8 @@ class Proxy:
     """`with Proxy(host, port) as proxy:` listens at `proxy.port`.
 
     `away()`: connections are cut and new ones refused. `swallow()`: everything is accepted and goes nowhere. `back()`:
-    as if nothing had been.
+    as if nothing had been. `lose_answer(b"INSERT", b"COMMIT")`: of the next connection that sends the one and then the
+    other, the answer to the other is lost, and it is cut.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -23,6 +24,9 @@ class Proxy:
         self._pairs: list[socket.socket] = []
         self._lock = threading.Lock()
         self._swallowing = False
+        self._losing: tuple[bytes, bytes] | None = None
+        self._first: set[socket.socket] = set()
+        self._lost: set[socket.socket] = set()
         self._closed = False
         self._threads: list[threading.Thread] = []
         self._begin(self._accept, self._listener)
@@ -47,6 +51,9 @@ class Proxy:
 
     def swallow(self) -> None:
         self._swallowing = True
+
+    def lose_answer(self, after: bytes, to: bytes) -> None:
+        self._losing = after, to
 
     def back(self) -> None:
         self._swallowing = False
@@ -94,6 +101,13 @@ class Proxy:
     def _carry(self, source: socket.socket, to: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if source in self._lost:
+                    break
+                if self._losing and self._losing[0] in data:
+                    self._first.add(to)
+                elif self._losing and self._losing[1] in data and to in self._first:
+                    self._losing = None
+                    self._lost.add(to)
                 if not self._swallowing:
                     to.sendall(data)
         self._shut(source)

@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.config.emission import DAYTIME, Holidays, Hours, Opening
+from bridge.config.hours import DAYTIME, Holidays, Hours, Opening
 from bridge.hours.calendar import MIDNIGHT, Calendar, HolidaysUnknown, shortest
 from bridge.hours.zones import resolve, start_of, zones_of
 from connectors.phone import HIDDEN, Phone, parse

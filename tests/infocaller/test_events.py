@@ -6,7 +6,7 @@ from bridge.infocaller.events import (
     EVENTS,
     INFO,
     PLACEHOLDERS,
-    Meaning,
+    EventMeaning,
     Panel,
     StatusType,
     canonical,
@@ -66,5 +66,5 @@ def test_the_diverted_number_is_asked_for_where_the_platform_has_it() -> None:
 def test_types_that_the_manual_does_not_name_are_known_by_number_alone() -> None:
     assert status_type(17) is StatusType.QUERY
     assert [status_type(number) for number in (9, 10, 19, 20, 22, 0, -1, None)] == [None] * 8
-    assert INFO[StatusType.KEYPAD][1] is Meaning.KEYED
-    assert INFO[StatusType.CALL] == {3: Meaning.SECONDS, 4: Meaning.AMOUNT}
+    assert INFO[StatusType.KEYPAD][1] is EventMeaning.KEYED
+    assert INFO[StatusType.CALL] == {3: EventMeaning.SECONDS, 4: EventMeaning.AMOUNT}

@@ -8,7 +8,7 @@ import pytest
 from bridge.errors import ProtocolError
 from bridge.infocaller import document
 from bridge.infocaller.json_document import parse as parse_json
-from bridge.infocaller.messages import Answer, Format
+from bridge.infocaller.messages import Format, QueryAnswer
 from bridge.infocaller.signature import matches
 from bridge.infocaller.xml_document import parse as parse_xml
 from tests.infocaller.documents import SAMPLES
@@ -72,7 +72,7 @@ def test_a_document_of_another_kind_is_named_as_such(name: str) -> None:
 
 
 def test_what_we_answer_has_the_parts_of_the_manuals_answer() -> None:
-    answer = Answer("DATO", "DATO", {"DATO": "DATO"})
+    answer = QueryAnswer("DATO", "DATO", {"DATO": "DATO"})
     printed, _ = parse_json(sample("answer.json").decode())
     written = json.loads(document.write(answer, Format.JSON)[0])
     one = {"VarName": "DATO", "VarValue": "DATO"}
@@ -82,6 +82,6 @@ def test_what_we_answer_has_the_parts_of_the_manuals_answer() -> None:
 
 
 def test_what_we_answer_in_xml_has_the_elements_of_the_manuals_answer() -> None:
-    written = document.write(Answer("", "", {"A": "", "B": ""}), Format.XML)[0].decode("iso-8859-1")
+    written = document.write(QueryAnswer("", "", {"A": "", "B": ""}), Format.XML)[0].decode("iso-8859-1")
     ours = [element.tag for element in ElementTree.fromstring(written.encode("iso-8859-1")).iter()]
     assert ours == [element.tag for element in ElementTree.fromstring(sample("answer.xml")).iter()]

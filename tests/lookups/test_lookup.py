@@ -4,31 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bridge.config.model import Cache, FindStep
-from bridge.lookups.gateway import ConnectorGateway, Found, LookupOutcome, Lookups, Trail
+from bridge.config.find import FindStep
+from bridge.config.model import Cache
+from bridge.lookups.finding import Found, LookupOutcome, Lookups, Trail
+from bridge.lookups.gateway import ConnectorGateway
 from bridge.runtime.permit import ComputePermit
 from connectors.base import Breaker, Deadline, LookupQuery, Misconfigured, Record, TimedOut, Unavailable
 from connectors.phone import HIDDEN, Phone, parse
+from connectors.steps import complete
 from tests.fakes.connector import Handheld
+from tests.waiting import until
 
 ANA = {"id": 1, "name": "Ana", "phone": "600 111 222", "key": "A"}
 EVA = {"id": 2, "name": "Eva", "phone": "+34 600222333"}
 CALLER = parse("600111222", "ES")
 WANTED = LookupQuery("contact", phone=CALLER)
 CACHE = Cache.model_validate({"fresh": "30s", "negative": "5s", "stale": "24h"})
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait, generously, for something that happens in another thread."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never happened"
-        time.sleep(0.005)
 
 
 class Clock:
@@ -175,18 +171,51 @@ def test_who_has_more_time_than_the_one_who_asked_first_asks_again(crm: Handheld
     source = ConnectorGateway(crm)
     crm.error = TimedOut("too late for the first")
     crm.gate.clear()
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(source.find, WANTED, Deadline.after(30), None)
-        until(lambda: len(crm.asked) == 1)
-        second = pool.submit(source.find, WANTED, Deadline.after(60), None)
-        until(lambda: len(source._flights) == 1 and not second.done())
-        time.sleep(0.05)
-        crm.gate.set()
+    first = source.steps(WANTED, Deadline.after(30), None)
+    second = source.steps(WANTED, Deadline.after(60), None)
+    future = next(first).future
+    assert next(second).future is future
+    crm.gate.set()
+    assert isinstance(future.exception(30), TimedOut)
+    for asked in (first, second):
         with pytest.raises(TimedOut):
-            first.result()
-        with pytest.raises(TimedOut):
-            second.result()
+            complete(asked)
     assert len(crm.asked) == 2
+    source.close()
+
+
+def test_who_waits_takes_no_thread_and_what_came_too_late_is_kept_for_the_next(clock: Clock) -> None:
+    """One thread asks for all who want the same; at the deadline they go without waiting for it."""
+    crm = Handheld("alone", {"contact": [ANA]})
+    source = ConnectorGateway(crm)
+    crm.gate.clear()
+    waiting = [source.steps(WANTED, Deadline(clock() + 1, clock), CACHE) for _ in range(50)]
+    (future,) = {next(steps).future for steps in waiting}
+    assert len([thread for thread in threading.enumerate() if thread.name == "lookup-alone"]) == 1
+    clock.now += 2
+    for steps in waiting:
+        with pytest.raises(TimedOut, match="did not answer in time"):
+            next(steps)
+    crm.gate.set()
+    future.result(30)
+    assert source.find(WANTED, Deadline.after(30), CACHE)[1] == "from the cache"
+    assert len(crm.asked) == 1
+    source.close()
+
+
+def test_while_all_threads_hang_more_questions_wait_for_one_until_their_deadline(crm: Handheld, clock: Clock) -> None:
+    source = ConnectorGateway(crm, threads=2)
+    crm.gate.clear()
+    others = [LookupQuery("contact", key=str(number)) for number in range(5)]
+    waiting = [source.steps(query, Deadline(clock() + 1, clock), None) for query in others]
+    futures = [next(steps).future for steps in waiting]
+    assert len(crm.asked) <= 2
+    clock.now += 2
+    for steps in waiting:
+        with pytest.raises(TimedOut, match="did not answer in time"):
+            next(steps)
+    crm.gate.set()
+    assert [type(future.exception(30)) for future in futures[2:]] == [TimedOut] * 3  # nobody waits for them any more
     source.close()
 
 
@@ -263,7 +292,7 @@ def test_a_crm_that_hangs_opens_the_breaker_and_others_are_unharmed(
     crm.gate.clear()
     agenda.records["contact"] = [ANA]
     for _ in range(3):
-        assert find(lookups, within=0.02).outcome is LookupOutcome.LATE
+        assert find(lookups, within=0.3).outcome is LookupOutcome.LATE
     assert lookups.sources["crm"].breaker.open
     assert find(lookups, within=30).outcome is LookupOutcome.DOWN  # at once, not after 30 s
     assert find(lookups, asked="agenda").outcome is LookupOutcome.FOUND
@@ -312,32 +341,50 @@ def test_a_cooperative_connector_computes_under_the_permit_and_keeps_it_from_nob
     permit = ComputePermit()
     crm = Cooperative(permit)
     source = ConnectorGateway(crm, permit=permit)
-    with permit:
-        assert len(source.find(WANTED, Deadline.after(30), None)[0]) == 2
+    assert len(source.find(WANTED, Deadline.after(30), None)[0]) == 2
     assert crm.mine == [True]
     crm.gate.clear()
-    with permit, pytest.raises(TimedOut):
-        source.find(WANTED, Deadline.after(0.02), None)
-    until(lambda: len(crm.mine) == 2)
-    taken = threading.Event()
-
-    def compute() -> None:
-        with permit:
-            taken.set()
-
-    other = threading.Thread(target=compute)
-    other.start()
-    assert taken.wait(30)
-    other.join()
+    waiting = source.steps(WANTED, Deadline.after(30), None)
+    future = next(waiting).future
+    until(lambda: len(crm.asked) == 2)
+    with permit:  # which it has given back
+        crm.gate.set()
+    assert len(future.result(30)) == 2
     source.close()
 
 
 def test_a_connector_that_promises_nothing_computes_beside_the_permit(crm: Handheld) -> None:
     permit = ComputePermit()
     source = ConnectorGateway(crm, permit=permit)
-    crm.gate.clear()
-    with permit, pytest.raises(TimedOut):
-        source.find(WANTED, Deadline.after(0.02), None)
     with permit:
-        assert crm.asked == [WANTED]
+        assert len(source.find(WANTED, Deadline.after(30), None)[0]) == 2
     source.close()
+
+
+class Linking(Handheld):
+    """Counts how often it was asked for a link; one with the id `bad` is its fault."""
+
+    asked_for_links = 0
+
+    def link(self, record: Record) -> str | None:
+        self.asked_for_links += 1
+        if record.id == "bad":
+            raise KeyError("id")
+        return f"https://crm.example.com/{record.id}"
+
+
+def test_a_link_is_worked_out_for_who_asks_and_a_fault_in_it_costs_nobody_the_record() -> None:
+    crm = Linking("crm", {"contact": [ANA]})
+    lookups, trail = Lookups({"crm": ConnectorGateway(crm)}, "ES"), Trail()
+    try:
+        found = find(lookups, trail=trail).record
+        assert found is not None
+        assert trail.entries[0].record is found
+        assert crm.asked_for_links == 0
+        assert found.link == f"https://crm.example.com/{ANA['id']}"
+        crm.records["contact"] = [{**ANA, "id": "bad"}]
+        faulty = find(lookups).record
+        assert faulty is not None
+        assert faulty.link is None
+    finally:
+        lookups.sources["crm"].close()

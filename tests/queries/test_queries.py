@@ -13,11 +13,13 @@ import pytest
 
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
-from bridge.lookups.gateway import ConnectorGateway, Lookups
+from bridge.lookups.finding import Lookups
+from bridge.lookups.gateway import ConnectorGateway
 from bridge.queries.answering import Answered, Misses, Queries, Question, Saver, ToSave
 from bridge.runtime.limits import SharedLimits
 from connectors.base import Deadline, Misconfigured, TimedOut, Unavailable
 from connectors.phone import HIDDEN, Phone, parse
+from connectors.steps import Steps, Wait, here
 from tests.fakes.connector import Handheld
 
 ANA = {"id": "1", "name": "Ana Ñuño", "phone": "600 111 222", "agent_phone": "911 000 001", "key": "ana"}
@@ -45,10 +47,10 @@ class Kept:
         self.saved: list[ToSave] = []
         self.error: Exception | None = None
 
-    def __call__(self, saved: ToSave, _deadline: Deadline) -> None:
+    def __call__(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
         if self.error is not None:
             raise self.error
-        self.saved.append(saved)
+        yield Wait(here(lambda: self.saved.append(saved)), deadline)
 
 
 @pytest.fixture
@@ -139,6 +141,19 @@ def test_several_connectors_are_asked_in_order(ask: Ask, crm: Handheld, agenda: 
     agenda.records["contact"] = [{**ANA, "id": "first"}]
     assert ask({**query, "cache": "none"}).variables == {"N": "first"}
     assert len(crm.asked) == 1
+
+
+def test_who_calls_is_what_a_phone_number_found_first(ask: Ask) -> None:
+    by_order, answer = {"order": {"in": "crm", "key": "00077"}}, {"N": "{{ 1 }}"}
+    known = ask({"find": {**by_order, **BY_CALLER}, "answer": answer}).matched
+    assert known is not None
+    assert (known.connector, known.kind, known.id) == ("crm", "contact", "1")
+    order = ask({"find": by_order, "answer": answer}).matched
+    assert order is not None
+    assert order.id == "o1"
+    assert ask({"answer": answer}).matched is None
+    nobody = ask({"find": BY_CALLER, "answer": answer}, caller=parse("699999999", "ES"))
+    assert nobody.matched is None
 
 
 @pytest.mark.parametrize("trouble", ["unknown", "ambiguous", "down", "late", "wrong"])

@@ -1,4 +1,4 @@
-"""A process that answers pokes until it is killed: `python -m tests.queue.child URL [SECONDS]`.
+"""A process that answers wake-ups until it is killed: `python -m tests.queue.child URL [SECONDS]`.
 
 It says "ready", then for each run "begin KEY" and "end KEY"; a run takes so many seconds.
 """

@@ -27,10 +27,10 @@ def database(postgres_url: str) -> Iterator[Database]:
     database.close()
 
 
-def _poke(database: Database, queue: ProcrastinateQueue, *keys: str) -> None:
+def _wake(database: Database, queue: ProcrastinateQueue, *keys: str) -> None:
     with database.write() as connection:
         for key in keys:
-            queue.poke(connection, "work", key)
+            queue.wake(connection, "work", key)
 
 
 def test_of_two_workers_one_is_killed_and_the_other_does_everything(database: Database, postgres_url: str) -> None:
@@ -39,13 +39,13 @@ def test_of_two_workers_one_is_killed_and_the_other_does_everything(database: Da
     runner = queue.runner({"work": lambda key: answered.update([key])}, {"": 4}, lambda: None)
     with child(postgres_url, "600", module="tests.queue.child") as doomed:
         assert first_line(doomed) == "ready"
-        _poke(database, queue, "a", "b", "c", "d")
+        _wake(database, queue, "a", "b", "c", "d")
         for _ in range(4):
             assert first_line(doomed).startswith("begin")
         runner.start()
         try:
             until(lambda: runner.working)
-            _poke(database, queue, "e")
+            _wake(database, queue, "e")
             until(lambda: answered["e"])
             doomed.kill()
             until(lambda: set(answered) == set("abcde"))
@@ -61,10 +61,10 @@ def test_what_is_due_is_due_though_this_machine_s_clock_is_hours_off(database: D
     runner = queue.runner({"work": lambda key: answered.update([key])}, {"": 2}, lambda: None)
     runner.start()
     try:
-        _poke(database, queue, "now")
+        _wake(database, queue, "now")
         with database.write() as connection:
-            queue.poke(connection, "work", "soon", datetime.now(UTC) + off + timedelta(seconds=1))
-            queue.poke(connection, "work", "late", datetime.now(UTC) + off + timedelta(hours=1))
+            queue.wake(connection, "work", "soon", datetime.now(UTC) + off + timedelta(seconds=1))
+            queue.wake(connection, "work", "late", datetime.now(UTC) + off + timedelta(hours=1))
         until(lambda: set(answered) == {"now", "soon"})
     finally:
         assert runner.stop(60)
@@ -83,7 +83,7 @@ def test_a_worker_that_is_slow_but_alive_keeps_its_jobs(database: Database, post
     runner.start()
     try:
         until(lambda: runner.working)
-        _poke(database, queue, "a")
+        _wake(database, queue, "a")
         assert begun.wait(60)  # before there is another who could take it
         with child(postgres_url, module="tests.queue.child") as other:
             assert first_line(other) == "ready"
@@ -98,6 +98,7 @@ def test_a_worker_that_is_slow_but_alive_keeps_its_jobs(database: Database, post
     assert not twice.is_set()
 
 
+@pytest.mark.acceptance
 def test_it_goes_on_when_the_server_was_away(postgres_url: str, caplog: pytest.LogCaptureFixture) -> None:
     answered: list[str] = []
     with caplog.at_level(logging.CRITICAL), Proxy("127.0.0.1", 5432) as proxy:
@@ -109,7 +110,7 @@ def test_it_goes_on_when_the_server_was_away(postgres_url: str, caplog: pytest.L
         proxy.away()
         until(lambda: not runner.working, 60)
         proxy.back()
-        _poke(database, queue, "after")
+        _wake(database, queue, "after")
         until(lambda: answered == ["after"], 60)
         assert runner.stop(30)
         database.close()
@@ -128,8 +129,8 @@ def test_it_can_be_stopped_while_the_server_is_away(postgres_url: str, caplog: p
 def test_what_nobody_serves_any_more_is_dropped_after_a_day(database: Database, postgres_url: str) -> None:
     queue = ProcrastinateQueue(database, QUICK)
     with database.write() as connection:
-        queue.poke(connection, "work", "old", lane="gone")
-        queue.poke(connection, "work", "new", lane="gone")
+        queue.wake(connection, "work", "old", lane="gone")
+        queue.wake(connection, "work", "new", lane="gone")
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute(
             "UPDATE procrastinate_jobs SET scheduled_at = now() - interval '2 days' WHERE args->>'key' = 'old'"

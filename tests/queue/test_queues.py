@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Poke, Queue, Runner, call_key, pause, split_call_key
+from bridge.queue.base import Queue, Runner, Wakeup, call_key, pause, split_call_key
 from bridge.store.database import Database
 from tests.queue.child import quick
 from tests.store.children import child, first_line
@@ -39,9 +39,9 @@ def _running(queue: Queue, run: Callable[[str], None], lanes: Mapping[str, int] 
         assert runner.stop(30)
 
 
-def _poke(database: Database, queue: Queue, *keys: str, due: datetime | None = None, lane: str = "") -> None:
+def _wake(database: Database, queue: Queue, *keys: str, due: datetime | None = None, lane: str = "") -> None:
     with database.write() as connection:
-        queue.poke_all(connection, [Poke("work", key, due, lane) for key in keys])
+        queue.wake_all(connection, [Wakeup("work", key, due, lane) for key in keys])
 
 
 def _left(database: Database) -> int:
@@ -50,30 +50,30 @@ def _left(database: Database) -> int:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
-def test_every_poke_is_answered_and_nothing_is_left_of_it(database: Database, queue: Queue) -> None:
+def test_every_wakeup_is_answered_and_nothing_is_left_of_it(database: Database, queue: Queue) -> None:
     answered: Counter[str] = Counter()
     keys = [str(number) for number in range(50)]
-    _poke(database, queue, *keys[:25])
+    _wake(database, queue, *keys[:25])
     with _running(queue, lambda key: answered.update([key])):
-        _poke(database, queue, *keys[25:])
+        _wake(database, queue, *keys[25:])
         until(lambda: len(answered) == 50)
         until(lambda: _left(database) == 0)
     assert set(answered) == set(keys)
 
 
-def test_a_poke_holds_only_if_its_transaction_commits(database: Database, queue: Queue) -> None:
+def test_a_wakeup_holds_only_if_its_transaction_commits(database: Database, queue: Queue) -> None:
     answered: list[str] = []
     with _running(queue, answered.append):
         with suppress(ZeroDivisionError), database.write() as connection:
-            queue.poke(connection, "work", "undone")
+            queue.wake(connection, "work", "undone")
             raise ZeroDivisionError
-        _poke(database, queue, "done")
+        _wake(database, queue, "done")
         until(lambda: "done" in answered)
         until(lambda: _left(database) == 0)
     assert answered == ["done"]
 
 
-def test_a_key_never_runs_twice_at_a_time_and_a_poke_during_its_run_is_answered_after_it(
+def test_a_key_never_runs_twice_at_a_time_and_a_wakeup_during_its_run_is_answered_after_it(
     database: Database, queue: Queue
 ) -> None:
     at_once: Counter[str] = Counter()
@@ -91,9 +91,9 @@ def test_a_key_never_runs_twice_at_a_time_and_a_poke_during_its_run_is_answered_
             at_once[key] -= 1
 
     with _running(queue, run):
-        _poke(database, queue, "a")
+        _wake(database, queue, "a")
         until(lambda: begun == ["a"])
-        _poke(database, queue, "a", "a", "b")
+        _wake(database, queue, "a", "a", "b")
         until(lambda: "b" in begun)
         assert begun.count("a") == 1
         go_on.set()
@@ -102,29 +102,29 @@ def test_a_key_never_runs_twice_at_a_time_and_a_poke_during_its_run_is_answered_
     assert most == {"a": 1, "b": 1}
 
 
-def test_a_delayed_poke_waits_and_holds_up_no_other_of_its_key(database: Database, queue: Queue) -> None:
+def test_a_delayed_wakeup_waits_and_holds_up_no_other_of_its_key(database: Database, queue: Queue) -> None:
     answered: list[tuple[str, float]] = []
     due = datetime.now(UTC) + timedelta(seconds=1.5)
     with _running(queue, lambda key: answered.append((key, time.time()))):
-        _poke(database, queue, "far", due=datetime.now(UTC) + timedelta(hours=6))
-        _poke(database, queue, "far")
-        _poke(database, queue, "near", due=due)
+        _wake(database, queue, "far", due=datetime.now(UTC) + timedelta(hours=6))
+        _wake(database, queue, "far")
+        _wake(database, queue, "near", due=due)
         until(lambda: {key for key, _ in answered} == {"far", "near"})
     assert dict(answered)["near"] >= due.timestamp() - 0.1
     assert [key for key, _ in answered].count("far") == 1
     assert _left(database) == 1
 
 
-def test_a_delayed_poke_made_by_the_run_of_its_own_key_is_not_lost(database: Database, queue: Queue) -> None:
+def test_a_delayed_wakeup_made_by_the_run_of_its_own_key_is_not_lost(database: Database, queue: Queue) -> None:
     answered: list[str] = []
 
     def run(key: str) -> None:
         answered.append(key)
         if len(answered) == 1:
-            _poke(database, queue, key, due=datetime.now(UTC) + timedelta(seconds=0.7))
+            _wake(database, queue, key, due=datetime.now(UTC) + timedelta(seconds=0.7))
 
     with _running(queue, run):
-        _poke(database, queue, "a")
+        _wake(database, queue, "a")
         until(lambda: len(answered) == 2)
         until(lambda: _left(database) == 0)
 
@@ -142,10 +142,10 @@ def test_a_lane_that_hangs_holds_up_no_other(database: Database, queue: Queue) -
 
     try:
         with _running(queue, run):
-            _poke(database, queue, *[f"crm-{number}" for number in range(20)], lane="crm")
+            _wake(database, queue, *[f"crm-{number}" for number in range(20)], lane="crm")
             until(lambda: len(begun) == LANES["crm"])
-            _poke(database, queue, "other", lane="nobody's")
-            _poke(database, queue, *[f"free-{number}" for number in range(10)])
+            _wake(database, queue, "other", lane="nobody's")
+            _wake(database, queue, *[f"free-{number}" for number in range(10)])
             until(lambda: len([key for key in answered if key.startswith("free")]) == 10)
             assert len(begun) == LANES["crm"]
             hanging.set()
@@ -163,18 +163,18 @@ def test_a_handler_that_raises_is_run_again(database: Database, queue: Queue, ca
             raise StoreUnavailable("away") if key == "store" else ValueError("a fault")
 
     with caplog.at_level(logging.CRITICAL), _running(queue, run):
-        _poke(database, queue, "store", "fault", "x")
+        _wake(database, queue, "store", "fault", "x")
         until(lambda: tried["store"] == 2 and tried["fault"] == 2 and tried["x"] == 2)
         until(lambda: _left(database) == 0)
 
 
-def test_a_nudge_adds_nothing_where_a_poke_is_due(database: Database, queue: Queue) -> None:
-    _poke(database, queue, "due")
-    _poke(database, queue, "later", due=datetime.now(UTC) + timedelta(hours=1))
+def test_wake_if_idle_adds_nothing_where_a_wakeup_is_due(database: Database, queue: Queue) -> None:
+    _wake(database, queue, "due")
+    _wake(database, queue, "later", due=datetime.now(UTC) + timedelta(hours=1))
     with database.write() as connection:
-        assert queue.nudge(connection, [Poke("work", key) for key in ("due", "later", "new")]) == 2
+        assert queue.wake_if_idle(connection, [Wakeup("work", key) for key in ("due", "later", "new")]) == 2
     with database.write() as connection:
-        assert queue.nudge(connection, [Poke("work", key) for key in ("due", "later", "new")]) == 0
+        assert queue.wake_if_idle(connection, [Wakeup("work", key) for key in ("due", "later", "new")]) == 0
     assert _left(database) == 4
 
 
@@ -188,7 +188,7 @@ def test_stopping_waits_for_what_runs_and_leaves_the_rest(database: Database, qu
 
     runner = queue.runner({"work": run}, {"": 1}, lambda: None)
     runner.start()
-    _poke(database, queue, "a", "b")
+    _wake(database, queue, "a", "b")
     assert begun.wait(30)
     assert runner.stop(30)
     assert ended.is_set()
@@ -204,7 +204,7 @@ def test_stopping_does_not_wait_for_ever(database: Database, queue: Queue) -> No
 
     runner = queue.runner({"work": run}, {"": 1}, lambda: None)
     runner.start()
-    _poke(database, queue, "a")
+    _wake(database, queue, "a")
     assert begun.wait(30)
     assert not runner.stop(0.2)
     go_on.set()
@@ -224,7 +224,7 @@ def test_what_a_killed_process_had_begun_is_done_by_another(
     with child(database_url, "600", module="tests.queue.child") as process:
         while first_line(process) != "ready":
             pass
-        _poke(database, queue, "a", "b", "c", "d", "e")
+        _wake(database, queue, "a", "b", "c", "d", "e")
         for _ in range(4):
             assert first_line(process).startswith("begin")
         process.kill()
@@ -234,11 +234,11 @@ def test_what_a_killed_process_had_begun_is_done_by_another(
     assert len(answered) == 5
 
 
-def test_pokes_of_another_process_are_noticed(database: Database, queue: Queue, database_url: str) -> None:
+def test_wakeups_of_another_process_are_noticed(database: Database, queue: Queue, database_url: str) -> None:
     with child(database_url, module="tests.queue.child") as process:
         while first_line(process) != "ready":
             pass
-        _poke(database, queue, "a")
+        _wake(database, queue, "a")
         assert first_line(process) == "begin a"
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.runtime.pace import SharedPace
-from connectors.base import Deadline, TimedOut
+from connectors.base import Deadline, TimedOut, Unavailable
 from connectors.units import Rate
 
 
@@ -147,3 +147,15 @@ def test_threads_and_processes_share_it(tmp_path: Path) -> None:
     places, count = struct.unpack_from("=QQ", file.read_bytes())
     assert (places, count) == (20, 48)
     assert time.time() - began >= 2  # 20 at once, 20 a second later, the rest another second later
+
+
+def test_once_closed_it_writes_into_no_file_that_got_its_number(tmp_path: Path, clock: Time) -> None:
+    pace = clock.pace(tmp_path / "pace")
+    pace.wait(clock.soon())
+    pace.close()
+    with (tmp_path / "other").open("w+b", buffering=0) as other:
+        other.write(b"somebody else's")
+        with pytest.raises(Unavailable, match="closed"):
+            pace.wait(clock.soon())
+        assert (tmp_path / "other").read_bytes() == b"somebody else's"
+    pace.close()

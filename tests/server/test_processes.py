@@ -48,7 +48,7 @@ def test_a_child_that_does_not_listen_is_ended(tmp_path: Path) -> None:
     note = tmp_path / "ready"
     child = Child("deaf", ["sh", "-c", f"trap '' TERM; echo > {note}; while :; do sleep 0.05; done"])
     child.start()
-    until(note.exists)
+    until(lambda: note.exists() and child.pid is not None)
     pid = child.pid
     assert pid is not None
     child.stop(0.2)
@@ -107,24 +107,35 @@ def test_a_signal_that_another_thread_was_given_is_heeded_by_the_main_thread() -
         deaf.wait()
 
 
+_FORKS = """
+import os, signal, sys, time
+from pathlib import Path
+from bridge.server.processes import Child, hold_forks
+notes, forked = Path(sys.argv[1]), []
+hold_forks()
+child = Child("short", ["sh", "-c", f"echo $$ >> {notes}"], pause=0.001)
+child.start()
+try:
+    for _ in range(200):
+        pid = os.fork()
+        if pid == 0:
+            signal.pause()
+            os._exit(0)
+        forked.append(pid)
+    before = notes.read_text().count("\\n") if notes.exists() else 0
+    while notes.read_text().count("\\n") <= before:  # it is started again although all of those live on
+        time.sleep(0.01)
+finally:
+    for pid in forked:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    child.stop(10)
+"""
+
+
 def test_a_process_forked_at_the_same_moment_does_not_keep_a_child_from_being_watched(tmp_path: Path) -> None:
-    notes, forked = tmp_path / "pids", []
-    child = Child("short", ["sh", "-c", f"echo $$ >> {notes}"], pause=0.001)
-    child.start()
-    try:
-        for _ in range(200):
-            pid = os.fork()
-            if pid == 0:
-                signal.pause()
-                os._exit(0)
-            forked.append(pid)
-        before = notes.read_text().count("\n") if notes.exists() else 0
-        until(lambda: notes.read_text().count("\n") > before)  # it is started again although all of those live on
-    finally:
-        for pid in forked:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        child.stop(10)
+    ended = subprocess.run([sys.executable, "-c", _FORKS, str(tmp_path / "pids")], timeout=120, check=False)
+    assert ended.returncode == 0
 
 
 def test_what_stays_is_not_walked_by_the_garbage_collector_any_more() -> None:

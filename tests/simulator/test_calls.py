@@ -12,11 +12,11 @@ import pytest
 
 from bridge.infocaller import events, signature
 from bridge.infocaller.document import read, write
-from bridge.infocaller.messages import Answer, Document, Format
-from bridge.simulator.calls import Call, Exchange, Platform, Target, new_sequence
+from bridge.infocaller.messages import Document, Format, QueryAnswer
+from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
 
 START = datetime(2026, 3, 2, 12, 58, 45)
-ANSWER = Answer("0", "todo bien", {"NOMBRE": "Ñuño & <Söhne>", "VACIO": ""})
+ANSWER = QueryAnswer("0", "todo bien", {"NOMBRE": "Ñuño & <Söhne>", "VACIO": ""})
 
 
 class Receiver:
@@ -61,9 +61,9 @@ def receiver() -> Iterator[Receiver]:
     receiver.close()
 
 
-def call(**keys: object) -> Call:
+def call(**keys: object) -> SimulatedCall:
     usual: dict[str, object] = {"variables": {"PEDIDO": "00077", "NOMBRE": "Ñuño"}, "diverted": "101", "start": START}
-    return Call("600111222", "7", **{**usual, **keys})  # type: ignore[arg-type]  # the test names them
+    return SimulatedCall("600111222", "7", **{**usual, **keys})  # type: ignore[arg-type]  # the test names them
 
 
 @pytest.mark.parametrize("form", list(Format))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import requests
+
+from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -27,6 +32,7 @@ def run(folder: Path, *arguments: str, environ: dict[str, str] | None = None) ->
     )
 
 
+@pytest.mark.acceptance
 def test_the_demo_shows_calls_from_the_query_to_the_activity_and_leaves_nothing_behind(tmp_path: Path) -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     ended = run(tmp_path, "demo", environ={**proxies, "NO_PROXY": "", "no_proxy": ""})
@@ -45,6 +51,30 @@ def test_the_demo_shows_calls_from_the_query_to_the_activity_and_leaves_nothing_
         assert shown in ended.stdout, shown
     assert "FAIL" not in ended.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.acceptance
+def test_the_demo_that_stays_up_opens_a_console_with_its_calls_in_it(tmp_path: Path) -> None:
+    environ = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "bridge", "demo", "--serve"]
+    said = tmp_path / "said"
+    with said.open("w", encoding="utf-8") as output:
+        demo = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=output, stderr=output)
+    try:
+        until(lambda: "user admin, password" in said.read_text(encoding="utf-8"), 120)
+        told = re.search(r"(http://\S+)/console/ : user admin, password (\w+)", said.read_text(encoding="utf-8"))
+        assert told
+        base, password = told.groups()
+        browser = requests.Session()
+        form = browser.get(f"{base}/console/login", timeout=30).text
+        token = re.search(r'name="csrf" value="(\w+)"', form)
+        assert token
+        fields = {"name": "admin", "password": password, "csrf": token[1]}
+        assert browser.post(f"{base}/console/login", data=fields, timeout=30).status_code == 200
+        assert "+34 600 11 12 22" in browser.get(f"{base}/console/calls", timeout=30).text
+    finally:
+        demo.send_signal(signal.SIGINT)
+        assert demo.wait(60) == 0
 
 
 @pytest.fixture

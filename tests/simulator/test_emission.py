@@ -25,9 +25,9 @@ from bridge.infocaller.messages import Document, Format
 from bridge.infocaller.results import RESULTS, Consequence
 from bridge.simulator.calls import Target
 from bridge.simulator.emission import EmissionPlatform
-from bridge.simulator.ledger import Entry, Ledger
-from bridge.simulator.outcomes import CallOutcome, Outcomes
-from bridge.simulator.script import Fault, Reaction
+from bridge.simulator.ledger import EmissionLedger, Entry
+from bridge.simulator.outcomes import CallOutcome, OutcomeSender
+from bridge.simulator.script import PlannedFault, Reaction
 from tests.waiting import until
 
 LINE, PASSWORD = "912345678", "3956"
@@ -86,7 +86,7 @@ def test_every_result_can_be_asked_for(platform: EmissionPlatform, form: Format,
     assert sent.reply.result == result
     assert len(platform.ledger.rung) == (result == 0)
     if result in RESULTS:
-        assert sent.reply.text == RESULTS[result].text
+        assert sent.reply.text == RESULTS[result].words.render("es")
 
 
 def good(**changes: str) -> dict[str, Any]:
@@ -136,26 +136,28 @@ def test_a_wrong_signature_or_line_is_refused(platform: EmissionPlatform) -> Non
 
 
 FAULTS = {
-    Fault.RESET_BEFORE: (Consequence.MAY_HAVE_RUNG, 0),
-    Fault.RESET_AFTER: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.CLOSED: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.HANG: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.SLOW: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.TRUNCATED: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.GARBAGE: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.HUGE: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.ERROR_500: (Consequence.MAY_HAVE_RUNG, 1),
-    Fault.NOT_FOUND: (Consequence.PAUSE_LINE, 0),
-    Fault.REDIRECT: (Consequence.PAUSE_LINE, 0),
+    PlannedFault.RESET_BEFORE: (Consequence.MAY_HAVE_RUNG, 0),
+    PlannedFault.RESET_AFTER: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.CLOSED: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.HANG: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.SLOW: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.TRUNCATED: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.GARBAGE: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.HUGE: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.ERROR_500: (Consequence.MAY_HAVE_RUNG, 1),
+    PlannedFault.NOT_FOUND: (Consequence.PAUSE_LINE, 0),
+    PlannedFault.REDIRECT: (Consequence.PAUSE_LINE, 0),
 }
 
 
 @pytest.mark.parametrize("form", Format)
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault])
-def test_each_fault_has_the_consequence_of_the_table(platform: EmissionPlatform, fault: Fault, form: Format) -> None:
+@pytest.mark.parametrize("fault", [fault for fault in PlannedFault if fault])
+def test_each_fault_has_the_consequence_of_the_table(
+    platform: EmissionPlatform, fault: PlannedFault, form: Format
+) -> None:
     consequence, rung = FAULTS[fault]
     platform.script.next(Reaction(fault=fault))
-    patience = "1s" if fault in (Fault.HANG, Fault.SLOW) else "10s"
+    patience = "1s" if fault in (PlannedFault.HANG, PlannedFault.SLOW) else "10s"
     assert ask(platform, format=form, timeout=patience).consequence() is consequence
     until(lambda: platform.ledger.entries)
     assert len(platform.ledger.rung) == rung
@@ -165,7 +167,7 @@ def test_each_fault_has_the_consequence_of_the_table(platform: EmissionPlatform,
 
 def test_whoever_hangs_is_let_go_when_the_platform_stops() -> None:
     with EmissionPlatform({LINE: PASSWORD}) as platform, ThreadPoolExecutor(4) as pool:
-        platform.script.always(Reaction(fault=Fault.HANG))
+        platform.script.always(Reaction(fault=PlannedFault.HANG))
         hanging = [pool.submit(ask, platform, f"+3460011122{n}", timeout="100s") for n in range(4)]
         until(lambda: len(platform.ledger.entries) == 4)
         platform.close()
@@ -187,20 +189,20 @@ def test_reactions_are_planned_by_number_first(platform: EmissionPlatform) -> No
 
 def test_the_record_outlives_the_process_and_a_line_cut_by_a_crash(tmp_path: Path) -> None:
     file = tmp_path / "rung.jsonl"
-    with EmissionPlatform({LINE: PASSWORD}, ledger=Ledger(file)) as platform:
+    with EmissionPlatform({LINE: PASSWORD}, ledger=EmissionLedger(file)) as platform:
         ask(platform)
         platform.script.next(Reaction(5))
         ask(platform, "+34600111223")
         before = platform.ledger.entries
     with file.open("a") as record:
         record.write('{"at": "2025-')
-    with EmissionPlatform({LINE: PASSWORD}, ledger=Ledger(file)) as platform:
+    with EmissionPlatform({LINE: PASSWORD}, ledger=EmissionLedger(file)) as platform:
         assert platform.ledger.entries == before
         assert platform.ledger.twice() == {}
         ask(platform)
         assert platform.ledger.twice() == {NUMBER: 2}
         assert len({entry.idcall for entry in platform.ledger.rung}) == 2
-    with closing(Ledger(file)) as again:
+    with closing(EmissionLedger(file)) as again:
         assert len(again.entries) == 3
 
 
@@ -258,7 +260,7 @@ def calling(bridge: Bridge, *outcomes: CallOutcome, timezone: str = "Europe/Madr
     def plan(_entry: Entry) -> tuple[CallOutcome, ...]:
         return outcomes
 
-    return EmissionPlatform({LINE: PASSWORD}, outcomes=Outcomes({LINE: target}, plan))
+    return EmissionPlatform({LINE: PASSWORD}, outcomes=OutcomeSender({LINE: target}, plan))
 
 
 def test_an_answered_call_tells_its_events_with_its_idcall(bridge: Bridge) -> None:
@@ -329,7 +331,7 @@ def test_what_was_refused_or_never_connected_tells_nothing(bridge: Bridge) -> No
 
 def test_a_phone_that_rang_without_an_answer_to_the_bridge_tells_its_events_too(bridge: Bridge) -> None:
     with calling(bridge, CallOutcome(delay=0.01)) as platform:
-        platform.script.next(Reaction(fault=Fault.RESET_AFTER))
+        platform.script.next(Reaction(fault=PlannedFault.RESET_AFTER))
         assert ask(platform).consequence() is Consequence.MAY_HAVE_RUNG
         until(lambda: bridge.events)
         assert bridge.events[0][1].idcall == platform.ledger.rung[0].idcall

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
-from bridge.store.filelock import FileLock
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
+from connectors.filelock import FileLock
 from tests.store.made import arrival
 
 _said = threading.Lock()

@@ -9,6 +9,7 @@ import pytest
 from bridge.store import calls
 from bridge.store.calls import Call, CallFilter, CallState, Changed
 from bridge.store.database import Database
+from bridge.store.folded import FoldedCall
 from tests.store.made import LINE, NOW, SOMEONE
 
 HOUR = timedelta(hours=1)
@@ -21,7 +22,7 @@ def _save(database: Database, *given: Call) -> list[int]:
 
 def test_a_call_comes_back_as_it_was_saved(database: Database) -> None:
     call = Call(
-        LINE, "1", CallState.OVER, {"vars": {"A": "1"}}, SOMEONE, "received", "77", NOW, NOW + HOUR, 60,
+        LINE, "1", CallState.OVER, FoldedCall(vars={"A": "1"}), SOMEONE, "received", "77", NOW, NOW + HOUR, 60,
         Decimal("0.12"), NOW,
     )  # fmt: skip
     [number] = _save(database, call)
@@ -33,11 +34,11 @@ def test_a_call_comes_back_as_it_was_saved(database: Database) -> None:
 
 
 def test_an_idcall_of_any_length_loses_no_call(database: Database) -> None:
-    _save(database, Call(LINE, "1", CallState.OVER, {"idcall": "9" * 5_000}, idcall="9" * 5_000))
+    _save(database, Call(LINE, "1", CallState.OVER, FoldedCall(idcall="9" * 5_000), idcall="9" * 5_000))
     with database.read() as connection:
         stored = calls.get(connection, LINE, "1")
     assert stored is not None
-    assert stored.call["idcall"] == "9" * 5_000
+    assert stored.call.idcall == "9" * 5_000
 
 
 def test_a_call_that_somebody_else_saved_meanwhile_is_not_overwritten(database: Database) -> None:

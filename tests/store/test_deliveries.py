@@ -53,7 +53,7 @@ def test_it_goes_from_pending_over_running_to_done(database: Database) -> None:
     assert claimed.lease_until == NOW + MINUTE
     assert _done(database, number) is State.DONE
     stored = _get(database, number)
-    assert (stored.state, stored.written, stored.written_id) == (State.DONE, 1, "T-1")
+    assert (stored.state, stored.written_revision, stored.written_id) == (State.DONE, 1, "T-1")
     assert (stored.owner, stored.lease_until, stored.next_at, stored.settled_at) == ("", None, None, NOW)
     with database.read() as connection:
         assert deliveries.attempts_of(connection, number) == [Attempt(NOW, 120, "done", "")]
@@ -148,7 +148,7 @@ def test_when_nobody_is_at_work_every_lease_ends(database: Database) -> None:
 def _want(database: Database, revision: int, now: datetime = NOW) -> tuple[int, State] | None:
     with database.write() as connection:
         new = delivery("1", revision=revision, payload={"revision": revision})
-        return deliveries.want(database, connection, new, now)
+        return deliveries.upsert(database, connection, new, now)
 
 
 def test_a_newer_revision_of_what_is_done_is_pending_again(database: Database) -> None:
@@ -161,7 +161,7 @@ def test_a_newer_revision_of_what_is_done_is_pending_again(database: Database) -
     assert _want(database, 2, NOW + MINUTE) == (number, State.PENDING)
     claimed = _claim(database, number, now=NOW + MINUTE)
     assert claimed is not None
-    assert (claimed.wanted, claimed.written, claimed.written_id, claimed.attempts) == (2, 1, "T-1", 1)
+    assert (claimed.wanted_revision, claimed.written_revision, claimed.written_id, claimed.attempts) == (2, 1, "T-1", 1)
     assert (claimed.payload, claimed.first_at) == ({"revision": 2}, NOW + MINUTE)
     assert _done(database, number, 2) is State.DONE
 
@@ -175,7 +175,7 @@ def test_a_newer_revision_of_what_runs_is_delivered_after_it(database: Database)
     assert _done(database, number, 1) is State.PENDING
     claimed = _claim(database, number)
     assert claimed is not None
-    assert (claimed.wanted, claimed.written) == (2, 1)
+    assert (claimed.wanted_revision, claimed.written_revision) == (2, 1)
     assert _done(database, number, 2) is State.DONE
 
 

@@ -35,7 +35,7 @@ def test_what_comes_while_a_commit_waits_goes_into_the_next_one_together() -> No
         first = pool.submit(group.put, 0, 30)
         until(lambda: disk.groups)
         rest = [pool.submit(group.put, number, 30) for number in range(2, 42, 2)]
-        until(lambda: len(group._waiting) == 20)
+        until(lambda: group.queued == 20)
         disk.free.set()
         assert first.result() == "kept 0"
         assert [each.result() for each in rest] == [f"kept {number}" for number in range(2, 42, 2)]
@@ -49,7 +49,7 @@ def test_one_that_is_refused_fails_alone() -> None:
     group = GroupCommit(disk.commit)
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(group.put, number, 30) for number in (2, 3, 4)]
-        until(lambda: len(group._waiting) + sum(map(len, disk.groups)) == 3)
+        until(lambda: group.queued + sum(map(len, disk.groups)) == 3)
         disk.free.set()
         assert results[0].result() == "kept 2"
         with pytest.raises(ValueError, match="3 is odd"):
@@ -84,12 +84,18 @@ def test_more_than_there_is_room_for_is_turned_away_at_once() -> None:
         pool.submit(group.put, 2, 30)
         until(lambda: disk.groups)
         waiting = pool.submit(group.put, 4, 30)
-        until(lambda: len(group._waiting) == 1)
+        until(lambda: group.queued == 1)
         with pytest.raises(StoreUnavailable, match="wait to be stored already"):
             group.put(6, 30)
         disk.free.set()
         assert waiting.result() == "kept 4"
     assert group.close()
+
+
+def _takes_nothing_new(group: GroupCommit[int, str]) -> bool:
+    with pytest.raises(StoreUnavailable) as caught:
+        group.put(100, 0.01)
+    return "stopping" in str(caught.value)
 
 
 def test_closing_finishes_what_waits_and_takes_nothing_new() -> None:
@@ -98,11 +104,9 @@ def test_closing_finishes_what_waits_and_takes_nothing_new() -> None:
     group = GroupCommit(disk.commit, most=2)
     with ThreadPoolExecutor(8) as pool:
         results = [pool.submit(group.put, number, 30) for number in range(0, 14, 2)]
-        until(lambda: len(group._waiting) + sum(map(len, disk.groups)) == 7)
+        until(lambda: group.queued + sum(map(len, disk.groups)) == 7)
         closing = pool.submit(group.close)
-        until(lambda: group._closed)
-        with pytest.raises(StoreUnavailable, match="stopping"):
-            group.put(100, 30)
+        until(lambda: _takes_nothing_new(group))
         disk.free.set()
         assert [each.result() for each in results] == [f"kept {number}" for number in range(0, 14, 2)]
         assert closing.result()

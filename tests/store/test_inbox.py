@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from bridge.store.database import Database
 from bridge.store.deliveries import DeliveryFilter
 from bridge.store.schema import connect
 from bridge.store.tables import pokes
+from tests.disk import fill, small_disk
 from tests.nobody import give, own_folder, without_rights
 from tests.store.children import child, first_line
 from tests.store.made import LINE, arrival, delivery
@@ -34,7 +33,7 @@ def inbox(database: Database, queue: Queue) -> Iterator[Inbox]:
     inbox.close()
 
 
-def _poked(database: Database) -> list[tuple[str, str]]:
+def _woken(database: Database) -> list[tuple[str, str]]:
     with database.read() as connection:
         if not database.postgresql:
             return sorted((kind, key) for kind, key in connection.execute(select(pokes.c.kind, pokes.c.key)))
@@ -47,7 +46,7 @@ def _count(database: Database) -> int:
         return connection.execute(select(func.count()).select_from(tables.events)).scalar_one()
 
 
-def test_an_event_is_stored_as_it_came_and_its_call_is_poked(database: Database, inbox: Inbox) -> None:
+def test_an_event_is_stored_as_it_came_and_its_call_is_woken(database: Database, inbox: Inbox) -> None:
     came = arrival("98565656", "inicio", '{"ñ": 1}', panel={"uuid": "u-1"}, diverted_to="+34911000001")
     kept = inbox.keep(came)
     with database.read() as connection:
@@ -57,7 +56,7 @@ def test_an_event_is_stored_as_it_came_and_its_call_is_poked(database: Database,
     for name in came.__dataclass_fields__:
         assert getattr(stored, name) == getattr(came, name)
     assert not stored.folded
-    assert _poked(database) == [("advance", f"{LINE}:98565656")]
+    assert _woken(database) == [("advance", f"{LINE}:98565656")]
 
 
 def test_a_repeated_event_is_acknowledged_and_changes_nothing(database: Database, inbox: Inbox) -> None:
@@ -65,7 +64,7 @@ def test_a_repeated_event_is_acknowledged_and_changes_nothing(database: Database
     again = inbox.keep(arrival("1", document={"other": "things"}))
     assert (again.new, again.id) == (False, first.id)
     assert _count(database) == 1
-    assert _poked(database) == [("advance", f"{LINE}:1")]
+    assert _woken(database) == [("advance", f"{LINE}:1")]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +105,12 @@ def test_two_inboxes_that_are_told_the_same_do_not_get_in_each_others_way(databa
     assert _count(database) == 200
 
 
-def test_a_saved_record_is_kept_once_and_its_delivery_poked(database: Database, inbox: Inbox) -> None:
+def test_a_saved_record_is_kept_once_and_its_delivery_woken(database: Database, inbox: Inbox) -> None:
     first = inbox.save(delivery("912345678:1:ENCUESTA", kind="save"))
     again = inbox.save(delivery("912345678:1:ENCUESTA", kind="save"))
     assert first.new
     assert (again.new, again.id) == (False, first.id)
-    assert _poked(database) == [("deliver", str(first.id))]
+    assert _woken(database) == [("deliver", str(first.id))]
     with database.read() as connection:
         assert [each.key for each in deliveries.find(connection, DeliveryFilter())] == ["912345678:1:ENCUESTA"]
 
@@ -134,9 +133,9 @@ def test_an_identifier_of_a_size_that_no_platform_sends_is_refused() -> None:
         arrival("9" * 300)
 
 
-def test_what_fails_leaves_neither_event_nor_poke(database: Database, queue: Queue) -> None:
+def test_what_fails_leaves_neither_event_nor_wakeup(database: Database, queue: Queue) -> None:
     class Failing(type(queue)):  # type: ignore[misc]  # the queue of either database
-        def poke_all(self, *_: object) -> None:
+        def wake_all(self, *_: object) -> None:
             raise StoreUnavailable("no")
 
     inbox = Inbox(database, Failing(database))
@@ -164,11 +163,11 @@ def test_everything_acknowledged_is_there_after_kill_9_in_the_middle_of_commits(
     database = connect(database_url)
     with database.read() as connection:
         stored = set(connection.execute(select(tables.events.c.call_sequence)).scalars())
-        poked = {key.partition(":")[2] for _, key in _poked(database)}
+        woken = {key.partition(":")[2] for _, key in _woken(database)}
     database.close()
     assert len(acknowledged) >= 450
     assert acknowledged <= stored
-    assert stored == poked
+    assert stored == woken
 
 
 def test_two_processes_write_one_sqlite_file_side_by_side(tmp_path: Path) -> None:
@@ -194,40 +193,17 @@ def test_a_file_that_a_foreign_program_holds_is_said_to_be_held(tmp_path: Path) 
     database.close()
 
 
-@contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"can't make a small disk: {mounted.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def _fill(path: Path) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_CREAT)
-    with suppress(OSError):
-        while True:
-            os.write(file, b"x" * 4096)
-    os.close(file)
-
-
 def _keep_many(inbox: Inbox) -> None:
     for number in range(100):
         inbox.keep(arrival(f"full-{number}", text="x" * 4096))
 
 
 def test_on_a_full_disk_nothing_is_acknowledged_and_all_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    with _small_disk(tmp_path / "disk") as disk:
+    with small_disk(tmp_path / "disk", "1m") as disk:
         database = connect(f"sqlite:///{disk}/bridge.db")
         inbox = Inbox(database, queue_for(database))
         assert inbox.keep(arrival("first")).new
-        filler = disk / "filler"
-        _fill(filler)
+        filler = fill(disk)
         with pytest.raises(StoreUnavailable, match="the disk is full; make room"):
             _keep_many(inbox)
         stored = _count(database)

@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-import bridge.store
 from bridge.store import callbacks, schema
 from bridge.store.callbacks import CallbackFilter, key_of
-from bridge.store.database import Database, unprepared
+from bridge.store.database import Database
+from tests.store.made import at_revision
 
 NOW = datetime(2026, 11, 23, 11, 0, tzinfo=UTC)
 INSERT = text(
@@ -34,15 +32,8 @@ def stored(database: Database, *tasks: tuple[str, str]) -> None:
 
 
 @pytest.fixture
-def old(database_url: str, tmp_path: Path) -> Iterator[Database]:
-    database = unprepared(database_url, tmp_path)
-    if database.path:
-        schema.prepare_file(database)
-    configuration = Config()
-    configuration.set_main_option("script_location", str(Path(bridge.store.__file__).parent / "migrations"))
-    with database.write() as connection:
-        configuration.attributes["connection"] = connection
-        command.upgrade(configuration, "0002")
+def old(empty_database_url: str, tmp_path: Path) -> Iterator[Database]:
+    database = at_revision("0002", empty_database_url, tmp_path)
     yield database
     database.close()
 

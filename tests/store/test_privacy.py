@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bridge.store import calls, deliveries, events, privacy
+from bridge.store import calls, deliveries, events, privacy, queries
 from bridge.store.calls import Call, CallState
 from bridge.store.database import Database
 from bridge.store.deliveries import Failure, State, Took
+from bridge.store.folded import FoldedCall
 from bridge.store.privacy import Erased
 from bridge.store.spool import Spool
-from tests.store.made import LINE, NOW, SOMEONE, arrival, delivery
+from tests.store.made import LINE, NOW, SOMEONE, arrival, asked, delivery
 
 DAY = timedelta(days=1)
 OTHER = "+34600999888"
@@ -29,15 +30,16 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 def _call(database: Database, name: str, e164: str, at: datetime = NOW, state: State = State.DONE) -> int:
-    """A call with two events (one hears of no number) and an activity in `state`."""
+    """A call with two events (one hears of no number), a Query that says none, and an activity in `state`."""
     with database.write() as connection:
         added = events.add(
             database, connection,
             [arrival(name, "inicio", received_at=at, e164=""), arrival(name, received_at=at, e164=e164)],
         )  # fmt: skip
         events.folded(connection, added.values())
-        call = Call(LINE, name, CallState.OVER, {"caller": e164}, e164, started_at=at, cost=Decimal("0.12"))
+        call = Call(LINE, name, CallState.OVER, FoldedCall(caller=e164), e164, started_at=at, cost=Decimal("0.12"))
         number = calls.save(connection, call, at)
+        queries.add(database, connection, [asked(name, at, caller="")])
         new = replace(delivery(name), e164="", call_id=number)
         [id_] = deliveries.add(database, connection, [new], at).values()
         if state is not State.PENDING:
@@ -65,7 +67,8 @@ def test_everything_about_a_number_is_shown_and_nothing_about_others(database: D
     spool.append([arrival("3")])
     found = privacy.person(database, SOMEONE, spool)
     assert {kind: len(rows) for kind, rows in found.items()} == {
-        "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "spooled": 1,
+        "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "queries": 1,
+        "spooled": 1,
     }  # fmt: skip
     text = json.dumps(found)
     assert OTHER not in text
@@ -77,10 +80,11 @@ def test_a_number_is_erased_everywhere_and_others_are_left(database: Database, s
     _call(database, "1", SOMEONE)
     _call(database, "2", OTHER)
     spool.append([arrival("3"), arrival("4", e164=OTHER)])
-    assert privacy.forget(database, SOMEONE, spool) == Erased(events=2, calls=1, deliveries=1, spooled=1)
+    assert privacy.forget(database, SOMEONE, spool) == Erased(events=2, calls=1, deliveries=1, spooled=1, queries=1)
     assert all(not rows for rows in privacy.person(database, SOMEONE, spool).values())
     assert {kind: len(rows) for kind, rows in privacy.person(database, OTHER, spool).items()} == {
-        "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "spooled": 1,
+        "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "queries": 1,
+        "spooled": 1,
     }  # fmt: skip
     assert privacy.forget(database, SOMEONE, spool).total == 0
 
@@ -107,7 +111,7 @@ def test_what_is_old_and_done_goes_and_nothing_else(database: Database) -> None:
     erased = privacy.purge(database, NOW - 5 * DAY, NOW - 20 * DAY)
     kept = ["new", "old but dead", "old but pending"]
     assert {kind: sorted(rows) for kind, rows in _left(database).items()} == {"calls": kept, "deliveries": kept}
-    assert erased == Erased(events=4, calls=2, deliveries=2)
+    assert erased == Erased(events=4, calls=2, deliveries=2, queries=4)
 
 
 def test_an_open_call_and_an_event_not_yet_folded_stay_however_old(database: Database) -> None:

@@ -54,7 +54,7 @@ def _stored(postgres_url: str) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _poked(postgres_url: str) -> set[str]:
+def _woken(postgres_url: str) -> set[str]:
     with psycopg.connect(postgres_url) as server:
         return {row[0] for row in server.execute("SELECT args->>'key' FROM procrastinate_jobs").fetchall()}
 
@@ -80,7 +80,7 @@ def test_while_postgresql_is_away_events_go_to_the_spool_and_come_over_when_it_i
     stored = _stored(postgres_url)
     assert (stored[0], stored[-1]) == ("before", "after")
     assert sorted(stored[1:-1]) == sorted(away)
-    assert {f"{LINE}:{call}" for call in stored} < _poked(postgres_url)
+    assert {f"{LINE}:{call}" for call in stored} < _woken(postgres_url)
 
 
 def test_the_order_of_a_calls_events_is_kept(postgres_url: str, proxy: Proxy, inbox: Inbox) -> None:
@@ -146,11 +146,13 @@ def test_what_a_killed_process_left_in_the_spool_is_moved_by_the_next_one(
     assert acknowledged <= set(_stored(postgres_url))
 
 
-def test_with_the_spool_away_too_nothing_is_acknowledged(proxy: Proxy, inbox: Inbox, spool: Spool) -> None:
+def test_with_the_spool_away_too_nothing_is_acknowledged(
+    proxy: Proxy, inbox: Inbox, spool: Spool, tmp_path: Path
+) -> None:
     proxy.away()
     spool.close()
-    spool._database.path.unlink()  # type: ignore[union-attr]  # it is a file
-    spool._database.path.mkdir()  # type: ignore[union-attr]
+    (tmp_path / "spool.db").unlink()
+    (tmp_path / "spool.db").mkdir()
     with pytest.raises(StoreUnavailable):
         inbox.keep(arrival("1"))
 

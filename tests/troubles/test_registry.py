@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from bridge.texts import literal
 from bridge.troubles import Severity, Trouble, Troubles
-from tests.troubles.conftest import fill
+from tests.disk import fill, small_disk
 from tests.waiting import until
 
 
@@ -33,12 +34,18 @@ def clock() -> Clock:
 
 def wrong_signature(troubles: Troubles, line: str = "912345678") -> None:
     troubles.report(
-        "signature", line, severity=Severity.ERROR, text="every request is refused", action="Compare the passwords"
+        "signature",
+        line,
+        severity=Severity.ERROR,
+        text=literal("every request is refused"),
+        action=literal("Compare the passwords"),
     )
 
 
 def list_broken(troubles: Troubles, text: str = "the list can't be read") -> None:
-    troubles.report("table", "shop.contact", severity=Severity.WARNING, text=text, action="Mend the file")
+    troubles.report(
+        "table", "shop.contact", severity=Severity.WARNING, text=literal(text), action=literal("Mend the file")
+    )
 
 
 def ids(troubles: Troubles) -> list[str]:
@@ -47,13 +54,17 @@ def ids(troubles: Troubles) -> list[str]:
 
 def test_a_trouble_is_seen_by_the_other_processes_with_its_time_and_count(tmp_path: Path, clock: Clock) -> None:
     one, other = Troubles(tmp_path, clock), Troubles(tmp_path, clock)
-    one.report("events_refused", severity=Severity.ERROR, text="no event is kept", action="Make room")
+    one.report("events_refused", severity=Severity.ERROR, text=literal("no event is kept"), action=literal("Make room"))
     one.flush()
     clock.now += 5
-    other.report("events_refused", severity=Severity.ERROR, text="no event is kept: full", action="Make room")
+    other.report(
+        "events_refused", severity=Severity.ERROR, text=literal("no event is kept: full"), action=literal("Make room")
+    )
     other.flush()
     began = datetime.fromtimestamp(1_800_000_000, UTC)
-    expected = [Trouble("events_refused", Severity.ERROR, began, 2, "no event is kept: full", "Make room")]
+    expected = [
+        Trouble("events_refused", Severity.ERROR, began, 2, literal("no event is kept: full"), literal("Make room"))
+    ]
     assert one.all() == other.all() == Troubles(tmp_path, clock).all() == expected
 
 
@@ -194,7 +205,13 @@ def test_strangers_can_not_fill_it(tmp_path: Path, clock: Clock) -> None:
     list_broken(troubles)
     for number in range(2000):
         for _ in range(3):
-            troubles.report("unknown_line", str(number), severity=Severity.ERROR, text="x" * 5000, action="y" * 5000)
+            troubles.report(
+                "unknown_line",
+                str(number),
+                severity=Severity.ERROR,
+                text=literal("x" * 5000),
+                action=literal("y" * 5000),
+            )
         if number % 100 == 0:
             troubles.flush()
     list_broken(troubles)
@@ -235,14 +252,21 @@ def test_processes_that_are_killed_leave_a_file_that_can_be_read(tmp_path: Path)
         assert ids(troubles) == ["signature:912345678", "table:shop.contact"]
 
 
-def test_it_is_written_on_a_disk_that_is_full(small_disk: Path, clock: Clock) -> None:
-    one, other = Troubles(small_disk, every=0.01), Troubles(small_disk)
-    one.start()
-    until(lambda: (small_disk / "troubles.db").exists() and (small_disk / "troubles.db").stat().st_size > 100_000)
-    until(lambda: (small_disk / "troubles.db-journal").stat().st_size > 100_000)
-    fill(small_disk)
-    for number in range(30):
-        one.report("table", f"shop.t{number}", severity=Severity.ERROR, text="x" * 200, action="Mend the file")
-    until(lambda: len(other.all()) == 30)
-    one.close()
-    assert other.all() == []
+def test_it_is_written_on_a_disk_that_is_full(tmp_path: Path, clock: Clock) -> None:
+    with small_disk(tmp_path / "small", "6m") as disk:
+        one, other = Troubles(disk, every=0.01), Troubles(disk)
+        one.start()
+        until(lambda: (disk / "troubles.db").exists() and (disk / "troubles.db").stat().st_size > 100_000)
+        until(lambda: (disk / "troubles.db-journal").stat().st_size > 100_000)
+        fill(disk)
+        for number in range(30):
+            one.report(
+                "table",
+                f"shop.t{number}",
+                severity=Severity.ERROR,
+                text=literal("x" * 200),
+                action=literal("Mend the file"),
+            )
+        until(lambda: len(other.all()) == 30)
+        one.close()
+        assert other.all() == []

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from pathlib import Path
+
 import pytest
 
+from bridge.service.composition import Current, Service
 from bridge.web.addresses import client, covered, neighbourhood, networks, parse
+from bridge.web.gate import AccessPolicies
+from tests.config.files import loaded
 
 PROXIES = ["127.0.0.1", "10.0.0.0/8", "2001:db8:1::/48"]
 
@@ -71,3 +77,25 @@ def test_an_ipv6_customer_is_one_sender_whatever_address_it_takes() -> None:
     assert neighbourhood(parse("2001:db8::1")) != neighbourhood(parse("2001:db8:0:1::1"))
     assert neighbourhood(parse("192.0.2.1")) != neighbourhood(parse("192.0.2.2"))
     assert neighbourhood(None) == "None"
+
+
+def test_long_headers_of_strangers_fill_no_memory(tmp_path: Path) -> None:
+    proxied = loaded(tmp_path, """
+server: {trusted_proxies: ["127.0.0.1"]}
+lines: [{number: "912345678", password: "3956"}]
+queries: {ECO: {answer: {X: "1"}}}
+""")  # fmt: skip
+    current = Current(Service.open(proxied))
+    policy = AccessPolicies(current).now()
+    tracemalloc.start()
+    try:
+        for number in range(100):
+            forwarded = f"{number}{'x' * 50_000}"
+            assert policy.client("127.0.0.1", forwarded).address is None
+            assert policy.client("127.0.0.1", f"{forwarded}, 203.0.113.9").text == "203.0.113.9"
+            assert policy.client("203.0.113.9", forwarded).text == "203.0.113.9"
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        current.close()
+    assert kept < 2_000_000

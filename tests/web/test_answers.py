@@ -16,8 +16,9 @@ from lxml import etree
 
 from bridge.cli import main
 from bridge.infocaller.messages import Document, Format
+from bridge.simulator.calls import Platform, SimulatedCall, Target, new_sequence
 from tests.waiting import until
-from tests.web.bridge_process import KEY, LINE, Bridge, Reply, query, running, written
+from tests.web.bridge_process import KEY, LINE, PASSWORD, Bridge, Reply, query, running, written
 
 CONFIGURATION = f"""
 server: {{url_key: {KEY}, workers: 1, threads: 40}}
@@ -153,12 +154,8 @@ def simulate(bridge: Bridge, *arguments: str) -> tuple[int, str]:
     return ended.value.code, out.getvalue()
 
 
-@pytest.mark.parametrize("form", list(Format))
-@pytest.mark.parametrize("charset", ["latin1", "utf-8"])
-def test_a_simulated_call_is_answered_and_leaves_its_row(bridge: Bridge, form: Format, charset: str) -> None:
-    code, out = simulate(
-        bridge, "received", "--query", "DESVIO", "--diverted", "101", "--format", form, "--charset", charset
-    )
+def test_a_simulated_call_is_answered_and_leaves_its_row(bridge: Bridge) -> None:
+    code, out = simulate(bridge, "received", "--query", "DESVIO", "--diverted", "101")
     assert code == 0, out
     assert "+34911000001" in out
     assert [line.split(":")[0] for line in out.splitlines() if line.startswith("--- ")] == [
@@ -168,16 +165,29 @@ def test_a_simulated_call_is_answered_and_leaves_its_row(bridge: Bridge, form: F
     until(lambda: _rows(bridge.configuration.parent / "calls.csv", call) == 1)
 
 
+@pytest.mark.parametrize("form", list(Format))
+@pytest.mark.parametrize("charset", ["iso-8859-1", "utf-8"])
+def test_calls_in_any_format_and_charset_are_answered(bridge: Bridge, form: Format, charset: str) -> None:
+    target = Target(f"http://127.0.0.1:{bridge.port}", LINE, PASSWORD, KEY, form, charset)
+    with Platform(target) as platform:
+        call = SimulatedCall("600111222", new_sequence(), diverted="101")
+        answered = platform.query(call, "DESVIO")
+        told = [platform.event(call, "inicio"), *platform.events(call)]
+    assert "+34911000001" in answered.received
+    assert all(exchange.good for exchange in [answered, *told])
+    until(lambda: _rows(bridge.configuration.parent / "calls.csv", call.sequence) == 1)
+
+
 def _rows(file: Path, call: str) -> int:
     """How many activities this call has; other tests' calls have theirs in the same file."""
     return file.read_text(encoding="utf-8").count(f"\n{LINE}:{call}:") if file.exists() else 0
 
 
 def test_a_hidden_caller_and_an_emitted_call_can_be_simulated(bridge: Bridge) -> None:
-    code, out = simulate(bridge, "received", "--hidden", "--query", "DESVIO", "--no-events")
+    code, out = simulate(bridge, "received", "--caller", "X", "--query", "DESVIO")
     assert code == 0
     assert '"VarValue": "101"' in out
-    code, out = simulate(bridge, "emitted", "--to", "600111222", "--query", "DESVIO", "--no-events")
+    code, out = simulate(bridge, "emitted", "--to", "600111222", "--query", "DESVIO")
     assert code == 0
     assert "+34911000001" in out
 

@@ -33,11 +33,11 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
         yield bridge
 
 
-@pytest.fixture(scope="module", params=[40, 600])
-def beset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
-    """With few threads where the senders' bodies are not read, with as many as usual where they have the key."""
+@pytest.fixture(scope="module")
+def beset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
+    """One that hears so many wrong tokens that it turns further ones away."""
     folder = tmp_path_factory.mktemp("beset")
-    (folder / "config.yaml").write_text(CONFIGURATION.replace("threads: 40", f"threads: {request.param}"))
+    (folder / "config.yaml").write_text(CONFIGURATION)
     with running(folder) as bridge:
         yield bridge
 
@@ -136,32 +136,24 @@ def slow_senders(bridge: Bridge, path: str, length: int, senders: int = 120, eac
             thread.join()
 
 
-@pytest.mark.parametrize(
-    ("beset", "path"),
-    [(40, "/callbacks/ANYTHING"), (40, "/callbacks/web"), (600, f"/infocaller/{KEY}/query")],
-    indirect=["beset"],
-)
+@pytest.mark.parametrize("path", ["/callbacks/ANYTHING", "/callbacks/web", f"/infocaller/{KEY}/query"])
 def test_queries_are_answered_beside_hundreds_of_slow_senders(beset: Bridge, path: str) -> None:
-    took: list[float] = []
     with slow_senders(beset, path, 1000):
         time.sleep(2)
-        while len(took) < 15:
-            began = time.monotonic()
-            assert beset.post("query", *written(query())).status == 200
-            took.append(time.monotonic() - began)
-            time.sleep(0.2)
-    assert sorted(took)[-3] < 4.5
+        assert [beset.post("query", *written(query())).status for _ in range(50)] == [200] * 50
 
 
-def test_a_connection_that_idles_is_not_ended_with_the_slow_ones(bridge: Bridge) -> None:
-    """At the same address, between two requests of its own, while many are late."""
+def test_who_is_late_is_told_so_and_who_idles_beside_them_is_left_alone(bridge: Bridge) -> None:
+    """At the same address, between requests of its own, while many are late."""
     head = f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode()
     with ExitStack() as stack:
         idle, *late = (stack.enter_context(bridge.raw()) for _ in range(30))
-        idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         for connection in late:
             connection.sendall(head)
-        assert [connection.recv(65536)[:12] for connection in late].count(b"HTTP/1.1 408") > 0
+        for _ in range(6):
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(65536).startswith(b"HTTP/1.1 200")
+            time.sleep(2)
+        assert {connection.recv(65536)[:12] for connection in late} == {b"HTTP/1.1 408"}
         idle.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")

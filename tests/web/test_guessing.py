@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -99,6 +100,22 @@ def test_of_many_guesses_at_once_no_more_count_than_one_by_one(two: tuple[Guessi
         closing = sum(threads.map(lambda number: two[number % 2].wrong("203.0.113.7"), range(5 * LIMIT)))
     assert closing >= 1
     assert all(one.right("203.0.113.7") is not None for one in two)
+
+
+def test_processes_that_start_at_the_same_moment_count_together(tmp_path: Path) -> None:
+    """SQLite waits for nobody while a file is switched to WAL: one of two processes counted alone from then on."""
+    file = tmp_path / "guessing.db"
+    other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    made = Timer(0.2, other.execute, ["COMMIT"])
+    made.start()
+    both = Guessing(file), Guessing(file)
+    made.join()
+    told = [both[number % 2].wrong("203.0.113.7") for number in range(LIMIT)]
+    assert told == [False] * (LIMIT - 1) + [True]
+    for guessing in both:
+        guessing.close()
+    other.close()
 
 
 @pytest.mark.parametrize("fault", ["no database", "locked", "none"])

@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import fields
 from typing import Literal
 
-from bridge.config.model import FindStep
-from bridge.config.sections import meant
+from bridge.config.builtin import BUILT_IN_WORDS, CALLS
+from bridge.config.find import FindStep
+from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
 from bridge.config.whole import CheckContext
-from connectors.base import Capabilities
+from connectors.base import Activity, Capabilities
 
 Way = Literal["phone", "key", "save"]
 _OWN = 2
+_OF_ACTIVITY = frozenset(each.name for each in fields(Activity))
 _ASKED = {"phone": "looked up by phone", "key": "looked up by key", "save": "saved"}
 
 
 def check(whole: CheckContext) -> Iterator[Wrong]:
-    """Everything that is asked of a connector and can't be had."""
+    """Yield everything that is asked of a connector and can't be had."""
     for name, query in whole.configuration.queries.items():
         for step_name, step in query.find.items():
-            yield from _find(whole, step, step_name, ("queries", name, "find", step_name))
+            yield from find(whole, step, step_name, ("queries", name, "find", step_name))
         for position, save in enumerate(query.save):
-            yield from ask(whole, save.in_, save.table, "save", ("queries", name, "save", position), in_place="table")
+            loc: Loc = ("queries", name, "save", position)
+            yield from ask(whole, save.in_, save.table, "save", loc, in_place="table")
+            yield from saved(whole, save.in_, save.table, save.fields, loc)
     yield from _activities(whole)
 
 
 def problems(whole: CheckContext, *, warnings: bool = False) -> Iterator[Wrong]:
-    """What connectors say of their own sections: files and columns that are not there; or what they only warn of. Comes
-    before the other checks: only then do some know the fields of their tables."""
+    """Yield what connectors say of their own sections: files and columns that are not there; or what they only warn of.
+    Comes before the other checks: only then do some know the fields of their tables."""
     for name, options in whole.configuration.connectors.items():
         for problem in options.problems(whole.folder):
             loc: Loc = ("connectors", name, *problem.loc)
@@ -37,9 +42,12 @@ def problems(whole: CheckContext, *, warnings: bool = False) -> Iterator[Wrong]:
                 yield Wrong(loc, problem.text, outage=problem.outage)
 
 
-def _find(whole: CheckContext, step: FindStep, name: str, loc: Loc, own: str = "") -> Iterator[Wrong]:
+def find(whole: CheckContext, step: FindStep, name: str, loc: Loc, own: str = "") -> Iterator[Wrong]:
+    """Whether what a step looks up can be had. `own`: the connector where the step names none."""
     way: Way = "phone" if step.phone is not None else "key"
     table, in_place = (step.table, "table") if step.table is not None else (name, "")
+    if step.many == "next":
+        yield from _dated(whole, step, table, loc, own)
     if not step.in_:
         yield from ask(whole, own, table, way, loc, in_place=in_place, names_connector=False)
     for position, connector in enumerate(step.in_):
@@ -57,11 +65,11 @@ def ask(
     position: int = 0,
     names_connector: bool = True,
 ) -> Iterator[Wrong]:
-    """Whether `connector` can do this with `table`. `in_place`: the key that names the table, empty where it is the
-    step's own name."""
-    if connector not in whole.keys("connectors"):
+    """Yield what keeps `connector` from doing this with `table`. `in_place`: the key that names the table, empty where
+    it is the step's own name."""
+    if connector not in whole.connectors():
         if names_connector:
-            yield Wrong((*loc, "in", position), no_connector(whole, connector))
+            yield Wrong((*loc, "in", position), no_connector(whole, connector, built_in=CALLS))
         return
     abilities = whole.abilities(connector)
     if abilities is None or table in _kinds(abilities, way):
@@ -70,9 +78,28 @@ def ask(
     yield Wrong(place, _cannot(connector, abilities, table, way), at_key=not in_place)
 
 
-def no_connector(whole: CheckContext, name: str) -> str:
-    """What to say of a connector that does not exist."""
-    return f"there is no connector {name}; {meant(name, whole.keys('connectors'))}"
+def _dated(whole: CheckContext, step: FindStep, table: str, loc: Loc, own: str) -> Iterator[Wrong]:
+    """Whether it can be told which match is the next."""
+    for connector in step.in_ or [own]:
+        abilities = whole.abilities(connector)
+        if abilities is not None and table in abilities.by_phone | abilities.by_key and table not in abilities.dated:
+            text = (
+                f"in connector {connector}, {table} has no date to tell the next by: add date: there, "
+                "with the column or field that says when it is"
+            )
+            if whole.built_in(connector):
+                text = (
+                    f"{BUILT_IN_WORDS[connector]} are over, none is still to come: leave many: out, {table} is one call"
+                )
+            yield Wrong((*loc, "many"), text)
+
+
+def no_connector(whole: CheckContext, name: str, *, built_in: str | None = None) -> str:
+    """Return what to say of a connector that does not exist. `built_in`: what the bridge offers there and may have been
+    meant."""
+    names = whole.keys("connectors")
+    likely = near(name, [*names, built_in]) if built_in else None
+    return f"there is no connector {name}; {meant(name, [likely] if likely else names)}"
 
 
 def _kinds(abilities: Capabilities, way: Way) -> frozenset[str]:
@@ -98,9 +125,36 @@ def _activities(whole: CheckContext) -> Iterator[Wrong]:
             if abilities is not None and not abilities.activities:
                 text = f"connector {rule.in_} keeps no activities as it is configured; add activities to its section"
                 yield Wrong((*loc, "in"), text)
+            if abilities is not None:
+                yield from _rule_fields(abilities, rule.fields, loc)
         for name, step in (rule.find or {}).items():
-            yield from _find(whole, step, name, (*loc, "find", name), rule.in_)
+            yield from find(whole, step, name, (*loc, "find", name), rule.in_)
         if rule.unknown_caller is not None and rule.in_ in whole.keys("connectors"):
             place = (*loc, "unknown_caller")
             in_place = "table" if "table" in whole.keys(*place) else ""
             yield from ask(whole, rule.in_, rule.unknown_caller.table, "save", place, in_place=in_place)
+            yield from saved(whole, rule.in_, rule.unknown_caller.table, rule.unknown_caller.fields, place)
+
+
+def saved(whole: CheckContext, connector: str, table: str, given: Iterable[str], loc: Loc) -> Iterator[Wrong]:
+    """Yield where what is saved has not the fields that its connector takes, if it takes certain ones."""
+    abilities = whole.abilities(connector) if connector in whole.connectors() else None
+    taken = abilities.save_fields.get(table) if abilities is not None else None
+    if taken is None:
+        return
+    given = set(given)
+    for name in sorted(given - taken):
+        text = f"in connector {connector}, nothing takes this for {table}; {meant(name, taken - given or taken)}"
+        yield Wrong((*loc, "fields", name), text, at_key=True)
+    close = {near(name, taken) for name in given - taken}
+    for name in sorted(taken - given - close):
+        yield Wrong((*loc, "fields"), f"connector {connector} needs {name} for {table}: add it here")
+
+
+def _rule_fields(abilities: Capabilities, given: Collection[str], loc: Loc) -> Iterator[Wrong]:
+    """Whether a rule has the fields without which its connector can't keep a call."""
+    for name in sorted(abilities.activity_fields.difference(given)):
+        likely = near(name, _OF_ACTIVITY, 0.8)
+        hint = f"did you mean {likely}?" if likely else "add it to this rule's fields"
+        text = f"its connector asks for {name}, which is not known of every call; {hint}"
+        yield Wrong((*loc, "fields") if given else (*loc, "in"), text)

@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from bridge.config.checks import hours
 from bridge.config.model import NAME_RULE, VARIABLE_NAME
 from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
-from bridge.config.whole import CheckContext, Use, blocks, expressions
+from bridge.config.whole import CheckContext, PlacedTemplate, blocks, expressions
 from connectors.base import TemplateUse
+from connectors.dates import MEMBERS
 from connectors.expression import Template
 from connectors.phone import Phone
 
@@ -23,7 +25,7 @@ CALL_FIELDS: Mapping[str, str] = {
     "query": "the Query that asks, empty outside of one",
     "event": "the event that came (inicio, desvio_correcto, desvio_fallido, fin), empty outside of one",
     "diverted": "whom that event says that the call was diverted to, empty elsewhere",
-    "start": "when it began, with its time zone",
+    "start": "when it began, on the line's clock; in a Query when INICIO came, or the Query itself",
     "end": "when it ended",
     "seconds": "how long it lasted",
     "cost": "what it cost, without tax (CostRX + CostTX)",
@@ -34,16 +36,22 @@ CALL_FIELDS: Mapping[str, str] = {
     "diversions": "the numbers that it was diverted to, in order",
     "complete": "whether its FIN came",
     "events": "what happened in it, in order: each has type, at, name and info",
+    "menus": "what was chosen in numeric menus, by the menu's name, the last time: `call.menus['Resultado']`",
+    "outcome": "what `outcome` of the activity's rule comes to, in its subject, note and fields",
 }
 """What `call.` has, and what it means. A field that is not known yet is empty."""
 
-_KNOWN_LATER = frozenset(
-    {"start", "end", "seconds", "cost", "cost_rx", "cost_tx", "answered", "answered_by", "diversions", "complete"}
-    | {"events"}
-)
-"""What of `call.` comes with its events: a Query is asked before."""
+_KNOWN_LATER: Mapping[str, str] = {
+    **dict.fromkeys(("end", "seconds", "cost", "cost_rx", "cost_tx", "complete", "events", "menus", "outcome"),
+                    "it is told when the call is over: use it in activities:"),
+    **dict.fromkeys(("answered", "answered_by", "diversions"),
+                    "whom the call is put through to comes after it: use it in activities:"),
+}  # fmt: skip
+"""What of `call.` a Query can't know, which is asked before, and what to do instead."""
 LINE_FIELDS = frozenset({"number", "country", "timezone"})
 BUILTINS = ("caller", "called", "line", "call", "vars")
+TIME = ("now", "hours")
+"""What is always there as well, unless something of the configuration's own has that name."""
 _FIXED: Mapping[str, frozenset[str]] = {
     "caller": Phone.visible,
     "called": Phone.visible,
@@ -52,11 +60,12 @@ _FIXED: Mapping[str, frozenset[str]] = {
 }
 _STEP_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _WORDS = frozenset({"and", "or", "not", "in", "is", "if", "else", "true", "false", "none", "True", "False", "None"})
+_OF_CALENDAR = 3
 _BESIDE = ("result", "text", "when")
 
 
 def check(whole: CheckContext) -> Iterator[Wrong]:
-    """Everything that is wrong with names: of find steps, in expressions, of variables."""
+    """Yield everything that is wrong with names: of find steps, in expressions, of variables."""
     yield from _step_names(whole)
     for use in expressions(whole.configuration):
         yield from _expression(whole, use)
@@ -77,30 +86,31 @@ def _step_names(whole: CheckContext) -> Iterator[Wrong]:
                 yield Wrong((*place, name), text, at_key=True)
 
 
-def _expression(whole: CheckContext, use: Use) -> Iterator[Wrong]:
+def _expression(whole: CheckContext, use: PlacedTemplate) -> Iterator[Wrong]:
     section = _section(use.loc)
-    faulty = set(whole.keys(*section, "find")) - set(use.known) - use.later
+    faulty = set(whole.keys(*section, "find")) - set(use.earlier) - use.later
     for path in sorted(use.template.paths):
         name, field = path[0], path[1] if len(path) > 1 else None
-        if name in use.known:
+        if name in use.earlier:
             text = _of_record(whole, use, section, name, field)
         elif name in use.later:
             text = f"{name} is found later: move this step below it"
         elif name in faulty:
             continue
-        elif name == "call" and field in _KNOWN_LATER and use.loc[0] == "queries":
-            text = (
-                f"call.{field} is never known in a Query: it comes with the call's events, later; use it in activities:"
-            )
+        elif name == "call" and field is not None and field in _KNOWN_LATER and use.loc[0] == "queries":
+            text = f"call.{field} is never known in a Query: {_KNOWN_LATER[field]}"
+        elif name in TIME:
+            text = of_time(whole, path)
         else:
-            text = of_call(name, field, [*BUILTINS, *use.known]) or _kept(whole, use.loc, name, field)
+            text = of_call(name, field, [*BUILTINS, *TIME, *use.earlier]) or _kept(whole, use.loc, name, field)
+            text = text or _of_moment(path)
         if text:
-            yield Wrong(use.loc, text, outage=name in use.known and _seen(whole, use, name))
+            yield Wrong(use.loc, text, outage=name in use.earlier and _seen(whole, use, name))
 
 
 def _kept(whole: CheckContext, loc: Loc, name: str, field: str | None) -> str | None:
     """What is wrong with keeping a sensitive variable: what is saved waits in the database until its CRM has it."""
-    sensitive = {each.upper() for each in whole.configuration.sensitive}
+    sensitive = {variable.upper() for variable in whole.configuration.sensitive}
     if (
         loc[0] != "queries"
         or "save" not in loc[2:3]
@@ -117,17 +127,22 @@ def _section(loc: Loc) -> Loc:
     return loc[:2]
 
 
-def _of_record(whole: CheckContext, use: Use, section: Loc, name: str, field: str | None) -> str | None:
-    fields = whole.fields(use.known[name], name, _own(whole, section))
+def _of_record(whole: CheckContext, use: PlacedTemplate, section: Loc, name: str, field: str | None) -> str | None:
+    fields = whole.fields(use.earlier[name], name, _own(whole, section))
     if field is None or fields is None or field in fields:
         return None
+    connectors = [each for each in use.earlier[name].in_ or [_own(whole, section)] if not whole.built_in(each)]
+    if field == "link" and connectors:
+        return f"{name} has no link; add link: to connector {' or '.join(connectors)}"
     return f"{name} has no field {field}; {meant(field, fields)}"
 
 
-def _seen(whole: CheckContext, use: Use, name: str) -> bool:
+def _seen(whole: CheckContext, use: PlacedTemplate, name: str) -> bool:
     """Whether the fields of what is found are those that a file has now."""
-    connectors = use.known[name].in_ or [_own(whole, _section(use.loc))]
-    return any(known.fields_seen for one in connectors if (known := whole.abilities(one)) is not None)
+    connectors = use.earlier[name].in_ or [_own(whole, _section(use.loc))]
+    return any(
+        abilities.fields_seen for connector in connectors if (abilities := whole.abilities(connector)) is not None
+    )
 
 
 def _own(whole: CheckContext, section: Loc) -> str:
@@ -135,30 +150,46 @@ def _own(whole: CheckContext, section: Loc) -> str:
     return whole.configuration.activities[int(section[1])].in_ if section[0] == "activities" else ""
 
 
-def of_call(name: str, field: str | None, known: list[str]) -> str | None:
-    """What is wrong with a name that is none of the things found."""
+def of_time(whole: CheckContext, path: tuple[str, ...]) -> str | None:
+    """Return what is wrong with `now` or `hours` as an expression says it."""
+    return _part(path, 1) if path[0] == "now" else hours.in_expression(whole, path) or _part(path, _OF_CALENDAR)
+
+
+def _of_moment(path: tuple[str, ...]) -> str | None:
+    return _part(path, 2) if path[:2] in (("call", "start"), ("call", "end")) else None
+
+
+def _part(path: tuple[str, ...], at: int) -> str | None:
+    """What is wrong with the part of a time that a name asks for at this position."""
+    if len(path) <= at or path[at] in MEMBERS:
+        return None
+    return f"{'.'.join(path[:at])} has no {path[at]}; {meant(path[at], MEMBERS)}"
+
+
+def of_call(name: str, field: str | None, names: list[str]) -> str | None:
+    """Return what is wrong with a name that is none of the things found."""
     if name == "vars":
         return None if field is None or VARIABLE_NAME.fullmatch(field.upper()) else f"vars.{field}: {NAME_RULE}"
     if name in _FIXED:
         fields = _FIXED[name]
         return None if field is None or field in fields else f"{name} has no {field}; {meant(field, fields)}"
-    if VARIABLE_NAME.fullmatch(name) and near(name, known) is None:
+    if VARIABLE_NAME.fullmatch(name) and near(name, names) is None:
         return f"nothing is called {name} here; for the call's variable write vars.{name}"
-    return f"nothing is called {name} here; {meant(name, known)}"
+    return f"nothing is called {name} here; {meant(name, names)}"
 
 
 def _connectors(whole: CheckContext) -> Iterator[Wrong]:
     for name, options in whole.configuration.connectors.items():
-        found = {step for rule in whole.configuration.activities if rule.in_ == name for step in rule.find or {}}
+        steps = {step for rule in whole.configuration.activities if rule.in_ == name for step in rule.find or {}}
         for use in options.templates():
             if whole.whole("connectors", name, *use.loc[:-1]):
-                yield from _in_connector(name, use, use.names | found if "activity" in use.names else use.names)
+                yield from _in_connector(name, use, use.names | steps if "activity" in use.names else use.names)
 
 
-def _in_connector(connector: str, use: TemplateUse, known: frozenset[str]) -> Iterator[Wrong]:
-    """`known`: the names that the connector says, and for an activity those that its rules find."""
-    for name in sorted(use.template.names - known):
-        text = f"nothing is called {name} here; {meant(name, known)}"
+def _in_connector(connector: str, use: TemplateUse, names: frozenset[str]) -> Iterator[Wrong]:
+    """`names`: those that the connector says, and for an activity those that its rules find."""
+    for name in sorted(use.template.names - names):
+        text = f"nothing is called {name} here; {meant(name, names)}"
         yield Wrong(("connectors", connector, *use.loc), text)
 
 
@@ -178,7 +209,7 @@ def _variables(whole: CheckContext) -> Iterator[Wrong]:
 
 
 def variable(name: str, loc: Loc, beside: tuple[str, ...] = (), *, at_key: bool = True) -> Iterator[Wrong]:
-    """What is wrong with a variable's name; `beside`: the keys that may stand where it stands."""
+    """Yield what is wrong with a variable's name; `beside`: the keys that may stand where it stands."""
     if VARIABLE_NAME.fullmatch(name):
         return
     keyword = near(name, beside) if not name.isupper() else None
@@ -192,5 +223,5 @@ def variable(name: str, loc: Loc, beside: tuple[str, ...] = (), *, at_key: bool 
 
 
 def names_used(templates: Iterator[Template]) -> set[str]:
-    """The call's variables (`vars.NAME`, in capitals) that these expressions read."""
-    return {path[1].upper() for one in templates for path in one.paths if path[0] == "vars" and len(path) > 1}
+    """Return the call's variables (`vars.NAME`, in capitals) that these expressions read."""
+    return {path[1].upper() for template in templates for path in template.paths if path[0] == "vars" and len(path) > 1}

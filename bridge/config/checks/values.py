@@ -25,7 +25,7 @@ _MAKE_KEY = "make one with: python3 -c 'import secrets; print(secrets.token_urls
 
 
 def check(whole: CheckContext) -> Iterator[Wrong]:
-    """Everything that breaks a rule."""
+    """Yield everything that breaks a rule."""
     configuration = whole.configuration
     yield from _server(whole)
     yield from database(configuration)
@@ -38,13 +38,14 @@ def check(whole: CheckContext) -> Iterator[Wrong]:
     yield from _activity_keys(whole)
     yield from _tests(whole)
     yield from _alerts(whole)
+    yield from _console(whole)
 
 
 def _server(whole: CheckContext) -> Iterator[Wrong]:
     server = whole.configuration.server
     if not server.url_key:
-        known = whole.whole("server", "url_key") and whole.whole("server", "host")
-        if known and not server.allowed_ips and whole.whole("server", "allowed_ips") and not _loopback(server.host):
+        readable = all(whole.whole("server", key) for key in ("url_key", "host", "allowed_ips"))
+        if readable and not server.allowed_ips and not _loopback(server.host):
             text = f"is missing: whoever finds this server could ask it; {_MAKE_KEY}, or set allowed_ips"
             yield Wrong(("server", "url_key"), text)
     for loc, key in each_of(server.url_key, ("server", "url_key")):
@@ -64,7 +65,7 @@ def _loopback(host: str) -> bool:
 
 
 def database(configuration: Configuration) -> Iterator[Wrong]:
-    """What is wrong with the database's address."""
+    """Yield what is wrong with the database's address."""
     url = configuration.database.get_secret_value()
     if url.startswith("postgresql://") and re.match(r"postgresql://[^/]*/[^/]", url):
         return
@@ -155,8 +156,8 @@ def _query(whole: CheckContext, query: Query, loc: Loc) -> Iterator[Wrong]:
 
 
 def activity_key(whole: CheckContext, position: int) -> str:
-    """What tells the activities of one rule from those of another: its name, else the connector and the events, as in
-    the keys under which they are written."""
+    """Return what tells the activities of one rule from those of another: its name, else the connector and the events,
+    as in the keys under which they are written."""
     rule = whole.configuration.activities[position]
     return rule.name or f"{rule.in_}:{'+'.join(rule.on)}"
 
@@ -189,8 +190,10 @@ def _tests(whole: CheckContext) -> Iterator[Wrong]:
 
 
 def find_query(name: str, names: list[str]) -> str | None:
-    """The Query that is meant: by its name, else by its name in any case."""
-    return name if name in names else next((one for one in names if one.casefold() == name.casefold()), None)
+    """Return the Query that is meant: by its name, else by its name in any case."""
+    if name in names:
+        return name
+    return next((other for other in names if other.casefold() == name.casefold()), None)
 
 
 def _expected(whole: CheckContext, query: str, position: int) -> Iterator[Wrong]:
@@ -204,10 +207,26 @@ def _expected(whole: CheckContext, query: str, position: int) -> Iterator[Wrong]
 
 def _alerts(whole: CheckContext) -> Iterator[Wrong]:
     configuration = whole.configuration
-    for position, alert in enumerate(configuration.alerts):
-        if alert.email and configuration.smtp is None and whole.whole("smtp"):
+    mailed = [(("alerts", at, "email"), alert.email) for at, alert in enumerate(configuration.alerts)]
+    mailed += [(("reports", at, "email"), rule.email) for at, rule in enumerate(configuration.reports)]
+    for place, email in mailed:
+        if email and configuration.smtp is None and whole.whole("smtp"):
             text = "needs a mail server: write smtp: {host: localhost, from: bridge@example.com} at the top"
-            yield Wrong(("alerts", position, "email"), text, at_key=True)
+            yield Wrong(place, text, at_key=True)
     file = configuration.smtp.ca_file if configuration.smtp is not None else None
     if file is not None and not (whole.folder / file).is_file():
         yield Wrong(("smtp", "ca_file"), f"there is no file {file}")
+
+
+def _console(whole: CheckContext) -> Iterator[Wrong]:
+    configuration = whole.configuration
+    users = configuration.console.users
+    if users and configuration.server.console_password is not None:
+        text = "console.users says who may sign in: remove one of the two"
+        yield Wrong(("server", "console_password"), text, at_key=True)
+    first: dict[str, int] = {}
+    for position, user in enumerate(users):
+        name = user.name.casefold()
+        if name in first:
+            yield Wrong(("console", "users", position, "name"), f"users[{first[name]}] has this name as well")
+        first.setdefault(name, position)

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bridge.config import files
+from bridge.config.builtin import BUILT_IN, BUILT_IN_WORDS
 from bridge.config.callbacks import CallbackSource
 from bridge.config.checks import connectors as uses
 from bridge.config.checks.callbacks import member
-from bridge.config.checks.expressions import names_used
+from bridge.config.checks.expressions import TIME, names_used
+from bridge.config.checks.values import find_query
 from bridge.config.dial import kinds, may_dial
-from bridge.config.model import DESTINATION, ActivityRule, FindStep, Line, Query
+from bridge.config.find import FindStep
+from bridge.config.model import DESTINATION, ActivityRule, Line, Query
 from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
 from bridge.config.whole import CheckContext, blocks, expressions, templates, usual_find
@@ -31,10 +34,9 @@ _WHOLE_NUMBER = frozenset(
 
 
 def advise(whole: CheckContext, path: Path) -> Iterator[Wrong]:
-    """Every warning."""
+    """Yield every warning."""
     yield from _secrets(whole, path)
     yield from _open_by_proxy(whole)
-    yield from _console(whole)
     yield from _connectors(whole)
     yield from _outcomes(whole)
     yield from uses.problems(whole, warnings=True)
@@ -45,6 +47,7 @@ def advise(whole: CheckContext, path: Path) -> Iterator[Wrong]:
         yield from _query(query, ("queries", name), read.get(("queries", name), set()))
     for position, line in enumerate(whole.configuration.lines):
         yield from _line(line, ("lines", position))
+    yield from _own_names(whole)
     yield from _destinations(whole)
     yield from _compared(whole)
     for position, rule in enumerate(whole.configuration.activities):
@@ -56,7 +59,7 @@ def advise(whole: CheckContext, path: Path) -> Iterator[Wrong]:
 
 
 def _secrets(whole: CheckContext, path: Path) -> Iterator[Wrong]:
-    plain = [loc for loc, _ in whole.secrets() if loc[0] != "alerts" and _is_plain(whole, loc)]
+    plain = [loc for loc, _ in whole.written_out() if _worth(loc)]
     for loc in plain:
         yield Wrong(loc, "a secret in plain text: better ${NAME} or ${file:/run/secrets/name}")
     if plain and files.open_to_others(path):
@@ -64,22 +67,17 @@ def _secrets(whole: CheckContext, path: Path) -> Iterator[Wrong]:
         yield Wrong((), text)
 
 
+def _worth(loc: Loc) -> bool:
+    """Whether it is a secret to whoever reads it: the address of a webhook may be none, a password's hash is made to
+    stand there."""
+    return loc[0] != "alerts" and loc[-1] != "password_hash"
+
+
 def _open_by_proxy(whole: CheckContext) -> Iterator[Wrong]:
     server = whole.configuration.server
     if server.trusted_proxies and not server.url_key and not server.allowed_ips:
         text = "a proxy brings the world to this address: set server.url_key too, or allowed_ips"
         yield Wrong(("server", "trusted_proxies"), text, at_key=True)
-
-
-def _console(whole: CheckContext) -> Iterator[Wrong]:
-    if whole.configuration.server.console_password is not None:
-        text = "this version has no console yet: the key is accepted, so that a file may have it, and nothing is opened"
-        yield Wrong(("server", "console_password"), text, at_key=True)
-
-
-def _is_plain(whole: CheckContext, loc: Loc) -> bool:
-    place = whole.validated.source.places.get(whole.in_file(loc))
-    return place is not None and bool(place.text) and not place.filled
 
 
 def _connectors(whole: CheckContext) -> Iterator[Wrong]:
@@ -90,8 +88,16 @@ def _connectors(whole: CheckContext) -> Iterator[Wrong]:
     used |= {save.in_ for query in configuration.queries.values() for save in query.save}
     used |= {rule.in_ for rule in configuration.activities}
     used |= {source.from_ for source in configuration.callbacks if source.from_ is not None}
+    used |= {name for source in configuration.callbacks for step in source.find.values() for name in step.in_}
+    used |= {source.save.in_ for source in configuration.callbacks if source.save is not None}
     used |= {listed.in_ for source in configuration.callbacks for listed in source.do_not_call}
-    used |= {one for rule in configuration.activities for step in (rule.find or {}).values() for one in step.in_}
+    used |= {
+        connector for rule in configuration.activities for step in (rule.find or {}).values() for connector in step.in_
+    }
+    for name in BUILT_IN:
+        if name in configuration.connectors:
+            text = f"{name} means this connector, not {BUILT_IN_WORDS[name]}: to have both, give it another name"
+            yield Wrong(("connectors", name), text, at_key=True)
     for name in configuration.connectors:
         if name not in used:
             yield Wrong(("connectors", name), "nothing uses this connector", at_key=True)
@@ -135,13 +141,24 @@ def _line(line: Line, loc: Loc) -> Iterator[Wrong]:
         yield Wrong((*loc, "number"), text)
 
 
+def _own_names(whole: CheckContext) -> Iterator[Wrong]:
+    """Steps that have the name of something that is always there: they win."""
+    places: list[Loc] = [("queries", name, "find") for name in whole.configuration.queries]
+    places += [("activities", position, "find") for position in range(len(whole.configuration.activities))]
+    meanings = {"now": "the time", "hours": "the calendars of hours:"}
+    for place in places:
+        for name in meanings.keys() & set(whole.keys(*place)):
+            text = f"{{{{ {name} }}}} is what this step finds here, not {meanings[name]}: for both, call it otherwise"
+            yield Wrong((*place, name), text, at_key=True)
+
+
 def _destinations(whole: CheckContext) -> Iterator[Wrong]:
     """Whom the Queries put calls through to, where `| dial` does not see to it."""
     for use in expressions(whole.configuration):
         if use.loc[0] != "queries" or use.loc[-1] != DESTINATION or "save" in use.loc[2:3]:
             continue
         text = _literal(use.template.source.strip(), whole.configuration.lines) if use.template.constant else None
-        read = sorted(path for path in use.template.paths if path[0] in use.known and len(path) > 1)
+        read = sorted(path for path in use.template.paths if path[0] in use.earlier and len(path) > 1)
         if read and "dial" not in use.template.filters:
             name = member(read[0][0], read[0][1])
             text = (
@@ -162,9 +179,9 @@ def _literal(text: str, lines: Sequence[Line]) -> str | None:
         allowed = phones[reasons.index(None)]
         return None if _DIALLED.fullmatch(text) else f"is dialled as it stands here: write {allowed.e164}"
     if not any(_WHOLE_NUMBER.intersection(kinds(phone)) for phone in phones):
-        known = sorted({extension for line in lines for extension in line.extensions})
-        there = f" (there are {', '.join(known)})" if known else ""
-        return f"no line has the extension {text}{there}: add it to extensions: of its line, or write a phone number"
+        extensions = sorted({extension for line in lines for extension in line.extensions})
+        choice = f" (there are {', '.join(extensions)})" if extensions else ""
+        return f"no line has the extension {text}{choice}: add it to extensions: of its line, or write a phone number"
     return f"{reasons[0]}; write a number that the line may call, or one of its extensions"
 
 
@@ -172,7 +189,7 @@ def _compared(whole: CheckContext) -> Iterator[Wrong]:
     """Texts that are compared with what they can never be."""
     for use in expressions(whole.configuration):
         for path, value in sorted(use.template.compared):
-            step = use.known.get(path[0])
+            step = use.earlier.get(path[0])
             if len(path) > 1 and (path[0] == "vars" or (step is not None and _all_texts(whole, step, use.loc))):
                 yield Wrong(use.loc, _never(member(path[0], path[1]), value))
 
@@ -185,8 +202,8 @@ def _never(name: str, value: str) -> str:
 
 def _all_texts(whole: CheckContext, step: FindStep, loc: Loc) -> bool:
     own = [whole.configuration.activities[int(loc[1])].in_] if loc[0] == "activities" else []
-    found = [whole.abilities(connector) for connector in step.in_ or own]
-    return bool(found) and all(abilities is not None and abilities.texts for abilities in found)
+    abilities_given = [whole.abilities(connector) for connector in step.in_ or own]
+    return bool(abilities_given) and all(abilities is not None and abilities.texts for abilities in abilities_given)
 
 
 def _activity(whole: CheckContext, rule: ActivityRule, loc: Loc) -> Iterator[Wrong]:
@@ -197,20 +214,28 @@ def _activity(whole: CheckContext, rule: ActivityRule, loc: Loc) -> Iterator[Wro
         by_phone = [name for name, step in steps.items() if step.phone is not None]
         if steps and (len(templates_given) < _SUBJECT_AND_NOTE or _links(whole, rule.in_)):
             text = "the activity is about the step that is called contact: "
-            one = len(by_phone) == 1
-            text += f"call this one contact instead of {by_phone[0]}" if one else "call one of these so"
-            yield Wrong((*loc, "find", by_phone[0]) if one else (*loc, "find"), text, at_key=True)
+            single = len(by_phone) == 1
+            text += f"call this one contact instead of {by_phone[0]}" if single else "call one of these so"
+            yield Wrong((*loc, "find", by_phone[0]) if single else (*loc, "find"), text, at_key=True)
         return
     fields = whole.fields(steps["contact"], "contact", rule.in_)
-    told = any(template.names & {"contact"} for template in templates_given)
-    if fields is None or "name" in fields or told or len(templates_given) == _SUBJECT_AND_NOTE:
+    says_contact = any(template.names & {"contact"} for template in templates_given)
+    if fields is None or "name" in fields or says_contact or len(templates_given) == _SUBJECT_AND_NOTE:
         return
     likely = next((name for name in sorted(fields) if _LIKE_A_NAME.search(name)), "COLUMN")
     text = (
         f"the usual subject and note say contact.name, which is not among {', '.join(sorted(fields))}: write "
         f'subject: "Llamada de {{{{ {member("contact", likely)} or caller }}}}" or so'
     )
+    if _of_files(whole, steps["contact"], rule.in_):
+        text += f", or say in the table which column that is: columns: {{name: {likely}}}"
     yield Wrong((*loc, "in"), text)
+
+
+def _of_files(whole: CheckContext, step: FindStep, own: str) -> bool:
+    """Whether what is found comes from files, whose columns can be given names."""
+    given = [whole.abilities(connector) for connector in step.in_ or [own]]
+    return all(abilities is not None and abilities.fields_seen for abilities in given)
 
 
 def _links(whole: CheckContext, connector: str) -> bool:
@@ -225,6 +250,9 @@ def _tasks(whole: CheckContext, source: CallbackSource, loc: Loc) -> Iterator[Wr
     abilities = None if source.from_ is None else whole.abilities(source.from_)
     if abilities is None or abilities.task_fields is None:
         return
+    if source.built_in and source.do_not_call and source.number == CallbackSource.model_fields["number"].default:
+        text = "keeps nobody back: who is called back has called, whatever a do-not-call list says"
+        yield Wrong((*loc, "do_not_call"), text, at_key=True)
     for where, template in templates(source, loc):
         for path, value in sorted(template.compared):
             if abilities.texts and path[0] == "task" and len(path) > 1:
@@ -249,11 +277,26 @@ def _sensitive(whole: CheckContext) -> Iterator[Wrong]:
 
 
 def _tests(whole: CheckContext) -> Iterator[Wrong]:
-    """A file of answers that is not there: no fault, because the server does without."""
+    """A file of answers that is not there, which the server does without; and cases that do not say when."""
+    timely = {
+        str(use.loc[1])
+        for use in expressions(whole.configuration)
+        if use.loc[0] == "queries"
+        and "save" not in use.loc[2:3]
+        and (use.template.names - use.earlier.keys()) & set(TIME)
+    }
+    timely |= {
+        name
+        for name, query in whole.configuration.queries.items()
+        if any(step.many == "next" for step in query.find.values())
+    }
     for position, case in enumerate(whole.configuration.tests):
         if case.replay is not None and not (whole.folder / case.replay).is_file():
             text = f"there is no file {whole.folder / case.replay}: `infocaller-bridge record` makes it"
             yield Wrong(("tests", position, "replay"), text)
+        if case.at is None and find_query(case.ask, sorted(timely)) is not None:
+            text = f"what {case.ask} answers depends on the time, so this passes on some days only: add at:"
+            yield Wrong(("tests", position, "ask"), text)
 
 
 def _everything(whole: CheckContext) -> Iterator[Template]:

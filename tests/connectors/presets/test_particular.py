@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, LookupQuery, Misconfigured, Rejected, Task, Unavailable
+from connectors.base import Context, Deadline, LookupQuery, Misconfigured, Record, Rejected, Task, Unavailable
 from connectors.phone import parse
+from connectors.rest import RestConnector, RestOptions, presets
 from tests.connectors.presets.test_presets import Opened
-from tests.fakes.presets import PresetApi, PresetCrm
+from tests.fakes.presets import SECRET, PresetApi, PresetCrm
+from tests.fakes.presets.bitrix24 import Bitrix24
 from tests.fakes.presets.dolibarr import Dolibarr
 from tests.fakes.presets.dynamics import Dynamics
 from tests.fakes.presets.espocrm import EspoCrm
+from tests.fakes.presets.holded import Holded
 from tests.fakes.presets.hubspot import HubSpot
 from tests.fakes.presets.odoo import Odoo, OdooJson2
 from tests.fakes.presets.suitecrm import SuiteCrm
+from tests.fakes.presets.zendesk_support import ZendeskSupport
 from tests.fakes.presets.zoho import Zoho
+from tests.fakes.rest_crm.api import Asked, Reply
 
 
 @contextlib.contextmanager
@@ -34,6 +40,102 @@ def test_hubspot_says_which_property_is_missing() -> None:
     api.has_property = False
     with opened(api) as crm, pytest.raises(Rejected, match='Property "infocaller_id" does not exist'):
         crm.log()
+
+
+def test_bitrix24_says_nothing_of_the_webhook_wherever_it_fails() -> None:
+    with opened(Bitrix24()) as crm:
+        crm.api.secret = "another-0123456789"
+        with pytest.raises(Misconfigured) as error:
+            crm.people()
+        everything = "\n".join([*crm.seen, str(error.value), error.value.exchange])
+        assert "NO_AUTH_FOUND" in everything
+        assert SECRET not in everything
+
+
+def test_bitrix24_errors_inside_a_200_are_errors() -> None:
+    class Erring(Bitrix24):
+        def route(self, _asked: Asked) -> Reply:
+            return Reply(200, {"error": "insufficient_scope", "error_description": "higher privileges are required"})
+
+    with opened(Erring()) as crm:
+        with pytest.raises(Misconfigured, match="insufficient_scope: higher privileges"):
+            crm.people()
+        with pytest.raises(Rejected, match="insufficient_scope"):
+            crm.save()
+
+
+@pytest.mark.parametrize(("ref", "kind"), [("C_", "contact"), ("L_", "lead"), ("CO_", "company")])
+def test_bitrix24_rings_whom_the_task_is_about(ref: str, kind: str) -> None:
+    api = Bitrix24()
+    with opened(api) as crm:
+        task = api.task("+34699999999")
+        id_ = api._who(kind, "600 11 22 33", TITLE="Acme", NAME="Acme")
+        api._known("task", task)["UF_CRM_TASK"] = ["T88_3", f"{ref}{id_}"]
+        [listed] = crm.tasks()
+        assert (listed.fields["phone"], listed.fields["name"]) == ("600 11 22 33", "Acme")
+
+
+def test_bitrix24_rings_the_contact_of_a_deal_and_nobody_for_one_that_is_gone() -> None:
+    api = Bitrix24()
+    with opened(api) as crm:
+        task = api.task("+34600112233")
+        api._known("deal", "410")["CONTACT_ID"] = api.rows["contact"][0]["ID"]
+        api._known("task", task)["UF_CRM_TASK"] = ["D_410"]
+        assert [listed.fields["phone"] for listed in crm.tasks()] == ["+34600112233"]
+        api._known("task", task)["UF_CRM_TASK"] = ["D_999"]
+        assert [listed.fields["phone"] for listed in crm.tasks()] == [None]
+
+
+def test_zendesk_writes_each_outcome_into_the_ticket_once() -> None:
+    api = ZendeskSupport()
+    with opened(api) as crm:
+        api.task("+34600112233")
+        [task] = crm.tasks()
+        for status, text in (("claimed", "Being called"), ("no_answer", "Nobody"), ("no_answer", "Nobody")):
+            crm.tell(task, status, text)
+        assert [note["body"] for note in api.rows["comments"]] == ["Being called", "Nobody"]
+        assert crm.api.state(task.id).startswith("open ['callback', 'infocaller']")
+
+
+def test_zendesk_keeps_a_call_as_a_solved_ticket_that_customers_do_not_see() -> None:
+    api = ZendeskSupport()
+    with opened(api) as crm:
+        crm.log()
+        [ticket] = [row for row in api.rows["tickets"] if "external_id" in row]
+        assert (ticket["status"], ticket["tags"]) == ("solved", ["infocaller_call"])
+        assert [note["public"] for note in api.rows["comments"]] == [False]
+
+
+def test_holded_says_what_it_refuses_in_its_words_also_inside_a_200() -> None:
+    class Refusing(Holded):
+        def _event(self, _given: dict[str, Any]) -> Reply:
+            return Reply(200, {"status": 0, "info": "contactId needed"})
+
+    with opened(Refusing()) as crm, pytest.raises(Rejected, match="contactId needed"):
+        crm.log()
+
+
+def linked(preset: str, base_url: str, record: Record, **settings: str) -> str | None:
+    """The link of a preset's record, for an account at `base_url`."""
+    section = {"type": "rest", "preset": preset, "base_url": base_url, "settings": settings}
+    given = presets.applied({**section, "auth": {"type": "none"}})
+    with contextlib.closing(RestConnector("crm", RestOptions.model_validate(given), Context(folder=Path()))) as crm:
+        return crm.link(record)
+
+
+def test_links_lead_to_where_the_account_is() -> None:
+    lead = Record("crm", "contact", "5", {"id": "5", "type": "Leads"})
+    assert linked("zoho-crm", "https://www.zohoapis.eu/crm/v8", lead) == (
+        "https://crm.zoho.eu/crm/EntityInfo.do?module=Leads&id=5"
+    )
+    assert linked("suitecrm", "https://suite.example.com/Api", lead) == (
+        "https://suite.example.com/index.php?module=Leads&action=DetailView&record=5"
+    )
+    company = Record("crm", "contact", "5", {"id": "5", "type": "company"})
+    assert linked("hubspot", "https://api.hubapi.com", company, portal="77") == (
+        "https://app.hubspot.com/contacts/77/record/0-2/5"
+    )
+    assert linked("hubspot", "https://api.hubapi.com", company) is None, "whose account it is, is not known"
 
 
 @pytest.mark.parametrize("direction", ["received", "emitted"])

@@ -1,7 +1,8 @@
 """What the pretended CRMs of the presets have in common.
 
 Each answers in the shape that its API's documentation gives, and refuses what that API would refuse: what it does not
-know in a request is never passed over. They are real HTTP servers; what goes wrong on the wire is told by `faults`.
+know in a request is never passed over. `responses` hands them each request that a session would send, without a server;
+what goes wrong on the wire is tested with `tests.fakes.rest_crm`, a real one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,15 @@ import traceback
 from abc import abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from tests.fakes.rest_crm import RestCrm, Store
-from tests.fakes.rest_crm.api import Api, Asked, Reply
+import requests
+import responses
+from urllib3.exceptions import ProtocolError
+
+from tests.fakes.rest_crm import Store
+from tests.fakes.rest_crm.api import Api, Asked, Reply, parsed_body, parsed_query
+from tests.fakes.rest_crm.faults import Faults
 from tests.fakes.rest_crm.signin import SignIns
 
 SECRET = "s3cret-of-the-crm-0123456789"
@@ -46,8 +52,15 @@ class PresetApi(Api):
     )
     """The ways of writing one number in which people are found."""
     company_too: ClassVar[bool] = True
+    second_numbers: ClassVar[bool] = True
+    """Whether people have more than one number that is searched."""
+    strangers: ClassVar[bool] = True
+    """Whether it keeps calls of unknown callers."""
+    asks_back: ClassVar[bool] = True
+    """Whether it has tasks that ask for a call."""
     keyed: ClassVar[tuple[str, str, str]]
-    """A kind of record with a key that is there, and its status."""
+    """A kind of record with a key that is there, and what is in its `keyed_field`."""
+    keyed_field: ClassVar[str] = "status"
     writes: ClassVar[str]
     """Where the path of the request begins that keeps a call."""
     asks_first: ClassVar[int] = 0
@@ -59,6 +72,8 @@ class PresetApi(Api):
     """Whether it refuses a second call under our key."""
     marks: ClassVar[bool] = False
     """Whether a task that was rung, and is still open, is marked so that it is not listed again."""
+    opens: ClassVar[str]
+    """Where a person's page is, below the CRM's host or elsewhere, with `{id}`."""
     page: ClassVar[int] = 0
     """How many tasks a page holds, 0 where there are no pages."""
 
@@ -154,12 +169,46 @@ class PresetApi(Api):
         raise Refused(404, f"{kind} {id_} not found")
 
 
-class PresetCrm(RestCrm):
-    """The server of one of them."""
+class PresetCrm:
+    """One of them, at an address that no request leaves the process for. `requests` are those that came, in order. It
+    knows one fault, `lose_answer`: the request is done, then the connection breaks."""
+
+    url = "https://crm.example"
 
     def __init__(self, api: PresetApi) -> None:
-        super().__init__()
-        self.api = self.crm = api
+        self.api = api
+        self.faults = Faults()
+        self.requests: list[Asked] = []
+        self._wire = responses.RequestsMock(assert_all_requests_are_fired=False)
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            self._wire.add_callback(method, re.compile(f"{self.url}/.*"), self._answer, content_type=None)
+
+    def __enter__(self) -> Self:
+        self._wire.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._wire.stop(allow_assert=False)
+
+    def paths(self) -> list[str]:
+        """The requests that came, as `GET /orders`."""
+        return [f"{asked.method} {asked.path}" for asked in self.requests]
+
+    def _answer(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        path, query = parsed_query(request.path_url)
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        values = parsed_body(body, request.headers.get("Content-Type", ""))
+        asked = Asked(str(request.method), path, query, request.headers, values, body, self.url)
+        self.requests.append(asked)
+        fault = self.faults.next(path)
+        reply = self.api.answer(asked)
+        if fault is not None:
+            assert fault.kind == "lose_answer", fault.kind
+            broken = ConnectionResetError(104, "Connection reset by peer")
+            raise requests.ConnectionError(ProtocolError("Connection aborted.", broken), request=request)
+        sent = reply.body()
+        kind = {"Content-Type": "application/json"} if sent else {}
+        return reply.status, kind | reply.headers, sent
 
 
 def only(given: Iterable[str], *known: str) -> None:

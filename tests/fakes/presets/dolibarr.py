@@ -45,6 +45,7 @@ _REASONS = {
 
 class Dolibarr(PresetApi):
     name = "dolibarr"
+    opens = "/contact/card.php?id={id}"
     keyed = ("order", "CO2611-0042", "3")
     writes = "/api/index.php/agendaevents"
     makes_leads = "/api/index.php/thirdparties"

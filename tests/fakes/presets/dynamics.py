@@ -29,6 +29,7 @@ _PAGE = 100
 
 class Dynamics(OAuthApi):
     name = "dynamics-365"
+    opens = "/main.aspx?pagetype=entityrecord&etn=contact&id={id}"
     enforces_keys = True
     marks = True
     keyed = ("order", "ORD-01000-O'K", "100001")

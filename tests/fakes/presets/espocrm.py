@@ -23,6 +23,7 @@ _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
 
 class EspoCrm(PresetApi):
     name = "espocrm"
+    opens = "/#Contact/view/{id}"
     keyed = ("case", "17", "Assigned")
     writes = "/api/v1/Call"
     makes_leads = "/api/v1/Lead"

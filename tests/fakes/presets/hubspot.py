@@ -29,6 +29,7 @@ _STATUSES = {"NOT_STARTED", "COMPLETED"}
 
 class HubSpot(PresetApi):
     name = "hubspot"
+    opens = "https://app.hubspot.com/contacts/1234567/record/0-1/{id}"
     enforces_keys = True
     marks = True
     keyed = ("ticket", "7001", "2")
@@ -44,7 +45,7 @@ class HubSpot(PresetApi):
         ]
 
     def section(self, url: str) -> Row:
-        return {"base_url": f"{url}/crm/objects/2026-03", "auth": {"token": SECRET}}
+        return {"base_url": f"{url}/crm/objects/2026-03", "auth": {"token": SECRET}, "settings": {"portal": "1234567"}}
 
     def let_in(self, asked: Asked) -> bool:
         return asked.headers.get("Authorization") == f"Bearer {self.secret}"

@@ -146,6 +146,7 @@ class Models(PresetApi):
 
 class Odoo(Models):
     name = "odoo"
+    opens = "/web#view_type=form&model=res.partner&id={id}"
     writes = "/jsonrpc"
     asks_first = 1
     makes_leads = "/jsonrpc"
@@ -204,6 +205,7 @@ class Odoo(Models):
 
 class OdooJson2(Models):
     name = "odoo-json2"
+    opens = "/odoo/res.partner/{id}"
     note, call_category = "Notes", "phonecall"
     writes = "/json/2/mail.message/create"
     makes_leads = "/json/2/crm.lead/create"

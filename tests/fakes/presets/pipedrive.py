@@ -23,6 +23,7 @@ _ACTIVITY = (
 
 class Pipedrive(PresetApi):
     name = "pipedrive"
+    opens = "/person/{id}"
     spellings = ("+34600112233", "600112233", "600 112 233", "+34 600 11 22 33")
     company_too = False
     marks = True

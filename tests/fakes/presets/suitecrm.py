@@ -26,6 +26,7 @@ _JSON_API = "application/vnd.api+json"
 
 class SuiteCrm(OAuthApi):
     name = "suitecrm"
+    opens = "/#/contacts/record/{id}"
     enforces_keys = True
     keyed = ("case", "17", "Open_New")
     writes = "/legacy/Api/V8/module"

@@ -19,6 +19,7 @@ _CODES = {401: "invalid_token", 404: "not_found", 422: "schema_validation_failed
 
 class ZendeskSell(PresetApi):
     name = "zendesk-sell"
+    opens = "https://app.futuresimple.com/crm/contacts/{id}"
     spellings = ("+34600112233", "600112233")
     keyed = ("deal", "42", "7")
     writes = "/v2/calls"

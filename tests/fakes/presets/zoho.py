@@ -20,6 +20,7 @@ _VALUE = r"'((?:[^']|'')*)'"
 
 class Zoho(OAuthApi):
     name = "zoho-crm"
+    opens = "/crm/EntityInfo.do?module=Contacts&id={id}"
     spellings = ("+34600112233", "600112233", "34600112233", "600 112 233", "+34 600 11 22 33", "0034600112233")
     enforces_keys = True
     keyed = ("order", "SO-77", "Delivered")

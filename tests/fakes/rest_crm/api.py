@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.fakes.rest_crm.signin import SignIns
 from tests.fakes.rest_crm.store import Row, Store, Taken
@@ -23,6 +23,19 @@ class Asked:
     values: Any
     body: bytes
     host: str
+
+
+def parsed_query(target: str) -> tuple[str, dict[str, str]]:
+    """The path and the query of what a request line asks for."""
+    parts = urlsplit(target)
+    return parts.path, dict(parse_qsl(parts.query, keep_blank_values=True))
+
+
+def parsed_body(body: bytes, kind: str) -> Any:
+    """A request's JSON, or its form; None where it has neither."""
+    if "json" in kind:
+        return json.loads(body)
+    return dict(parse_qsl(body.decode(), keep_blank_values=True)) if body else None
 
 
 @dataclass

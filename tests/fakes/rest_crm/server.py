@@ -13,12 +13,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qsl, urlsplit
 
 from requests.structures import CaseInsensitiveDict
 
 from tests.fakes.rest_crm import faults as faulty
-from tests.fakes.rest_crm.api import Api, Asked, Reply
+from tests.fakes.rest_crm.api import Api, Asked, Reply, parsed_body, parsed_query
 from tests.fakes.rest_crm.faults import Fault, Faults
 from tests.fakes.rest_crm.signin import SignIns
 from tests.fakes.rest_crm.store import Store
@@ -146,16 +145,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _asked(self) -> Asked:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        parts = urlsplit(self.path)
-        values: Any = None
-        if "json" in self.headers.get("Content-Type", ""):
-            values = json.loads(body)
-        elif body:
-            values = dict(parse_qsl(body.decode(), keep_blank_values=True))
-        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        path, query = parsed_query(self.path)
+        values = parsed_body(body, self.headers.get("Content-Type", ""))
         headers = CaseInsensitiveDict(self.headers.items())
-        host = f"http://{self.headers['Host']}"
-        return Asked(self.command, parts.path, query, headers, values, body, host)
+        return Asked(self.command, path, query, headers, values, body, f"http://{self.headers['Host']}")
 
     def _send(self, reply: Reply) -> None:
         headers = dict(reply.headers)

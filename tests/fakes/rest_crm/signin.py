@@ -6,7 +6,7 @@ import base64
 import itertools
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 USER, PASSWORD = "bridge", "s3cret-pässword"
@@ -16,12 +16,13 @@ CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN = "client-1", "client-s3cret-value", "re
 
 class SignIns:
     """The door. `way`: none, basic, bearer, header, param, oauth2, session, cookie or jsonrpc. `count` are the logins
-    and token requests that came, `lifetime` the seconds that a token is good."""
+    and token requests that came, `lifetime` the seconds that a token is good, by `clock`."""
 
     def __init__(self) -> None:
         self.way = "none"
         self.count = 0
         self.lifetime = 3600.0
+        self.clock: Callable[[], float] = time.monotonic
         self.says_lifetime = True
         self.rotates = False
         self.password = PASSWORD
@@ -86,9 +87,9 @@ class SignIns:
     def _new(self) -> str:
         with self._lock:
             token = f"issued-token-{next(self._numbers):04}"
-            self._valid[token] = time.monotonic() + self.lifetime
+            self._valid[token] = self.clock() + self.lifetime
             return token
 
     def _is_valid(self, token: str) -> bool:
         with self._lock:
-            return time.monotonic() < self._valid.get(token, 0.0)
+            return self.clock() < self._valid.get(token, 0.0)

@@ -1,0 +1,269 @@
+"""Calls added up: by the hour in which they began, and by whom they rang at on each day.
+
+The sums outlive the calls, and hold no number of a caller. `bridge.reports.counting` says what a call adds to them;
+the call keeps that, so that it can be taken back when the call changes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, select, update
+
+from bridge.store import calls as stored_calls
+from bridge.store.calls import Call
+from bridge.store.database import Database
+from bridge.store.tables import IS_OPEN, OF_MISSED, UNCOUNTED, callbacks, calls, events, figures
+
+MILLION = 10**6
+"""Amounts are kept in millionths, as whole numbers: the platform writes six decimals."""
+
+
+class FigureKind(StrEnum):
+    """What was added up."""
+
+    CALL = "call"
+    """Calls, by the hour of the line's clock in which they began and by the number of ours that was called."""
+    RING = "ring"
+    """Calls that were put through to an extension or number, by day."""
+
+
+class FigureOutcome(StrEnum):
+    """What became of them."""
+
+    ANSWERED = "answered"
+    UNANSWERED = "unanswered"
+    """Somebody was rung, and nobody answered."""
+    SCRIPT = "script"
+    """Received, and over before anybody was rung."""
+    UNKNOWN = "unknown"
+    """The end was never heard of."""
+
+
+class FigureKey(NamedTuple):
+    """What is added up together. `at`: when the hour or the day began on the line's clock; `number`: ours that was
+    called, or the extension that was rung."""
+
+    kind: FigureKind
+    at: datetime
+    line: str
+    direction: str
+    outcome: FigureOutcome
+    number: str
+
+
+@dataclass(slots=True)
+class Sums:
+    """What they come to. Costs in millionths; `timed`: answered ones of which is known for how long their callers
+    waited, `waited` that in milliseconds, `within_20` and `within_180` how many of them waited no longer."""
+
+    calls: int = 0
+    seconds: int = 0
+    cost_rx: int = 0
+    cost_tx: int = 0
+    timed: int = 0
+    waited: int = 0
+    within_20: int = 0
+    within_180: int = 0
+
+    def add(self, other: Sums, times: int = 1) -> None:
+        """Add another's, so many times."""
+        self.calls += times * other.calls
+        self.seconds += times * other.seconds
+        self.cost_rx += times * other.cost_rx
+        self.cost_tx += times * other.cost_tx
+        self.timed += times * other.timed
+        self.waited += times * other.waited
+        self.within_20 += times * other.within_20
+        self.within_180 += times * other.within_180
+
+
+Figures = Mapping[FigureKey, Sums]
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """A call that is over and not added up as it is now. `began`, `answered_at`: when its INICIO and its first
+    DESVIO_CORRECTO came, None: never; `counted`: what it was added up as before."""
+
+    call: Call
+    began: datetime | None
+    answered_at: datetime | None
+    counted: Figures
+
+
+_NAMES = tuple(field.name for field in fields(Sums))
+_COLUMNS = (
+    *(figures.c.kind, figures.c.at, figures.c.line, figures.c.direction, figures.c.outcome, figures.c.number),
+    *(figures.c[name] for name in _NAMES),
+)
+
+
+_COUNTED = (
+    update(calls)
+    .where(calls.c.id == bindparam("of"), calls.c.version == bindparam("now"))
+    .values(counted_version=bindparam("now"), counted=bindparam("figures"))
+)
+
+
+def uncounted(connection: Connection, limit: int, *, to_count: bool = False) -> list[Uncounted]:
+    """Return calls to add up, those first that were heard of first. `to_count`: they are held for `count` until the
+    transaction ends, and those that somebody else holds are left out."""
+    query = select(calls).where(UNCOUNTED).order_by(calls.c.id).limit(limit)
+    rows = connection.execute(query.with_for_update(skip_locked=True) if to_count else query).all()
+    moments = _moments(connection, [(row.line, row.call_sequence) for row in rows])
+    return [
+        Uncounted(
+            stored_calls.of_row(row),
+            moments.get((row.line, row.call_sequence, "inicio")),
+            moments.get((row.line, row.call_sequence, "desvio_correcto")),
+            _restored(row.line, row.counted or ()),
+        )
+        for row in rows
+    ]
+
+
+def _moments(connection: Connection, of: Sequence[tuple[str, str]]) -> dict[tuple[str, str, str], datetime]:
+    """When the first INICIO and the first DESVIO_CORRECTO of each of these calls came. Line by line: SQLite finds pairs
+    of values by no index."""
+    by_line: dict[str, list[str]] = defaultdict(list)
+    for line, call_sequence in of:
+        by_line[line].append(call_sequence)
+    columns = (events.c.line, events.c.call_sequence, events.c.event)
+    moments: dict[tuple[str, str, str], datetime] = {}
+    for line, calls_of_line in by_line.items():
+        query = (
+            select(*columns, func.min(events.c.received_at))
+            .where(
+                events.c.line == line,
+                events.c.call_sequence.in_(calls_of_line),
+                events.c.event.in_(("inicio", "desvio_correcto")),
+            )
+            .group_by(*columns)
+        )
+        moments |= {(line, call, event): first for _, call, event, first in connection.execute(query)}
+    return moments
+
+
+def count(
+    database: Database, connection: Connection, counted: Iterable[tuple[Uncounted, Figures]], changes: Figures
+) -> None:
+    """Add `changes` to the sums, and keep with each call what it was added up as."""
+    versions = [
+        {"of": entry.call.id, "now": entry.call.version, "figures": _stored(figures_of_call)}
+        for entry, figures_of_call in counted
+    ]
+    if versions:
+        connection.execute(_COUNTED, versions)
+    # In one order everywhere, so that two hosts that add to the same rows don't wait for one another.
+    rows = [_row(key, changes[key]) for key in sorted(changes)]
+    if rows:
+        statement = database.insert(figures)
+        added = {name: figures.c[name] + statement.excluded[name] for name in _NAMES}
+        keys = [column.name for column in figures.primary_key]
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
+
+
+def between(
+    connection: Connection, since: datetime, until: datetime, only: Collection[str] = (), but: Collection[str] = ()
+) -> Iterator[tuple[FigureKey, Sums]]:
+    """Yield what there is of this time, of these lines `only`, or of all `but` these. Rings are not told apart by day:
+    they are all as of `since`."""
+    where = [figures.c.at >= since, figures.c.at < until]
+    where += [figures.c.line.in_(only)] if only else []
+    where += [figures.c.line.not_in(but)] if but else []
+    query = select(*_COLUMNS).where(figures.c.kind == FigureKind.CALL, figures.c.calls != 0, *where)
+    for _, at, line, direction, outcome, number, *sums in connection.execute(query):
+        yield FigureKey(FigureKind.CALL, at, line, direction, FigureOutcome(outcome), number), Sums(*sums)
+    named: tuple[Any, ...] = _COLUMNS[2:6]
+    totals: tuple[Any, ...] = (func.sum(figures.c.calls), func.sum(figures.c.seconds))
+    grouped = select(*named, *totals).where(figures.c.kind == FigureKind.RING, *where).group_by(*named)
+    for line, direction, outcome, number, calls_of_it, seconds in connection.execute(grouped):
+        if calls_of_it:
+            key = FigureKey(FigureKind.RING, since, line, direction, FigureOutcome(outcome), number)
+            yield key, Sums(int(calls_of_it), int(seconds))
+
+
+def first_at(connection: Connection) -> datetime | None:
+    """Return the first hour of which calls were added up; None: there is none."""
+    query = select(figures.c.at).where(figures.c.kind == FigureKind.CALL).order_by(figures.c.at).limit(1)
+    at: datetime | None = connection.execute(query).scalar()
+    return at
+
+
+def left_to_count(connection: Connection, most: int = 100_000) -> int:
+    """Return how many calls are still to be added up, `most` where there are more."""
+    some = select(calls.c.id).where(UNCOUNTED).limit(most).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+
+
+def going_on(connection: Connection) -> int:
+    """Return how many calls are not over."""
+    query = select(func.count()).select_from(calls).where(IS_OPEN)
+    return int(connection.execute(query).scalar_one())
+
+
+def let_go(connection: Connection, before: datetime) -> None:
+    """Drop the sums of what was before."""
+    connection.execute(delete(figures).where(figures.c.kind.in_(list(FigureKind)), figures.c.at < before))
+
+
+@dataclass(frozen=True, slots=True)
+class MissedTask:
+    """A task of missed calls: when it was made, when its caller was rung, and how it stands."""
+
+    made_at: datetime
+    rung_at: datetime | None
+    settled_at: datetime | None
+    state: str
+    gate: str
+
+
+def missed_tasks(connection: Connection, since: datetime, until: datetime, line: str = "") -> list[MissedTask]:
+    """Return the tasks of missed calls that were made in this time; `line`: of this one alone."""
+    made = callbacks.c.created_at
+    columns = (made, callbacks.c.rung_at, callbacks.c.settled_at, callbacks.c.state, callbacks.c.gate)
+    query = select(*columns).where(OF_MISSED, made >= since, made < until)
+    if line:
+        query = query.where(callbacks.c.line == line)
+    return [MissedTask(*row) for row in connection.execute(query)]
+
+
+def callback_outcomes(
+    connection: Connection, since: datetime, until: datetime, line: str = ""
+) -> dict[tuple[str, str, str], int]:
+    """Return how many callbacks ended in this time, by source, campaign and state."""
+    columns = (callbacks.c.source, callbacks.c.campaign, callbacks.c.state)
+    ended = callbacks.c.settled_at
+    query = select(*columns, func.count()).where(ended >= since, ended < until).group_by(*columns)
+    if line:
+        query = query.where(callbacks.c.line == line)
+    return {(source, campaign, state): int(number) for source, campaign, state, number in connection.execute(query)}
+
+
+def _row(key: FigureKey, sums: Sums) -> dict[str, Any]:
+    return {
+        "kind": key.kind.value, "at": key.at, "line": key.line, "direction": key.direction,
+        "outcome": key.outcome.value, "number": key.number, **dict(zip(_NAMES, astuple(sums), strict=True)),
+    }  # fmt: skip
+
+
+def _stored(counted: Figures) -> list[list[Any]]:
+    return [
+        [key.kind, key.at.isoformat(), key.direction, key.outcome, key.number, list(astuple(sums))]
+        for key, sums in counted.items()
+    ]
+
+
+def _restored(line: str, stored: Iterable[Any]) -> Figures:
+    return {
+        FigureKey(
+            FigureKind(kind), datetime.fromisoformat(at), line, direction, FigureOutcome(outcome), number
+        ): Sums(*sums)
+        for kind, at, direction, outcome, number, sums in stored
+    }  # fmt: skip

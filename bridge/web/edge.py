@@ -1,0 +1,98 @@
+"""The outermost part: takes each request in on an event loop, has it answered, counts and logs it.
+
+No thread waits here. Who may send a body, and how large, is decided on the headers; the loop reads it, within a bound
+of time; the platform's requests are then answered on the loop as far as memory alone can answer them, and whatever may
+block is done in threads and awaited. Pages have threads of their own, so that none of them delays a Query.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from bridge.service.metrics import Metrics
+from bridge.web import callbacks
+from bridge.web.body import BodyReader, Receive
+from bridge.web.console.sections import PREFIX as CONSOLE
+from bridge.web.console.site import ConsoleSite
+from bridge.web.driver import LoopDriver
+from bridge.web.entry import AccessLogEntry
+from bridge.web.gate import AccessPolicies, BodyLimits
+from bridge.web.pages import FlaskPages
+from bridge.web.receive import PREFIX, Receiver
+from bridge.web.request import RawRequest
+
+_CONSOLE = CONSOLE.rstrip("/")
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class Edge:
+    """The ASGI application. `receiver` answers below `PREFIX`, `console` below `/console`, where there is one, `pages`
+    everywhere else."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        pages: FlaskPages,
+        gates: AccessPolicies,
+        metrics: Metrics,
+        console: tuple[ConsoleSite, FlaskPages] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._receiver, self._pages, self._gates, self._metrics, self._clock = receiver, pages, gates, metrics, clock
+        self._console = console
+        self._driver: LoopDriver | None = None
+        self._bodies: BodyReader | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._live(receive, send)
+            return
+        raw = _raw(scope, self._clock())
+        assert self._bodies is not None and self._driver is not None, "the loop begins before requests"  # noqa: S101, PT018
+        if raw.path.startswith(PREFIX):
+            admission = self._receiver.admit(raw)
+            await self._bodies.read(raw, admission.limits, receive)
+            steps = self._receiver.answer(raw, admission)
+        elif self._console is not None and (raw.path.startswith(CONSOLE) or raw.path == _CONSOLE):
+            console, pages = self._console
+            await self._bodies.read(raw, console.limits(raw), receive)
+            steps = pages.answer(raw)
+        else:
+            await self._bodies.read(raw, self._page_limits(raw), receive)
+            steps = self._pages.answer(raw)
+        reply = await self._driver.complete(steps)
+        self._metrics.requested(raw.entry.route, reply.status)
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.wire_headers()})
+        await send({"type": "http.response.body", "body": reply.body})
+        raw.entry.write(reply.status, self._clock() - raw.arrived)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The loop's own begin and end."""
+        await receive()
+        self._driver, self._bodies = LoopDriver(), BodyReader()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _page_limits(self, raw: RawRequest) -> BodyLimits:
+        """Return on what terms a body is read: by who may use a URL that has a use for it."""
+        policy = self._gates.now()
+        sends = raw.path.startswith(callbacks.PREFIX) and callbacks.may_send(
+            policy, raw.path, raw.header(b"authorization")
+        )
+        return policy.body if sends else policy.no_body
+
+
+def _raw(scope: dict[str, Any], arrived: float) -> RawRequest:
+    pairs, client = scope["headers"], scope["client"]
+    headers: dict[bytes, bytes] = dict(pairs)
+    if len(headers) < len(pairs):  # what comes twice is a list
+        headers = {}
+        for name, value in pairs:
+            headers[name] = headers[name] + b"," + value if name in headers else value
+    method, path, remote = scope["method"], scope["path"], client[0] if client else ""
+    entry = AccessLogEntry(method, path, remote)
+    return RawRequest(method, path, scope["query_string"], headers, remote, arrived, entry)

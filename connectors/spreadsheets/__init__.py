@@ -1,0 +1,1 @@
+"""Spreadsheets of Excel and LibreOffice, read row by row in a process of their own."""

@@ -1,0 +1,1 @@
+"""The connector `sql`: any SQL database that SQLAlchemy reaches, by statements that the admin writes."""

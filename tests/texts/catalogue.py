@@ -1,0 +1,73 @@
+"""The catalogue of what people read. Run as a program, it is brought up to date with the code:
+
+    .venv/bin/python -m tests.texts.catalogue
+
+takes up new messages in bridge/texts/es.po, drops those that are gone, and compiles es.mo. Then
+translate what it names, and run it again.
+"""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from babel.messages import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+import bridge
+
+PACKAGE = Path(bridge.__file__).parent
+PO = PACKAGE / "texts" / "es.po"
+MO = PO.with_suffix(".mo")
+KEYWORDS = {"Text": None, "Plural": (1, 2)}
+IN_TEMPLATES = {"t": None, "n": (1, 2)}
+_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+_NEVER = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def extracted() -> Catalog:
+    """The messages in the code, as Babel finds them."""
+    catalog = Catalog(fuzzy=False)
+    keywords = KEYWORDS | IN_TEMPLATES
+    for _file, _line, message, comments, context in extract_from_dir(PACKAGE, _METHODS, keywords=keywords):
+        catalog.add(message, context=context, user_comments=comments)
+    return catalog
+
+
+def kept() -> Catalog:
+    """The catalogue in the repository."""
+    with PO.open("rb") as file:
+        return read_po(file, locale="es")
+
+
+def messages(catalog: Catalog) -> dict[object, Message]:
+    """Those of a catalogue by their id, without its header."""
+    return {message.id: message for message in catalog if message.id}
+
+
+def update() -> list[Message]:
+    """Bring both files up to date with the code; the messages that lack Spanish."""
+    catalog = kept()
+    catalog.update(extracted(), no_fuzzy_matching=True)
+    catalog.project, catalog.version, catalog.header_comment = "infocaller-bridge", "", "# Spanish; usted."
+    catalog.creation_date = catalog.revision_date = _NEVER
+    catalog.msgid_bugs_address = catalog.last_translator = catalog.language_team = ""
+    with PO.open("wb") as file:
+        write_po(file, catalog, width=120, no_location=True, sort_output=True, ignore_obsolete=True)
+    with MO.open("wb") as file:
+        write_mo(file, catalog)
+    return [message for message in messages(catalog).values() if not complete(message)]
+
+
+def complete(message: Message) -> bool:
+    """Whether all its forms are translated."""
+    forms = message.string if isinstance(message.string, tuple) else (message.string,)
+    return all(forms)
+
+
+if __name__ == "__main__":
+    for lacking in update():
+        sys.stdout.write(f"no Spanish: {lacking.id}\n")

@@ -1,0 +1,63 @@
+"""What people read, in their language."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bridge.texts import Language, Plural, Text, from_json, literal
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", "Call received from Ana"), ("es", "Llamada recibida de Ana")])
+def test_a_text_says_itself_in_a_language(language: Language, shown: str) -> None:
+    assert Text("Call received from {whom}", whom="Ana").render(language) == shown
+
+
+def test_logs_have_english() -> None:
+    assert str(Text("Call received from {whom}", whom="Ana")) == "Call received from Ana"
+
+
+def test_a_text_within_a_text_is_in_the_same_language() -> None:
+    text = Text("Call received from {whom}", whom=Text("hidden number"))
+    assert (str(text), text.render("es")) == ("Call received from hidden number", "Llamada recibida de número oculto")
+
+
+@pytest.mark.parametrize(
+    ("count", "english", "spanish"),
+    [(1, "1 time", "1 vez"), (0, "0 times", "0 veces"), (1234, "1,234 times", "1.234 veces")],
+)
+def test_numbers_have_their_plural_and_their_thousands(count: int, english: str, spanish: str) -> None:
+    text = Plural("{count:,} time", "{count:,} times", count)
+    assert (str(text), text.render("es")) == (english, spanish)
+
+
+def test_what_somebody_else_said_is_no_message() -> None:
+    for words in ("a {strange} thing", "} {", "hidden number", ""):
+        assert str(literal(words)) == words
+    assert literal("hidden number").render("es") == "hidden number"
+
+
+def test_values_are_never_taken_for_placeholders() -> None:
+    assert str(Text("Call received from {whom}", whom="{whom}")) == "Call received from {whom}"
+
+
+def test_a_text_survives_being_kept_as_json() -> None:
+    doubled = datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=ZoneInfo("Europe/Madrid"))
+    for text in (
+        Text("Call received from {whom}", whom=Text("hidden number")), Plural("{count:,} time", "{count:,} times", 3),
+        literal("{x}"), Text("hidden number"), Text("Make room on the disk of {folder}", folder=Path("/var/lib/x")),
+        Text("since {when:%Y-%m-%d %H:%M}", when=doubled),
+    ):  # fmt: skip
+        again = from_json(json.loads(json.dumps(text.to_json())))
+        assert again == text
+        assert again.render("es") == text.render("es")
+    assert str(from_json("as an earlier version kept it, {so}")) == "as an earlier version kept it, {so}"
+
+
+def test_the_words_of_strangers_can_be_clipped() -> None:
+    text = Text("Call received from {whom}", whom="x" * 5000).clipped(10)
+    assert str(text) == "Call received from xxxxxxxxxx"
