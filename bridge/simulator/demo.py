@@ -9,6 +9,7 @@ import contextlib
 import csv
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -34,8 +35,11 @@ _PATIENCE = 30.0
 
 
 def run(say: Say, *, keep_serving: bool = False) -> int:
-    """Play the demo, telling it to `say`; 0 if all went as it should. `keep_serving`: until Ctrl-C."""
-    with tempfile.TemporaryDirectory(prefix="infocaller-bridge-demo-") as folder:
+    """Play the demo, telling it to `say`; 0 if all went as it should. `keep_serving`: until Ctrl-C or SIGTERM.
+
+    Called in the main thread.
+    """
+    with _interrupted_by_signals(), tempfile.TemporaryDirectory(prefix="infocaller-bridge-demo-") as folder:
         port, key, password = str(_free_port()), secrets.token_urlsafe(24), secrets.token_hex(6)
         base = f"http://127.0.0.1:{port}"
         target = Target(base, _LINE, _PASSWORD, key)
@@ -55,6 +59,18 @@ def run(say: Say, *, keep_serving: bool = False) -> int:
                     _serve_on(base, config, password, say)
         say("\nAll went as it should." if good else "\nSomething did NOT go as it should; see above.")
         return 0 if good else 1
+
+
+@contextlib.contextmanager
+def _interrupted_by_signals() -> Iterator[None]:
+    """SIGTERM ends the demo as Ctrl-C does, so that no server and no folder outlive it; SIGINT, too, where a shell that
+    started it in the background had it ignored."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _emissions(target: Target) -> EmissionPlatform:

@@ -89,10 +89,10 @@ def test_keys_and_values_are_completed_and_explained(browser: Chrome) -> None:
 
 def test_what_is_typed_is_compared_saved_and_in_force(browser: Chrome, bridge: Bridge) -> None:
     type_after(browser, 1, " and theirs")
-    browser.find_element(By.XPATH, "//button[starts-with(text(), 'Check')]").click()
+    chromium.press(browser, browser.find_element(By.XPATH, "//button[starts-with(text(), 'Check')]"))
     assert shown(browser, ".diff del") == ["-# ours"]
     assert shown(browser, ".diff ins") == ["+# ours and theirs"]
-    browser.find_element(By.XPATH, "//button[text()='Save']").click()
+    chromium.press(browser, browser.find_element(By.XPATH, "//button[text()='Save']"))
     assert shown(browser, "[role=status]") == ["Saved. The bridge takes it up within seconds."]
     chromium.until(lambda: "in force" in shown(browser, "#state .badge"), browser)
     assert bridge.configuration.read_text("utf-8") == CONFIGURATION.replace("# ours", "# ours and theirs")
@@ -112,7 +112,7 @@ def test_without_a_script_a_text_field_does_the_same(bridge: Bridge) -> None:
         field = browser.find_element(By.ID, "text")
         assert field.get_attribute("value") == CONFIGURATION
         field.send_keys(Keys.CONTROL, Keys.END, Keys.NULL, "qeries: {}")
-        browser.find_element(By.XPATH, "//button[text()='Save']").click()
+        chromium.press(browser, browser.find_element(By.XPATH, "//button[text()='Save']"))
         assert "did you mean queries?" in shown(browser, ".review")[0]
         assert browser.find_element(By.ID, "text").get_attribute("value") == CONFIGURATION + "qeries: {}"
         assert bridge.configuration.read_text("utf-8") == CONFIGURATION

@@ -142,11 +142,11 @@ def test_a_button_works_without_a_script_and_asks_first(walked: Bridge) -> None:
         row = browser.find_element(By.XPATH, "//tr[th[text()='912345678']]")
         row.find_element(By.TAG_NAME, "summary").click()
         row.find_element(By.NAME, "reason").send_keys("roof on fire")
-        row.find_element(By.CSS_SELECTOR, "button.danger").click()
+        chromium.press(browser, row.find_element(By.CSS_SELECTOR, "button.danger"))
         _says(browser, "Line 912345678 places no calls until somebody resumes it.")
         row = browser.find_element(By.XPATH, "//tr[th[text()='912345678']]")
         assert "ana: roof on fire" in row.text
-        row.find_element(By.CSS_SELECTOR, "form.action button").click()
+        chromium.press(browser, row.find_element(By.CSS_SELECTOR, "form.action button"))
         _says(browser, "Line 912345678 places calls again.")
 
 
@@ -164,13 +164,13 @@ def test_a_page_keeps_itself_up_to_date_and_what_is_typed_stays(walked: Bridge) 
         row = browser.find_element(By.XPATH, "//tr[th[text()='912345678']]")
         row.find_element(By.TAG_NAME, "summary").click()
         row.find_element(By.NAME, "reason").send_keys("half a sent")
-        other.find_element(By.CSS_SELECTOR, ".trouble form.action button").click()
+        chromium.press(other, other.find_element(By.CSS_SELECTOR, ".trouble form.action button"))
         gone = other.find_elements(By.CSS_SELECTOR, ".trouble")
         chromium.until(lambda: len(browser.find_elements(By.CSS_SELECTOR, ".trouble")) == len(gone), browser)
         assert row.find_element(By.NAME, "reason").get_attribute("value") == "half a sent"
-        other.find_element(By.CSS_SELECTOR, ".side .account button").click()
+        chromium.press(other, other.find_element(By.CSS_SELECTOR, ".side .account button"))
         kept = browser.get_cookie("console_session")
         assert kept, "it is signed in"
-        browser.find_element(By.CSS_SELECTOR, ".side .account button").click()
+        chromium.press(browser, browser.find_element(By.CSS_SELECTOR, ".side .account button"))
         browser.back()
         chromium.until(lambda: urlsplit(browser.current_url).path == "/console/login", browser)

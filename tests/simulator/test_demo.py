@@ -53,10 +53,15 @@ def test_the_demo_shows_calls_from_the_query_to_the_activity_and_leaves_nothing_
     assert list(tmp_path.iterdir()) == []
 
 
+# As a shell without job control starts what it runs in the background.
+_IGNORING_INTERRUPTS = ["sh", "-c", """trap '' INT; exec "$@" """, "sh"]
+
+
 @pytest.mark.acceptance
-def test_the_demo_that_stays_up_opens_a_console_with_its_calls_in_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_that_stays_up_opens_a_console_with_its_calls_in_it(tmp_path: Path, ending: signal.Signals) -> None:
     environ = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "bridge", "demo", "--serve"]
+    command = [*_IGNORING_INTERRUPTS, sys.executable, "-m", "bridge", "demo", "--serve"]
     said = tmp_path / "said"
     with said.open("w", encoding="utf-8") as output:
         demo = subprocess.Popen(command, cwd=tmp_path, env=environ, stdout=output, stderr=output)
@@ -73,8 +78,13 @@ def test_the_demo_that_stays_up_opens_a_console_with_its_calls_in_it(tmp_path: P
         assert browser.post(f"{base}/console/login", data=fields, timeout=30).status_code == 200
         assert "+34 600 11 12 22" in browser.get(f"{base}/console/calls", timeout=30).text
     finally:
-        demo.send_signal(signal.SIGINT)
-        assert demo.wait(60) == 0
+        demo.send_signal(ending)
+        try:
+            assert demo.wait(60) == 0
+        finally:
+            demo.kill()
+            demo.wait()
+    assert [path.name for path in tmp_path.iterdir()] == ["said"]
 
 
 @pytest.fixture

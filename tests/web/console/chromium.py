@@ -13,6 +13,8 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.wait import WebDriverWait
 
 from bridge.web.console.sections import Role
@@ -58,8 +60,15 @@ def sign_in(browser: webdriver.Chrome, base: str, language: str) -> None:
     for field, value in zip(("name", "password"), PASSWORDS[Role.ADMIN], strict=True):
         browser.find_element(By.ID, field).clear()
         browser.find_element(By.ID, field).send_keys(value)
-    browser.find_element(By.CSS_SELECTOR, "form.login button").click()
-    WebDriverWait(browser, 60).until(lambda _: urlsplit(browser.current_url).path == "/console/")
+    press(browser, browser.find_element(By.CSS_SELECTOR, "form.login button"))
+    assert urlsplit(browser.current_url).path == "/console/"
+
+
+def press(browser: webdriver.Chrome, button: WebElement) -> None:
+    """Press a button that leads to another page, and wait for that page: a click alone may return before it."""
+    page = browser.find_element(By.TAG_NAME, "html")
+    button.click()
+    WebDriverWait(browser, 60).until(expected_conditions.staleness_of(page))
 
 
 def until(holds: Any, browser: webdriver.Chrome) -> None:
