@@ -104,9 +104,10 @@ def urls(config: Path, base: str) -> None:
     """Print the URLs to paste into the platform's panel (section API of the line's start tab)."""
     configuration = load(config).configuration
     for text in panel_urls(configuration, base):
-        click.echo(str(text))
+        click.echo(text.render(configuration.language) if isinstance(text, Text) else text)
     if not base.startswith("https://"):
-        click.echo("warning: without https:// anyone on the way can read the calls", err=True)
+        warning = Text("warning: without https:// anyone on the way can read the calls")
+        click.echo(warning.render(configuration.language), err=True)
 
 
 def panel_urls(configuration: Configuration, base: str) -> Iterator[Text | str]:
