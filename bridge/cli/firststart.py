@@ -235,8 +235,8 @@ class FirstStart:
         say(
             Text(
                 "5. In your script in the panel: ask the Query {query}, then put the call through to the variable "
-                "DESTINO. If the result is not 0, let the call go where it goes today. Step by step, with pictures: the page "
-                "docs/panel.md of the documentation.",
+                "DESTINO. If the result is not 0, let the call go where it goes today. Step by step, with pictures: "
+                "the page docs/panel.md of the documentation.",
                 query=QUERY,
             )
         )

@@ -60,9 +60,8 @@ class _Drawing:
     def text(self, x: int, y: int, text: str | tuple[str, str], style: str = "", anchor: str = "start") -> None:
         """Lines of text; the first stands on `y`."""
         for number, line in enumerate(self._say(text).splitlines()):
-            self._parts.append(
-                f'<text class="{style}" x="{x}" y="{y + number * _LINE}" text-anchor="{anchor}">{escape(line, quote=False)}</text>'
-            )
+            place = f'x="{x}" y="{y + number * _LINE}" text-anchor="{anchor}"'
+            self._parts.append(f'<text class="{style}" {place}>{escape(line, quote=False)}</text>')
 
     def box(
         self, x: int, y: int, width: int, height: int, lines: Sequence[str | tuple[str, str]], style: str = "box"
