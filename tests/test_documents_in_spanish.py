@@ -24,6 +24,7 @@ _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)", re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _REMARK = {"python": r'"""[^"]*"""|#.*', "sql": r"--.*"}
 _CATALOGUE = {message.id: message.string for message in messages(kept()).values() if isinstance(message.id, str)}
+_RUN = ("panel.es.md",)  # what they show has Spanish names and is run as it stands, by a test of theirs
 _NOT_COMPARED = ("text", "json")  # drawings and what is printed, in the reader's language
 
 
@@ -57,7 +58,10 @@ def in_spanish(said: str) -> str:
 
 def links(section: str) -> set[str]:
     """Where the section leads, whichever the language."""
-    return {link.partition("#")[0].replace(".es.", ".") for link in _LINK.findall(_CODE.sub("", section))}
+    return {
+        link.partition("#")[0].replace(".es.", ".").replace(".en.", ".")
+        for link in _LINK.findall(_CODE.sub("", section))
+    }
 
 
 def tables(section: str) -> list[int]:
@@ -81,7 +85,8 @@ def test_it_has_the_same_sections(pair: tuple[Path, Path]) -> None:
 def test_each_section_has_the_same_code_keys_links_and_tables(pair: tuple[Path, Path]) -> None:
     for english, spanish in zip(*map(sections, pair), strict=True):
         title = spanish.partition("\n")[0]
-        assert list(code(spanish)) == list(code(english)), title
+        compared = slice(0, 1 if pair[1].name in _RUN else 2)
+        assert [block[compared] for block in code(spanish)] == [block[compared] for block in code(english)], title
         assert links(spanish) == links(english), title
         assert tables(spanish) == tables(english), title
         there = spans(spanish)
