@@ -58,7 +58,8 @@ class Edge:
             steps = self._receiver.answer(raw, admission)
         elif self._console is not None and (raw.path.startswith(CONSOLE) or raw.path == _CONSOLE):
             console, pages = self._console
-            await self._bodies.read(raw, console.limits(raw), receive)
+            limits = await self._driver.complete(console.limits(raw, pages.apart))
+            await self._bodies.read(raw, limits, receive)
             steps = pages.answer(raw)
         else:
             await self._bodies.read(raw, self._page_limits(raw), receive)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -20,6 +21,7 @@ from connectors.threads import DaemonThreadPool
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+T = TypeVar("T")
 _THREADS = 8
 _MOST = 1000
 """Requests that may wait for one of them."""
@@ -53,6 +55,10 @@ class FlaskPages:
         answered = self._threads.submit(lambda: self._answer(raw))
         yield Wait(answered, Deadline.never())
         return answered.result()
+
+    def apart(self, work: Callable[[], T]) -> Future[T]:
+        """Have something done in one of the threads."""
+        return self._threads.submit(work)
 
     def close(self) -> None:
         """Take no more; what hangs is left behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from urllib.parse import unquote
 
 from flask import Flask, Response, make_response, redirect, request
 
@@ -75,4 +76,6 @@ def _next() -> str:
     """Where to go on: a page of the console, whatever a link says."""
     given = request.values.get("next", "")
     inside = given.startswith(PREFIX) and given.isprintable() and not set('\\"<>') & set(given)
-    return given if inside and "//" not in given and len(given) < 2000 and not given.startswith(LOGIN) else PREFIX
+    path = unquote(given.partition("?")[0])
+    steady = not {"", ".", ".."} & set(path.removeprefix(PREFIX).split("/")[:-1]) and not path.endswith(("/.", "/.."))
+    return given if inside and steady and len(given) < 2000 and not given.startswith(LOGIN) else PREFIX

@@ -42,12 +42,13 @@ class SigningKey:
 
     def sign(self, *words: str) -> str:
         """Return the signature of these words."""
-        message = "\0".join(words).encode("utf-8", "replace")
-        return hmac.new(self._now(), message, hashlib.sha256).hexdigest()
+        return _signature(self._now(), words)
 
-    def signed(self, signature: str, *words: str) -> bool:
-        """Return whether this is the signature of these words."""
-        return hmac.compare_digest(self.sign(*words).encode(), signature.encode("utf-8", "replace"))
+    def signed(self, signature: str, *words: str, look: bool = True) -> bool:
+        """Return whether this is the signature of these words. `look` False: by the key that is at hand, whatever the
+        database and the disk have."""
+        right = _signature(self._now() if look else self._key, words)
+        return hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace"))
 
     def _now(self) -> bytes:
         if self._sure:
@@ -95,3 +96,7 @@ class SigningKey:
             return False
         finally:
             os.close(file)
+
+
+def _signature(key: bytes, words: tuple[str, ...]) -> str:
+    return hmac.new(key, "\0".join(words).encode("utf-8", "replace"), hashlib.sha256).hexdigest()

@@ -16,6 +16,7 @@ from urllib.parse import quote
 from flask import Flask, Response, g, redirect, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter, Map
 
 from bridge.errors import StoreUnavailable
 from bridge.texts import Language, Text, literal
@@ -27,7 +28,8 @@ from bridge.web.console.parts import ConsoleParts
 from bridge.web.console.sections import FORM_SIZE, PREFIX, ROLES, ConsoleSection, Role, RouteAccess
 from bridge.web.gate import AccessPolicy, BodyLimits
 from bridge.web.request import RAW, RawRequest, Refused
-from connectors.base import ConnectorError
+from connectors.base import ConnectorError, Deadline
+from connectors.steps import Apart, Steps, Wait
 
 _log = logging.getLogger("bridge.web.console")
 LANGUAGES: dict[str, Language] = {"es": "es", "en": "en"}
@@ -83,6 +85,7 @@ class ConsoleSite:
     def install(self, app: Flask) -> None:
         """Add everything."""
         self._app = app
+        app.url_map.converters["int"] = _Id
         assets.install(app)
         signin.install(app)
         for section in sections():
@@ -97,9 +100,9 @@ class ConsoleSite:
         app.jinja_env.autoescape = True
         app.jinja_env.finalize = formats.shown
 
-    def limits(self, raw: RawRequest) -> BodyLimits:
+    def limits(self, raw: RawRequest, apart: Apart[str]) -> Steps[BodyLimits]:
         """Return on what terms a body is read: a form's size by its action, more than a small one only from who is
-        signed in. Runs on the event loop, so it looks at nothing but memory."""
+        signed in. Runs on the event loop: what may block is done `apart`."""
         policy = self._gate()
         if raw.method != "POST" or self._app is None or not policy.configuration.console_users:
             return policy.no_body
@@ -112,7 +115,9 @@ class ConsoleSite:
         terms = self._access.get(str(endpoint))
         if terms is None and endpoint != signin.OUT:
             return policy.no_body
-        if not self._parts.sessions.genuine(_cookie(raw, signin.COOKIE)) and self._parts.signing.at_hand:
+        if not self._parts.signing.at_hand:
+            yield Wait(apart(lambda: self._parts.signing.sign("")), Deadline.after(_FORM_WITHIN))
+        if not self._parts.sessions.genuine(_cookie(raw, signin.COOKIE)):
             return BodyLimits(signin.FORM_SIZE, body=True)
         largest = terms.max_body if terms is not None else signin.FORM_SIZE
         return BodyLimits(largest, body=True, seconds=_FILE_WITHIN if largest > FORM_SIZE else _FORM_WITHIN)
@@ -175,6 +180,13 @@ def _address(raw: RawRequest, secure: bool, *, behind_proxy: bool) -> str:
     """Where the browser found the bridge."""
     host = (raw.header(b"x-forwarded-host").split(",")[-1].strip() if behind_proxy else "") or raw.header(b"host")
     return f"{'https' if secure else 'http'}://{host if _HOST.fullmatch(host) else 'bridge.example.com'}"
+
+
+class _Id(IntegerConverter):
+    """A whole number of an address, as large as a database keeps."""
+
+    def __init__(self, map: Map) -> None:  # noqa: A002 - werkzeug's name
+        super().__init__(map, max=2**63 - 1)
 
 
 class _NoConsole(Exception):

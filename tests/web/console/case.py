@@ -86,6 +86,10 @@ class Browser:
         self.get(answer.headers["Location"])
         return self
 
+    def move_to(self, bridge: Bridge) -> None:
+        """From now on, open this one, with the cookies that there are."""
+        self._base = f"http://127.0.0.1:{bridge.port}"
+
     def set_cookie(self, name: str, value: str) -> None:
         self._session.cookies.set(name, value, path="/console/", domain="127.0.0.1")
 

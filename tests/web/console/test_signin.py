@@ -43,7 +43,8 @@ def test_a_page_leads_to_the_sign_in_and_the_sign_in_back_to_it(console: Bridge)
 @pytest.mark.parametrize(
     "elsewhere",
     ["https://evil.example", "//evil.example", "/console//evil.example", "/\\evil.example", "/console/\\..", "/healthz",
-     "/console/\r\nSet-Cookie: a=b", "javascript:alert(1)", "/console/login", "/console/<script>"],
+     "/console/\r\nSet-Cookie: a=b", "javascript:alert(1)", "/console/login", "/console/<script>",
+     "/console/../callbacks/x", "/console/%2e%2e/healthz", "/console/calls/..", "/console/./%2E./x"],
 )  # fmt: skip
 def test_a_link_to_the_sign_in_leads_nowhere_else(console: Bridge, elsewhere: str) -> None:
     browser = Browser(console)
@@ -90,6 +91,16 @@ def test_behind_a_trusted_proxy_with_tls_cookies_are_secure(tmp_path: Path) -> N
         assert answer.status_code == 303
         assert "Secure" in answer.headers["Set-Cookie"].split("; ")
         assert "Secure" not in browser.get("/console/login").headers.get("Set-Cookie", "")
+        told = {**tls, "X-Forwarded-Host": "pbx.example", "Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        assert "https://pbx.example/infocaller/" in browser.get("/console/connect", **told).text
+
+
+def test_a_stranger_does_not_say_where_the_bridge_is(console: Bridge, admin: Browser) -> None:
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "192.0.2.1"}
+    page = admin.get("/console/connect", **told).text
+    assert "evil.example" not in page
+    assert f"http://127.0.0.1:{console.port}/infocaller/" in page
+    assert "evil" not in admin.get("/console/connect", Host='evil"><script>').text
 
 
 def test_a_session_ends_on_the_server(console: Bridge) -> None:

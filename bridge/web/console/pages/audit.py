@@ -78,16 +78,16 @@ def _json(values: Mapping[str, Any] | None) -> str:
 
 def _filter(visit: Visit) -> AuditFilter:
     """What is asked for; days of the first line's clock, the last one included."""
-    until = _day(visit, "until")
     return AuditFilter(
         request.args.get("who", "").strip()[:64], request.args.get("action", "")[:64], _day(visit, "since"),
-        until + timedelta(days=1) if until is not None else None,
+        _day(visit, "until", timedelta(days=1)),
     )  # fmt: skip
 
 
-def _day(visit: Visit, name: str) -> datetime | None:
-    """A day of the address; None where there is none, or none that is a day."""
+def _day(visit: Visit, name: str, more: timedelta = timedelta()) -> datetime | None:
+    """A day of the address, and so much more; None where there is none, or none that is a day."""
     try:
-        return datetime.strptime(request.args.get(name, ""), "%Y-%m-%d").replace(tzinfo=visit.zone())
-    except ValueError:
+        day = datetime.strptime(request.args.get(name, ""), "%Y-%m-%d") + more
+        return day.replace(tzinfo=visit.zone()).astimezone(visit.now.tzinfo)
+    except (ValueError, OverflowError):
         return None

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import request
 from werkzeug.wrappers import Response
 
 from bridge.infocaller.panel import panel_addresses
 from bridge.store import panelurls
 from bridge.store.panelurls import LastCalled
 from bridge.texts import Text
-from bridge.web.console.context import Visit, here, render
+from bridge.web.console.context import here, render
 from bridge.web.console.sections import ConsoleSection
 
 section = ConsoleSection("connect", Text("Connect"), path="connect", order=80)
@@ -49,7 +48,7 @@ def show() -> Response:
         stored = panelurls.last_called(connection)
     keys = visit.configuration.server.url_key
     key = "" if not keys else "•••" if visit.masked else keys[0].get_secret_value()
-    base = _base(visit)
+    base = visit.address
     addresses = [
         _Address(
             each.name, _EVENTS.get(each.name), each.url,
@@ -64,10 +63,3 @@ def show() -> Response:
         "connect/show.html", events=events, queries=queries, stray=stray, kinds=_KINDS, base=base,
         public=visit.configuration.console.url is not None, secret=bool(keys),
     )  # fmt: skip
-
-
-def _base(visit: Visit) -> str:
-    """Where the bridge is reached, as the configuration says, else as this browser reaches it."""
-    if visit.configuration.console.url:
-        return visit.configuration.console.url
-    return f"{'https' if visit.secure else 'http'}://{request.headers.get('Host', 'bridge.example.com')}"

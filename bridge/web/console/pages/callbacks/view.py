@@ -54,9 +54,9 @@ def show(id_: int) -> Response:
 
 
 def _criteria(visit: Visit) -> CallbackFilter:
-    """What the filter says; what it can't say is left out."""
+    """What the filter says; what it can't say, or who asks may not look for, is left out."""
     given = request.args
-    state, number = given.get("state", ""), given.get("number", "").strip()[:64]
+    state, number = given.get("state", ""), "" if visit.masked else given.get("number", "").strip()[:64]
     phone = parse(number, visit.configuration.lines[0].country).e164 if number else ""
     return CallbackFilter(
         states=frozenset({CallbackState(state)}) if state in set(CallbackState) else frozenset(),
