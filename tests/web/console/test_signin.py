@@ -91,13 +91,13 @@ def test_behind_a_trusted_proxy_with_tls_cookies_are_secure(tmp_path: Path) -> N
         assert answer.status_code == 303
         assert "Secure" in answer.headers["Set-Cookie"].split("; ")
         assert "Secure" not in browser.get("/console/login").headers.get("Set-Cookie", "")
-        told = {**tls, "X-Forwarded-Host": "pbx.example", "Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
-        assert "https://pbx.example/infocaller/" in browser.get("/console/connect", **told).text
+        headers = {**tls, "X-Forwarded-Host": "pbx.example", "Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+        assert "https://pbx.example/infocaller/" in browser.get("/console/connect", **headers).text
 
 
 def test_a_stranger_does_not_say_where_the_bridge_is(console: Bridge, admin: Browser) -> None:
-    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "192.0.2.1"}
-    page = admin.get("/console/connect", **told).text
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example", "X-Forwarded-For": "192.0.2.1"}
+    page = admin.get("/console/connect", **headers).text
     assert "evil.example" not in page
     assert f"http://127.0.0.1:{console.port}/infocaller/" in page
     assert "evil" not in admin.get("/console/connect", Host='evil"><script>').text

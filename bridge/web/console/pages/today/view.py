@@ -46,9 +46,9 @@ def _shown(trouble: Trouble, visit: Visit) -> Trouble:
     """A trouble as who asks may read it: without what CRMs, the platform and colleagues said, which may hold names."""
     if not visit.masked or trouble.kind not in _BY_OTHERS:
         return trouble
-    told = trouble.text.to_json()
+    as_json = trouble.text.to_json()
     values = {
         name: f"{': ' if str(value).startswith(': ') else ''}{visit.private(value)}" if name in _QUOTED else value
-        for name, value in told["values"].items()
+        for name, value in as_json["values"].items()
     }
-    return replace(trouble, text=from_json({**told, "values": values}))
+    return replace(trouble, text=from_json({**as_json, "values": values}))
