@@ -27,6 +27,7 @@ OUTSIDE = {  # where a file stands in the repository, and where in the site
     "LICENSE": "LICENSE.txt",
     "config.example.yaml": "config.example.yaml",
     "examples/clinic/README.md": "examples/clinic/README.md",
+    "examples/clinic/README.es.md": "examples/clinic/README.es.md",
     "examples/clinic/config.yaml": "examples/clinic/config.yaml",
     "examples/clinic/citas.csv": "examples/clinic/citas.csv",
     "examples/connector/README.md": "examples/connector/README.md",
