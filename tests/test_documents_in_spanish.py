@@ -14,9 +14,10 @@ from tests.texts.catalogue import kept, messages
 
 SPANISH = [page for page in PAGES if page.name.endswith(".es.md")]
 PLACEHOLDERS = {  # what stands for a value of yours, in Spanish and in English
-    "CANAL": "CHANNEL", "CARPETA": "FOLDER", "CLAVE": "KEY", "CONECTOR": "CONNECTOR", "DIRECCION": "ADDRESS",
-    "DIRECTORY": "FOLDER", "EQUIPO": "HOST", "FICHERO": "FILE", "FUENTE": "SOURCE", "LINEA": "LINE", "NOMBRE": "NAME",
-    "NUMERO": "NUMBER", "PUERTO": "PORT", "TABLA": "TABLE", "VALOR": "VALUE",
+    "CANAL": "CHANNEL", "CARPETA": "FOLDER", "CARPETA_DEL_PROYECTO": "PATH_OF_THE_CHECKOUT", "CLAVE": "KEY",
+    "CONECTOR": "CONNECTOR", "DIRECCION": "ADDRESS", "DIRECTORY": "FOLDER", "EQUIPO": "HOST", "FICHERO": "FILE",
+    "FUENTE": "SOURCE", "LINEA": "LINE", "NOMBRE": "NAME", "NUMERO": "NUMBER", "PUERTO": "PORT", "TABLA": "TABLE",
+    "VALOR": "VALUE",
 }  # fmt: skip
 WORDS = {"warning:": "aviso:"}  # what commands say, and no message of the catalogue is by itself
 _CODE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", re.S | re.M)
@@ -42,13 +43,18 @@ def code(section: str) -> Iterator[tuple[str, str]]:
         elif language not in _NOT_COMPARED:
             plain = re.sub(_REMARK.get(language, r"(?<!\S)#.*"), "", body)
             plain = re.sub(r"^language: \w+", "language:", plain, flags=re.M)
-            yield language, "\n".join(line.removeprefix(indent).rstrip() for line in plain.splitlines() if line.strip())
+            lines = [line.removeprefix(indent).rstrip() for line in plain.splitlines() if line.strip()]
+            yield language, named("\n".join(lines))
 
 
 def spans(section: str) -> set[str]:
     """What stands in `backquotes`, with the placeholders in English."""
-    said = {" ".join(span.split()) for span in _SPAN.findall(_CODE.sub("", section))}
-    return {re.sub(r"\b[A-Z]{4,}\b", lambda word: PLACEHOLDERS.get(word[0], word[0]), span) for span in said}
+    return {named(" ".join(span.split())) for span in _SPAN.findall(_CODE.sub("", section))}
+
+
+def named(text: str) -> str:
+    """The text with the placeholders in English."""
+    return re.sub(r"\b[A-Z_]{4,}\b", lambda word: PLACEHOLDERS.get(word[0], word[0]), text)
 
 
 def in_spanish(said: str) -> str:
