@@ -109,6 +109,8 @@ def test_it_leads_to_pages_in_spanish(pair: tuple[Path, Path]) -> None:
 
 
 def test_buttons_and_pages_have_the_names_that_the_console_shows(pair: tuple[Path, Path]) -> None:
+    if pair[0].name == "presets.md":
+        return  # its buttons are those of CRMs
     english, spanish = (
         {
             " ".join(words.split())
