@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, gates
 from bridge.callbacks.brakes import EmissionStatus
+from bridge.callbacks.commercial import facts_of
 from bridge.callbacks.gates import Facts, Gate
 from bridge.callbacks.parts import Rulebook
 from bridge.callbacks.reports import history
@@ -96,7 +97,9 @@ class CallbackQueries:
             return
         line = rules.line
         emitted = callbacks.emitted_today(connection, line.number, line.timezone, now)
-        decision = gates.admit(gates.candidate(rules, callback), Facts(rules=rules, now=now, emitted_today=emitted))
+        asked = gates.candidate(rules, callback)
+        commercial = facts_of(connection, rules, asked)
+        decision = gates.admit(asked, Facts(rules=rules, now=now, commercial=commercial, emitted_today=emitted))
         if decision.gate is not None and decision.reason is not None:
             yield KeptBack(decision.gate.value, decision.until, decision.reason)
         ahead = callbacks.ahead(connection, line.number, callback.next_at or now) - 1

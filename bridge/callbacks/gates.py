@@ -10,20 +10,24 @@ To add a gate, write one function and name it in `_GATES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from bridge.callbacks.consent import Consent, months_after
 from bridge.callbacks.pace import LinePace
-from bridge.callbacks.tasks import CallData, Rules, UnusableTask, Wish
+from bridge.callbacks.tasks import CallData, Rules, UnusableTask, Wish, restored
+from bridge.config.callernumber import refusal
 from bridge.config.dial import may_dial
-from bridge.hours.zones import start_of
+from bridge.hours.calendar import Calendar
+from bridge.hours.zones import start_of, zones_of
 from bridge.infocaller.emission import RETRY_MINUTES
 from bridge.store.callbacks import Callback
 from bridge.texts import Language, Plural, Text
+from connectors.base import Task
 from connectors.phone import Phone, parse
 
 _DAY = timedelta(days=1)
@@ -31,6 +35,8 @@ _LONGEST_DAY = timedelta(hours=25)
 _LIST_AWAY = timedelta(seconds=45)
 _BUSY_LINE = timedelta(seconds=5)
 _NEWS = timedelta(seconds=2)
+_MOST_OPENINGS = 20
+"""Openings that are tried for a time to come, where several hours have to be kept to."""
 SPOKEN = Text("somebody has spoken with the caller since")
 
 
@@ -47,12 +53,24 @@ class Gate(StrEnum):
     """The person asked not to be called."""
     LIST_AWAY = "list_away"
     """The do-not-call list can't be read, so nobody is called."""
+    OPPOSED = "opposed"
+    """The person said no to commercial calls."""
     SPOKEN_SINCE = "spoken_since"
     """Somebody has spoken with the caller since the call was missed, or may just have."""
     EXPIRED = "expired"
     """It is too late for this task."""
+    CALLER_NUMBER = "caller_number"
+    """The line's own number is none that may make such calls."""
+    CONSENT = "consent"
+    """Nothing that counts says that the person may be called to sell."""
+    CONSENT_OLD = "consent_old"
+    """What said so is too old."""
+    EXCLUSION_LIST = "exclusion_list"
+    """The last check against exclusion lists does not permit the number, or is too old."""
     BY_HAND = "by_hand"
     """It waits for a person to have it called (`dial: by_hand`)."""
+    COMMERCIAL_HOURS = "commercial_hours"
+    """The law allows no commercial calls at this time."""
     HOURS = "hours"
     """Nobody is called at this time."""
     PER_NUMBER = "per_number"
@@ -61,6 +79,15 @@ class Gate(StrEnum):
     """The line called often enough today."""
     PACE = "pace"
     """The line calls as fast as it may."""
+
+
+OF_THE_ROW = frozenset({Gate.CONSENT, Gate.CONSENT_OLD})
+"""What only the row itself can open, when it says something else."""
+OF_COMMERCIAL = (Gate.OPPOSED, Gate.CALLER_NUMBER, Gate.CONSENT, Gate.CONSENT_OLD, Gate.EXCLUSION_LIST,
+                 Gate.COMMERCIAL_HOURS)  # fmt: skip
+"""What only a commercial call is asked, but for `caller_number`, which one of service is asked as well."""
+MENDED = frozenset({*OF_THE_ROW, Gate.CALLER_NUMBER, Gate.EXCLUSION_LIST})
+"""What opens by no time that passes: somebody has to mend it before the callback expires."""
 
 
 class Slot(NamedTuple):
@@ -111,7 +138,7 @@ class Decision:
 class Candidate:
     """A callback as far as gates look at it. `number` is rung, `customer` is whom it is about; `due` and `expires_at`:
     not before, and not from then on, None for no such limit; `fault`: why the task can't be called as it is; `by_hand`:
-    a person had it called."""
+    a person had it called; `consent`: why a commercial call may be made."""
 
     number: Phone
     customer: Phone
@@ -119,19 +146,30 @@ class Candidate:
     expires_at: datetime | None = None
     fault: UnusableTask | None = None
     by_hand: bool = False
+    consent: Consent | None = None
+
+    @property
+    def numbers(self) -> frozenset[str]:
+        """Both numbers, in E.164."""
+        return frozenset({self.number.e164, self.customer.e164} - {""})
 
 
-def candidate(rules: Rules, callback: Callback) -> Candidate:
-    """Return a stored callback, as gates look at it."""
+def candidate(rules: Rules, callback: Callback, task: Task | None = None) -> Candidate:
+    """Return a stored callback, as gates look at it; `task`: as it was read since."""
     number = parse(callback.number, rules.line.country)
     customer = parse(callback.customer, rules.line.country) if callback.customer else number
-    by_hand = callback.by_hand_at is not None
-    return Candidate(number, customer, callback.due, callback.expires_at, by_hand=by_hand)
+    by_hand, consent, fault = callback.by_hand_at is not None, None, None
+    if rules.commercial:
+        try:
+            consent = rules.consent(task or restored(callback.task_id, callback.task))
+        except UnusableTask as error:
+            fault = error
+    return Candidate(number, customer, callback.due, callback.expires_at, fault, by_hand, consent)
 
 
-def wished(wish: Wish, *, by_hand: bool = False) -> Candidate:
-    """Return what a task asks for, as gates look at it; `by_hand` as there."""
-    return Candidate(wish.number, wish.customer, wish.due, fault=wish.fault, by_hand=by_hand)
+def wished(wish: Wish, *, by_hand: bool = False, expires_at: datetime | None = None) -> Candidate:
+    """Return what a task asks for, as gates look at it; `by_hand` and `expires_at` as there."""
+    return Candidate(wish.number, wish.customer, wish.due, expires_at, wish.fault, by_hand, wish.consent)
 
 
 class Listed(Enum):
@@ -160,11 +198,22 @@ class LineLoad(NamedTuple):
     queued: int
 
 
+@dataclass(frozen=True, slots=True)
+class CommercialFacts:
+    """What the lists know of whom a commercial call would ring. `opposed`: somebody there said no to such calls;
+    `permitted`: the day of the last check against exclusion lists that permitted every number of it, None: there was
+    none."""
+
+    opposed: bool = False
+    permitted: date | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What is known at this stage; None: not asked so far. `rules` and `now` always are.
 
-    Cheap: `data`, what the task says of its call. From the CRM: `listed`. Under a lock: `called_before`, the id of
+    Cheap: `data`, what the task says of its call. From the CRM: `listed`. From the lists of commercial calls, and right
+    before ringing always: `commercial`. Under a lock: `called_before`, the id of
     another callback of the task that may have rung (None also where there is none); `spoken`, where it is about missed
     calls; `rung`, when the number was rung,
     or is about to be, by any source, since `counts_since`; `emitted_today`, by the line, since midnight in its zone;
@@ -175,6 +224,7 @@ class Facts:
     now: datetime
     data: CallData | None = None
     listed: Listed | None = None
+    commercial: CommercialFacts | None = None
     called_before: int | None = None
     spoken: Spoken | None = None
     rung: Sequence[datetime] | None = None
@@ -236,6 +286,12 @@ def _listed(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     return Decision.admitted(slot)
 
 
+def _opposed(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    if facts.rules.commercial and facts.commercial is not None and facts.commercial.opposed:
+        return Decision.ended(Gate.OPPOSED, Text("said no to commercial calls"))
+    return Decision.admitted(slot)
+
+
 def _spoken(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     if facts.spoken is Spoken.YES:
         return Decision.ended(Gate.SPOKEN_SINCE, SPOKEN)
@@ -251,12 +307,107 @@ def _expired(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     return Decision.ended(Gate.EXPIRED, Text("expired before it could be called"))
 
 
+def _expires(asked: Candidate, facts: Facts) -> datetime:
+    """Until when something waits that only a person can mend."""
+    return asked.expires_at or facts.now + timedelta(seconds=facts.rules.source.expires)
+
+
+def _caller_number(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """The number that the call shows, by the rules of the day on which it rings."""
+    law = facts.rules.law(slot.rings_at)
+    reason = None if law is None else refusal(facts.rules.source.aim, facts.rules.line, facts.rules.configuration, law)
+    if reason is None:
+        return Decision.admitted(slot)
+    return Decision.put_off(Gate.CALLER_NUMBER, _expires(asked, facts), reason)
+
+
+def _consent(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Why a commercial call may be made, and whether that still counts on the day on which it rings."""
+    law = facts.rules.law(slot.rings_at) if facts.rules.commercial else None
+    rule = None if law is None else law.bases(automatic=facts.rules.source.automatic)
+    consent = asked.consent or Consent()
+    if law is None or rule is None or (rule.business and consent.business):
+        return Decision.admitted(slot)
+    today, until = _day(facts.rules, slot.rings_at), _expires(asked, facts)
+    if not consent.basis:
+        return Decision.put_off(Gate.CONSENT, until, Text("the row does not say what allows the call (consent: basis)"))
+    if not consent.known:
+        reason = Text("its basis is neither consent nor legitimate_interest (consent: basis)")
+        return Decision.put_off(Gate.CONSENT, until, reason)
+    if consent.basis not in rule.accepted:
+        reason = Text("a recording speaks, which only consent allows, and its basis is another (consent: basis)")
+        return Decision.put_off(Gate.CONSENT, until, reason)
+    if consent.on is None:
+        reason = (
+            Text("the date of its consent can't be read: write it as 2026-11-23 (consent: date)")
+            if consent.unread
+            else Text("the row does not say when consent was given, or renewed (consent: date)")
+        )
+        return Decision.put_off(Gate.CONSENT, until, reason)
+    if consent.on > today:
+        begins = min(until, start_of(consent.on, facts.rules.line.timezone))
+        reason = Text("its consent is dated {day:%Y-%m-%d}, which is yet to come", day=_midnight(consent.on))
+        return Decision.put_off(Gate.CONSENT, begins, reason)
+    age = law.age(consent.basis)
+    if age is None or today <= months_after(consent.on, age.months):
+        return Decision.admitted(slot)
+    day = _midnight(consent.on)
+    reason = (
+        Text("its consent of {day:%Y-%m-%d} is older than {months} months: have it renewed", day=day, months=age.months)
+        if consent.basis == "consent"
+        else Text(
+            "the last dealings, of {day:%Y-%m-%d}, are longer ago than {months} months, so legitimate interest is not "
+            "presumed: ask for consent",
+            day=day, months=age.months,
+        )
+    )  # fmt: skip
+    return Decision.put_off(Gate.CONSENT_OLD, until, reason)
+
+
+def _exclusion_list(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
+    """Whether the last check against exclusion lists permitted it, and is not too old."""
+    law, lists = (facts.rules.law(slot.rings_at) if facts.rules.commercial else None), facts.commercial
+    basis = asked.consent.basis if asked.consent is not None else ""
+    if law is None or lists is None or law.lists(basis) is None:
+        return Decision.admitted(slot)
+    days = int(facts.rules.source.exclusion_max_age // _DAY.total_seconds())
+    today = _day(facts.rules, slot.rings_at)
+    if lists.permitted is not None and today <= lists.permitted + timedelta(days=days):
+        return Decision.admitted(slot)
+    reason = (
+        Text("no check against exclusion lists has permitted it: `campaign numbers`, then `campaign permitted`")
+        if lists.permitted is None
+        else Text(
+            "the last check against exclusion lists that permitted this number, of {day:%Y-%m-%d}, is older than "
+            "{days} days (exclusion_max_age)",
+            day=_midnight(lists.permitted), days=days,
+        )
+    )  # fmt: skip
+    return Decision.put_off(Gate.EXCLUSION_LIST, _expires(asked, facts), reason)
+
+
+def _day(rules: Rules, at: datetime) -> date:
+    """The day that it is on the line's clock."""
+    return at.astimezone(ZoneInfo(rules.line.timezone)).date()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)
+
+
 def _by_hand(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     """Until a person says so, or it expires."""
     if facts.rules.source.dial == "automatic" or asked.by_hand:
         return Decision.admitted(slot)
-    until = asked.expires_at or facts.now + timedelta(seconds=facts.rules.source.expires)
-    return Decision.put_off(Gate.BY_HAND, until, Text("waits for somebody to have it called"))
+    return Decision.put_off(Gate.BY_HAND, _expires(asked, facts), Text("waits for somebody to have it called"))
+
+
+class _Openings(NamedTuple):
+    """Hours that a call has to keep to, by the clocks of `zones`."""
+
+    gate: Gate
+    calendar: Calendar
+    zones: Sequence[str]
 
 
 def _hours(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
@@ -264,38 +415,55 @@ def _hours(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     or at the opening after that."""
     if facts.data is None:
         return Decision.admitted(slot)
-    zones = facts.rules.zones(asked.customer)
     due = asked.due if facts.rules.source.schedule == "platform" else None
     if due is None or due <= facts.now:
-        return _within_hours(facts.rules, zones, facts.data, slot)
-    decision = _within_hours(facts.rules, zones, facts.data, slot._replace(rings_at=due))
-    if decision.until is None:
-        return decision
-    return _within_hours(facts.rules, zones, facts.data, slot._replace(rings_at=decision.until))
+        return _within_hours(asked, facts, facts.data, slot)
+    for _ in range(_MOST_OPENINGS):
+        decision = _within_hours(asked, facts, facts.data, slot._replace(rings_at=due))
+        if decision.until is None:
+            break
+        due = decision.until
+    return decision
 
 
-def _within_hours(rules: Rules, zones: Sequence[str], data: CallData, slot: Slot) -> Decision:
+def _openings(asked: Candidate, rules: Rules, at: datetime) -> Iterator[_Openings]:
+    """All hours that it has to keep to. Those of the law go by the customer's clock, whatever `of` says."""
+    law = rules.law(at) if rules.commercial else None
+    for _, calendar in law.hours if law is not None else ():
+        yield _Openings(Gate.COMMERCIAL_HOURS, calendar, zones_of(asked.customer, rules.line.timezone))
+    yield _Openings(Gate.HOURS, rules.calendar, rules.zones(asked.customer))
+
+
+def _within_hours(asked: Candidate, facts: Facts, data: CallData, slot: Slot) -> Decision:
     """Cut EsperaMax to what the hours leave, so that neither the wait nor a retry rings after they end."""
-    at = slot.rings_at
-    window = rules.calendar.window(at, zones)
-    if window is None:
-        reason = Text(
-            "the calling hours of {zones} never meet: set `of: line`, or longer hours", zones=", ".join(zones)
-        )
-        return Decision.ended(Gate.HOURS, reason)
-    if window.start > at:
-        return _closed(window.start, zones)
-    left = (window.end - at - timedelta(minutes=RETRY_MINUTES * data.retries)) // timedelta(minutes=1)
-    if left >= 1:
-        return Decision.admitted(slot._replace(max_wait=min(data.max_wait, left)))
-    after = rules.calendar.window(window.end, zones)
-    return _closed(after.start if after else window.end + _DAY, zones)
+    at, max_wait = slot.rings_at, data.max_wait
+    for openings in _openings(asked, facts.rules, at):
+        gate, calendar, zones = openings
+        window = calendar.window(at, zones)
+        if window is None:
+            reason = Text(
+                "the calling hours of {zones} never meet: set `of: line`, or longer hours", zones=", ".join(zones)
+            )
+            return Decision.ended(gate, reason)
+        if window.start > at:
+            return _closed(openings, window.start)
+        left = (window.end - at - timedelta(minutes=RETRY_MINUTES * data.retries)) // timedelta(minutes=1)
+        if left < 1:
+            after = calendar.window(window.end, zones)
+            return _closed(openings, after.start if after else window.end + _DAY)
+        max_wait = min(max_wait, left)
+    return Decision.admitted(slot._replace(max_wait=max_wait))
 
 
-def _closed(until: datetime, zones: Sequence[str]) -> Decision:
-    when = until.astimezone(ZoneInfo(zones[0]))
-    reason = Text("outside of calling hours until {when:%Y-%m-%d %H:%M} ({zone})", when=when, zone=zones[0])
-    return Decision.put_off(Gate.HOURS, until, reason)
+def _closed(openings: _Openings, until: datetime) -> Decision:
+    zone = openings.zones[0]
+    when = until.astimezone(ZoneInfo(zone))
+    reason = (
+        Text("no commercial calls by law until {when:%Y-%m-%d %H:%M} ({zone})", when=when, zone=zone)
+        if openings.gate is Gate.COMMERCIAL_HOURS
+        else Text("outside of calling hours until {when:%Y-%m-%d %H:%M} ({zone})", when=when, zone=zone)
+    )
+    return Decision.put_off(openings.gate, until, reason)
 
 
 def _per_number(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
@@ -358,8 +526,12 @@ _GATES: Sequence[Callable[[Candidate, Facts, Slot], Decision]] = (
     _task,
     _number,
     _listed,
+    _opposed,
     _spoken,
     _expired,
+    _caller_number,
+    _consent,
+    _exclusion_list,
     _by_hand,
     _hours,
     _per_number,

@@ -87,7 +87,7 @@ def prepare(serving: ServingSources, book: Book, callback: Callback, now: dateti
     fresh: dict[str, Any] = {}
     if source is not None:
         task = _read_again(serving, book, callback, source, task, now, random, fresh)
-    asked = gates.candidate(rules, callback)
+    asked = gates.candidate(rules, callback, task)
     data = rules.data(task, _look_up(serving, rules, callback, task, now, random))
     facts = Facts(rules=rules, now=now, data=data, listed=_listed(serving, rules, asked))
     admitted(asked, facts, serving.configuration.language)

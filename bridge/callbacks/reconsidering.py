@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bridge.callbacks import gates, states
-from bridge.callbacks.gates import Facts, Gate
+from bridge.callbacks.gates import MENDED, Facts, Gate
 from bridge.callbacks.parts import Book, Parts
 from bridge.callbacks.tasks import Rules, UnusableTask, restored
 from bridge.queue.base import LINE, line_key
@@ -29,8 +29,12 @@ _FILE = "judged.json"
 _PIECE = 500
 _LONGEST = 2.0
 """Seconds that one look may take; the rest waits for the next."""
-_BY_RULES = frozenset({Gate.HOURS, Gate.BY_HAND, Gate.PER_NUMBER, Gate.LIST_AWAY, "line"})
+_BY_RULES = frozenset(
+    {Gate.HOURS, Gate.COMMERCIAL_HOURS, Gate.BY_HAND, Gate.PER_NUMBER, Gate.LIST_AWAY, "line", *MENDED}
+)
 """The gates that a changed configuration may open. What waits for a CRM, the platform or a person goes on waiting."""
+_SAID_AGAIN = frozenset({Gate.HOURS, Gate.COMMERCIAL_HOURS, Gate.BY_HAND, *MENDED, ""})
+"""Those of them that may say the same again at once, with the next moment at which they may open."""
 
 
 class Reconsidering:
@@ -126,7 +130,7 @@ def again(rules: Rules, callback: Callback, now: datetime, language: Language) -
         at, gate, reason = now, "", ""
         decision = gates.admit(asked, Facts(rules=rules, now=now, data=data))
         by_hand = decision.gate is Gate.BY_HAND
-        kept_back = decision.gate is not None and (by_hand or callback.gate in (Gate.HOURS, Gate.BY_HAND, ""))
+        kept_back = decision.gate is not None and (by_hand or callback.gate in _SAID_AGAIN)
         if due is not None and due > now and rules.source.schedule == "bridge" and not by_hand:
             at = due
         elif kept_back and decision.until is not None:  # what ends for good does so in its turn
@@ -152,5 +156,17 @@ def _digest(rules: Rules) -> str:
         *(source.retries, source.per_number, source.do_not_call, line.number, line.country, line.timezone, line.dial),
         line.emission,
         *((source.dial, source.after) if source.dial != "automatic" or source.after else ()),
+        *(
+            (
+                source.aim,
+                source.consent,
+                source.automatic,
+                source.exclusion_max_age,
+                rules.configuration.commercial,
+                rules.lawbook,
+            )
+            if source.purpose
+            else ()
+        ),
     )
     return hashlib.sha256(repr(deciding).encode()).hexdigest()

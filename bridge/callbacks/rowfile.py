@@ -92,7 +92,7 @@ class RowFile:
         decision = gates.admit(gates.wished(wish), gates.Facts(rules=self.rules, now=self.now))
         name = fields.get(ID, "") if ID in fields else wish.number.e164
         task = Task(f"{self.prefix}{name}", fields)
-        if decision.gate is not None:
+        if decision.gate is not None and decision.final:
             return CampaignRow(number, task, None, decision.text(self.language), decision.gate.value)
         if not self.rules.takes(task):
             return CampaignRow(number, task, None, "`when:` of the source does not hold for it", "when")

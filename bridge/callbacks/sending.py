@@ -19,9 +19,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, gates, identity, states
+from bridge.callbacks.commercial import facts_of
 from bridge.callbacks.emitter import Emitter, Sent
 from bridge.callbacks.fence import Behind, Fence
-from bridge.callbacks.gates import Facts, Gate, Slot
+from bridge.callbacks.gates import Candidate, Facts, Gate, Slot
 from bridge.callbacks.missed import spoken_since
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
@@ -51,10 +52,13 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What goes out, and when it rings at the earliest. `emission`: what is noted of it once it is committed."""
+    """What goes out, and when it rings at the earliest; `asked` and `facts`: whom and by what the gates admitted it.
+    `emission`: what is noted of it once it is committed."""
 
     request: EmissionRequest
     rings_at: datetime
+    asked: Candidate
+    facts: Facts
     emission: JournalEntry | None = None
 
 
@@ -116,9 +120,11 @@ class Sending:
             if rules is None:
                 raise Held(states.wait(self._clock() + timedelta(minutes=1), "", "its source is not configured"))
             self._on_its_line(rules, callback)
+            asked = gates.candidate(rules, callback)
             with self._database.read() as connection:
-                facts = Facts(rules=rules, now=self._clock(), called_before=self._called_before(connection, callback))
-            admitted(gates.candidate(rules, callback), facts, book.configuration.language)
+                before, commercial = self._called_before(connection, callback), facts_of(connection, rules, asked)
+            facts = Facts(rules=rules, now=self._clock(), called_before=before, commercial=commercial)
+            admitted(asked, facts, book.configuration.language)
             with self._use() as serving:
                 ready = prepare(serving, book, callback, self._clock(), self._random)
                 crm_knows = True
@@ -208,11 +214,12 @@ class Sending:
         callback, language = ready.callback, self._book().configuration.language
         newest = self._book().rules.get(rules.title, rules)  # it may have changed while the CRM was asked
         self._on_its_line(newest, callback)
-        asked, facts = gates.candidate(newest, callback), replace(ready.facts, rules=newest, now=now)
+        asked, facts = gates.candidate(newest, callback, ready.task), replace(ready.facts, rules=newest, now=now)
         since = gates.counts_since(newest, admitted(asked, facts, language).rings_at)
         callbacks.in_turn(self._database, connection, f"number:{callback.number}")
         facts = replace(
             facts,
+            commercial=facts_of(connection, newest, asked),
             called_before=self._called_before(connection, callback),
             rung=callbacks.rung(connection, callback.number, since, callback.id),
             emitted_today=callbacks.emitted_today(connection, callback.line, newest.line.timezone, now),
@@ -223,7 +230,7 @@ class Sending:
         faults = problems(request)
         if faults:
             raise Held(states.reject(now, "request", "; ".join(problem.text.render(language) for problem in faults)))
-        return _Request(request, slot.rings_at)
+        return _Request(request, slot.rings_at, asked, facts)
 
     def _send(self, rules: Rules, ready: Ready, emitter: Emitter, committed: _Request, began: float) -> None:
         emission, sent = committed.emission, Sent(failure="connect", detail="held up before it was sent")

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.callbacks.gates import Decision, Gate
+from bridge.callbacks.gates import OF_THE_ROW, Decision, Gate
 from bridge.store.callbacks import Callback, Change
 from bridge.store.callbacks import CallbackState as State
 from bridge.store.campaigns import Campaign
@@ -239,7 +239,12 @@ def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> C
     if row["state"] == State.WAITING:
         if callback.state is not State.WAITING:
             return reopen(row["next_at"], "", **columns)
-        put_off = callback.gate and callback.due == row["due"] and callback.source == row["source"]
+        put_off = (
+            callback.gate
+            and callback.gate not in OF_THE_ROW
+            and callback.due == row["due"]
+            and callback.source == row["source"]
+        )
         return renew(**columns, **({} if put_off else {"next_at": row["next_at"], **refusal}))
     if callback.state is State.WAITING:
         change = reject(now, **refusal)

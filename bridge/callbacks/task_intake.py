@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from bridge.callbacks import gates, identity, states
-from bridge.callbacks.gates import Facts, Gate
+from bridge.callbacks.gates import Facts
 from bridge.callbacks.parts import Book, Rulebook
 from bridge.callbacks.reports import Reports
 from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish, stored
@@ -338,9 +338,10 @@ def new_row(
         "seen_at": now,
         "settled_at": None,
     }
-    decision = gates.admit(gates.wished(wish, by_hand=by_hand), Facts(rules=rules, now=now))
-    if decision.gate is Gate.BY_HAND:
-        row |= {"next_at": row["expires_at"], "gate": decision.gate.value, "reason": decision.text(language)}
+    asked = gates.wished(wish, by_hand=by_hand, expires_at=row["expires_at"])
+    decision = gates.admit(asked, Facts(rules=rules, now=now))
+    if decision.gate is not None and decision.until is not None:
+        row |= {"next_at": decision.until, "gate": decision.gate.value, "reason": decision.text(language)}
     elif decision.gate is not None:
         ended = {"state": CallbackState.REJECTED.value, "settled_at": now, "next_at": None}
         row |= {**ended, "gate": decision.gate.value, "reason": decision.text(language)}

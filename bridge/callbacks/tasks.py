@@ -13,8 +13,11 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from bridge.callbacks.consent import Consent, day_of, is_yes
 from bridge.config.callbacks import CallbackSource
+from bridge.config.commercial import COMMERCIAL
 from bridge.config.hours import Holidays
+from bridge.config.lawbook import Law, Lawbook, lawbook
 from bridge.config.model import Configuration, Line
 from bridge.expressions.moment import of_time
 from bridge.expressions.scope import LineView
@@ -46,13 +49,15 @@ class UnusableTask(Exception):
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a task asks for. `number` is rung, `customer` is whom it is about; `due` not before, None for now; `digest`
-    tells whether anything that matters for the call has changed; `fault` why it can't be called, None where it can."""
+    tells whether anything that matters for the call has changed; `fault` why it can't be called, None where it can;
+    `consent`: why a commercial call may be made, None of another."""
 
     number: Phone
     customer: Phone
     due: datetime | None
     digest: str
     fault: UnusableTask | None = None
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +125,14 @@ class Rules:
             elif self.source.customer:
                 customer = self._phone(self.source.customer, scope, read, "customer")
             due = self._due(scope, read, customer or number)
+            consent = self._consent(scope, read)
             _values(self.source, scope, read, whole=not self.source.find)
         except UnusableTask as fault:
             read["fault"] = str(fault)
             nobody = Phone("")
             return Wish(nobody, nobody, None, _digest(read), fault)
         nothing = None if number else UnusableTask(Text("there is no phone number to call"))
-        return Wish(number, customer or number, due, _digest(read), nothing)
+        return Wish(number, customer or number, due, _digest(read), nothing, consent)
 
     def due(self, task: Task, customer: Phone) -> datetime | None:
         """Return when the task asks for the call, None for now. Raises `UnusableTask`."""
@@ -140,6 +146,25 @@ class Rules:
             return _values(self.source, {**(records or {}), **self.scope(task)}, {}, whole=whole)
         except UnusableTask as fault:
             return CallData({}, 0, 0, frozenset(), fault)
+
+    @property
+    def commercial(self) -> bool:
+        """Whether its calls are held to the rules of commercial ones."""
+        return self.source.aim == COMMERCIAL
+
+    @property
+    def lawbook(self) -> Lawbook | None:
+        """The rules of the line's country, None where none are known."""
+        return lawbook(self.line.country)
+
+    def law(self, at: datetime) -> Law | None:
+        """Return the rules that hold at a moment, by the line's clock; None where none are known."""
+        book = self.lawbook
+        return None if book is None else book.on(at.astimezone(ZoneInfo(self.line.timezone)).date())
+
+    def consent(self, task: Task) -> Consent | None:
+        """Return why a commercial call may be made, as the task says it; None of another. Raises `UnusableTask`."""
+        return self._consent(self.scope(task), {}) if self.commercial else None
 
     def scope(self, task: Task) -> dict[str, object]:
         """Return what expressions see. The time of a missed call's task follows from that of the call, so that a
@@ -157,6 +182,8 @@ class Rules:
         """Whether what it reads of a task depends on the time."""
         source = self.source
         read = [source.when, source.number, source.customer, source.at, source.max_wait, source.retries]
+        if source.consent is not None:
+            read += [source.consent.basis, source.consent.date, source.consent.proof]
         templates = [template for template in (*read, *source.variables.values()) if isinstance(template, Template)]
         return any(template.names & _OF_TIME or "spoken" in template.filters for template in templates)
 
@@ -166,6 +193,22 @@ class Rules:
         if isinstance(value, Phone):
             return value
         return next(parse_all(text, self.line.country), None) or parse(text, self.line.country)
+
+    def _consent(self, scope: Mapping[str, object], read: dict[str, str]) -> Consent | None:
+        if not self.commercial:
+            return None
+        task = scope["task"]
+        business = is_yes(task.fields.get("business", "")) if isinstance(task, Task) else False
+        read["business"] = str(business)
+        fields = self.source.consent
+        if fields is None:
+            return Consent(business=business)
+        templates = {"basis": fields.basis, "date": fields.date, "proof": fields.proof}
+        values = {name: _value(template, scope, f"consent {name}") for name, template in templates.items()}
+        texts = {name: "" if value is None else str(value).strip() for name, value in values.items()}
+        read |= {f"consent.{name}": text for name, text in texts.items()}
+        on, unread = day_of(values["date"], self.line.timezone)
+        return Consent(texts["basis"].lower(), on, texts["proof"], business, unread)
 
     def _due(self, scope: Mapping[str, object], read: dict[str, str], customer: Phone) -> datetime | None:
         value = _value(self.source.at, scope, "at")

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, gates, states
 from bridge.callbacks.alarm import Alarm
+from bridge.callbacks.commercial import facts_of
 from bridge.callbacks.gates import Decision, Facts, Gate, LineLoad
 from bridge.callbacks.pace import LinePace
 from bridge.callbacks.parts import Book, Parts
@@ -140,7 +141,9 @@ class LineScheduler:
         rung = callbacks.rung(connection, callback.number, since, callback.id)
         rung += [now] * callbacks.queued_to(connection, callback.number)
         load = LineLoad(look.last_slot, look.under_way, look.queued)
-        return gates.admit(asked, replace(facts, rung=rung, emitted_today=look.emitted, load=load))
+        commercial = facts_of(connection, rules, asked)
+        facts = replace(facts, commercial=commercial, rung=rung, emitted_today=look.emitted, load=load)
+        return gates.admit(asked, facts)
 
     def _turn(
         self, connection: Connection, look: _Look, source: EmissionState, callback: Callback, slot: datetime

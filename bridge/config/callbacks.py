@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, model_validator
 
+from bridge.config.commercial import ConsentFields, Purpose
 from bridge.config.find import FindStep
 from bridge.config.hours import DAYTIME, Holidays, NamedHours
 from bridge.config.kinds import Incomplete, Secrets, Section, Text, as_written, listed, section_or_none
@@ -96,6 +97,24 @@ class CallbackSource(Section):
         "holds takes a task; one without it takes what is left",
         examples=["{{ task.kind == 'urgent' }}"],
     )
+    purpose: Purpose | None = Field(
+        None,
+        description="What its calls are for. commercial: to sell, held to the rules of docs/commercial-calls.md; "
+        "service: about a contract or service that there is; requested: the person asked for the call. Default: "
+        "requested for missed_calls and with token:, else nothing is held to any rule, with a warning",
+    )
+    consent: ConsentFields | None = Field(
+        None, description="Of purpose: commercial, which needs it: where each row says why its person may be called"
+    )
+    automatic: bool = Field(
+        False,
+        description="Of purpose: commercial: whether a recording speaks and nobody of yours; then consent alone counts",
+    )
+    exclusion_max_age: Duration = Field(
+        Duration(30 * 86400),
+        description="Of purpose: commercial: how old the last check against exclusion lists may be, for rows without "
+        "consent",
+    )
     line: Text = Field(description="The line that calls", examples=["912345678"])
     every: Duration = Field(Duration(30), description="How often the connector's tasks are looked at")
     dial: Literal["automatic", "by_hand"] = Field(
@@ -178,6 +197,11 @@ class CallbackSource(Section):
     def built_in(self) -> bool:
         """Whether its tasks are those that the bridge makes of missed calls."""
         return self._built_in
+
+    @property
+    def aim(self) -> Purpose | None:
+        """What its calls are for, None where that is not said: who was missed, or filled in a form, asked for one."""
+        return self.purpose or ("requested" if self._built_in or self.token else None)
 
     @property
     def connector(self) -> str | None:

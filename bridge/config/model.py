@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsA
 
 from bridge.config.alerts import Alert, ReportRule, Smtp
 from bridge.config.callbacks import CallbackSource
+from bridge.config.commercial import Commercial
 from bridge.config.console import ConsoleSettings, ConsoleUser
 from bridge.config.emission import Emission
 from bridge.config.find import FindStep
@@ -345,6 +346,10 @@ class Configuration(Section):
     queries: dict[str, Query] = Field({}, description="The Queries, by the name that they have in the panel")
     activities: list[ActivityRule] = Field([], description="What each call leaves in a CRM")
     callbacks: list[CallbackSource] = Field([], description="Tasks that become calls")
+    commercial: Commercial = Field(
+        default_factory=Commercial,
+        description="What holds for all sources with purpose: commercial: docs/commercial-calls.md",
+    )
     console: ConsoleSettings = Field(
         default_factory=ConsoleSettings, description="Who may open the console: docs/console.md"
     )

@@ -185,6 +185,17 @@ def shortest(hours: Hours) -> timedelta | None:
     return min(whole, default=None)
 
 
+def spans_within(hours: Hours, allowed: Sequence[OpeningHours]) -> bool:
+    """Return whether hours lie within others, on each day of the week."""
+    if hours == "always":
+        return False
+    for spans, wider in zip(_week(hours), _week(allowed), strict=True):
+        for opens, closes in spans:
+            if not any(first <= opens and closes <= last for first, last in wider):
+                return False
+    return True
+
+
 def _week(openings: Sequence[OpeningHours]) -> list[list[_OfDay]]:
     """For each weekday its open spans; what ends on the next day is in two parts."""
     week: list[list[_OfDay]] = [[] for _ in range(7)]

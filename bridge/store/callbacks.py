@@ -323,6 +323,15 @@ def put_off(connection: Connection, source: str, now: datetime) -> list[int]:
     return list(connection.execute(select(callbacks.c.id).where(*same).order_by(callbacks.c.id)).scalars())
 
 
+def look_again(connection: Connection, gate: str, sources: Collection[str] | None, now: datetime) -> int:
+    """Have those that a gate keeps back, of these sources (None: of all), judged at once; return how many."""
+    same = [callbacks.c.state == CallbackState.WAITING, callbacks.c.gate == gate, callbacks.c.next_at > now]
+    if sources is not None:
+        same.append(callbacks.c.source.in_(list(sources)))
+    values = {"next_at": now, "updated_at": now, "version": callbacks.c.version + 1}
+    return connection.execute(update(callbacks).where(*same).values(values)).rowcount
+
+
 def waiting(connection: Connection, ids: Collection[int]) -> list[Callback]:
     """Return those of these that wait, in order."""
     same = (callbacks.c.id.in_(list(ids)), callbacks.c.state == CallbackState.WAITING)

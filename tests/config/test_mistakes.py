@@ -53,7 +53,7 @@ def activity(rest: str) -> str:
     return f"activities:\n  - {{in: clinic{rest}}}\n"
 
 
-SOURCE = '  - {from: clinic, line: "912345678", rule_group: x, number: "{{ task.Teléfono }}"}\n'
+SOURCE = '  - {from: clinic, purpose: service, line: "912345678", rule_group: x, number: "{{ task.Teléfono }}"}\n'
 CALLED = f"callbacks:\n{SOURCE}"
 
 FAULTS = {
@@ -78,7 +78,7 @@ FAULTS = {
         ["connectors.clinic.tasks.file", "no phone", "id", "Teléfono", 'number: "{{ task.Teléfono }}"'],
     ),
     "a mapping without a number": (
-        CALLED + '  - {from: crm, line: "912345678", rule_group: x}\n',
+        CALLED + '  - {from: crm, purpose: service, line: "912345678", rule_group: x}\n',
         "14:5",
         ["connectors.crm.tasks", "no phone", 'number: "{{ task.tel }}"'],
     ),
@@ -116,18 +116,18 @@ WARNINGS = {
         ["contact.name", "Nombre, Tel, VIP", '"Llamada de {{ contact.Nombre or caller }}"', "columns: {name: Nombre}"],
     ),
     "outcomes that the CRM has no word for": (
-        CALLED + '  - {from: crm, line: "912345678", rule_group: x, number: "{{ task.tel }}"}\n',
+        CALLED + '  - {from: crm, purpose: service, line: "912345678", rule_group: x, number: "{{ task.tel }}"}\n',
         "18:7",
         ["connectors.crm.tasks.statuses", "claimed, accepted, may_have_rung", "on:"],
     ),
     "a task's text is no truth": (
         CALLED.replace("rule_group: x", 'rule_group: x, when: "{{ task.due == true }}"'),
-        "12:60",
+        "12:78",
         ["callbacks[0].when", "task.due is a text, never true"],
     ),
     "a column that the list does not have": (
         CALLED.replace("rule_group: x", 'rule_group: x, variables: {CITA: "{{ task.dia }}"}'),
-        "12:72",
+        "12:90",
         ["tasks of clinic have no dia", "there are"],
     ),
 }
@@ -182,7 +182,7 @@ def test_a_lines_number_is_written_as_the_platform_does(tmp_path: Path, number: 
         activity(', find: {contact: {phone: "{{ caller }}"}}, note: "{{ contact.Nombre }}"'),
         CALLED,
         CALLED.replace("rule_group: x", 'rule_group: x, at: "{{ task.due }}", variables: {CITA: "{{ task.due }}"}'),
-        'callbacks:\n  - {name: web, line: "912345678", rule_group: x}\n',
+        'callbacks:\n  - {name: web, purpose: service, line: "912345678", rule_group: x}\n',
     ],
 )  # fmt: skip
 def test_what_is_right_is_not_warned_of(tmp_path: Path, rest: str) -> None:
@@ -197,7 +197,7 @@ def test_names_for_the_columns_of_a_file_mend_what_looks_for_ours(tmp_path: Path
 
 
 def test_all_outcomes_in_words_or_none_are_no_mistake(tmp_path: Path) -> None:
-    rest = CALLED + '  - {from: crm, line: "912345678", rule_group: x, number: "{{ task.tel }}"}\n'
+    rest = CALLED + '  - {from: crm, purpose: service, line: "912345678", rule_group: x, number: "{{ task.tel }}"}\n'
     good = whole(rest).replace(
         STATUSES.rstrip(), STATUSES.rstrip().replace("}", ", claimed: 8, accepted: 9, may_have_rung: 0}")
     )

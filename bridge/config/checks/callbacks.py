@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from bridge.config.builtin import MISSED_CALLS
 from bridge.config.callbacks import CallbackSource, MissedRecord
+from bridge.config.checks import commercial
 from bridge.config.checks import hours as calendars
 from bridge.config.checks.connectors import ask, find, no_connector, saved
 from bridge.config.checks.expressions import BUILTINS, CALL_FIELDS, TIME, of_call, of_time, variable
@@ -48,6 +49,7 @@ def check(whole: CheckContext) -> Iterator[Wrong]:
         yield from _when(whole, source, loc)
         yield from _expressions(whole, source, loc)
         yield from _number(whole, source)
+        yield from commercial.check(whole, source, loc)
     yield from _names(whole)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bridge.config import files
 from bridge.config.builtin import BUILT_IN, BUILT_IN_WORDS
 from bridge.config.callbacks import CallbackSource
+from bridge.config.checks import commercial
 from bridge.config.checks import connectors as uses
 from bridge.config.checks.callbacks import member
 from bridge.config.checks.expressions import TIME, names_used
@@ -54,6 +55,7 @@ def advise(whole: CheckContext, path: Path) -> Iterator[Wrong]:
         yield from _activity(whole, rule, ("activities", position))
     for position, source in enumerate(whole.configuration.callbacks):
         yield from _tasks(whole, source, ("callbacks", position))
+        yield from commercial.advise(whole, source, ("callbacks", position))
     yield from _sensitive(whole)
     yield from _tests(whole)
 

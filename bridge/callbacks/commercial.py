@@ -1,0 +1,31 @@
+"""What the lists of commercial calls know of numbers: who opposed, whom exclusion lists permitted."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection
+
+from bridge.callbacks.gates import Candidate, CommercialFacts
+from bridge.callbacks.tasks import Rules
+
+
+def known(connection: Connection, rules: Rules, numbers: Collection[str]) -> dict[str, CommercialFacts]:  # noqa: ARG001
+    """Return what is known of each number (E.164), for calls of the source with these rules."""
+    return dict.fromkeys(numbers, CommercialFacts())
+
+
+def facts_of(connection: Connection, rules: Rules, asked: Candidate) -> CommercialFacts | None:
+    """Return what is known of whom a callback would ring; None where its calls are not commercial."""
+    if not rules.commercial:
+        return None
+    return joined(asked, known(connection, rules, asked.numbers))
+
+
+def joined(asked: Candidate, by_number: Mapping[str, CommercialFacts]) -> CommercialFacts:
+    """Return what is known of both numbers of a callback together: one that opposed is enough to oppose, and both have
+    to be permitted."""
+    facts = [by_number.get(number, CommercialFacts()) for number in asked.numbers]
+    days = [each.permitted for each in facts]
+    permitted = min((day for day in days if day is not None), default=None)
+    return CommercialFacts(any(each.opposed for each in facts), None if None in days else permitted)
