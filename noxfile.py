@@ -95,6 +95,15 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def fuzz(session: nox.Session) -> None:
+    """Feed every parser and the HTTP interface with nonsense for a minute; longer: `nox -s fuzz -- --seconds 600`."""
+    session.install("--editable", ".[fuzz]")
+    given = session.posargs or ["--seconds", "30"]
+    session.run("python", "-m", "tests.fuzz.parsers", *given)
+    session.run("python", "-m", "tests.fuzz.interface", *given)
+
+
+@nox.session(python="3.11")
 def editor(session: nox.Session) -> None:
     """Build the console's editor from editor/ (needs Node.js and npm) into the package, where it is committed."""
     session.install("--editable", ".")
