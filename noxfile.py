@@ -104,6 +104,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def pictures(session: nox.Session) -> None:
+    """Make the pictures in docs/pictures/ anew, or some: `-- console`, `mondays`, `terminal`. Look at each of them."""
+    session.install("--editable", ".[test]")
+    session.run("python", "docs/pictures/panel.py")
+    session.run("python", "-m", "tests.pictures", *session.posargs)
+
+
+@nox.session(python="3.11")
 def editor(session: nox.Session) -> None:
     """Build the console's editor from editor/ (needs Node.js and npm) into the package, where it is committed."""
     session.install("--editable", ".")

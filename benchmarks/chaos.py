@@ -18,7 +18,6 @@ import csv
 import itertools
 import os
 import random
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -52,6 +51,7 @@ from bridge.store.emissions import Mode
 from bridge.store.schema import connect
 from bridge.store.tables import events
 from tests.acceptance.processes import ready, tree
+from tests.clock import Clock
 
 LINE, PASSWORD, TOKEN = "912345678", "3956", "0123456789abcdefghijklmnop"
 SENDERS = 6
@@ -95,66 +95,6 @@ callbacks:
     asked_per_number: 1000000/m
     variables: {{TASK: "{{{{ task.id }}}}"}}
 """
-CLOCK = r"""
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/time.h>
-#include <time.h>
-static long *ahead(void) {
-    static long *seconds, none;
-    if (!seconds) {
-        const char *name = getenv("CHAOS_CLOCK");
-        int file = name ? open(name, O_RDONLY | O_CLOEXEC) : -1;
-        void *mapped = file < 0 ? MAP_FAILED : mmap(0, sizeof(long), PROT_READ, MAP_SHARED, file, 0);
-        seconds = mapped == MAP_FAILED ? &none : mapped;
-    }
-    return seconds;
-}
-int clock_gettime(clockid_t clock, struct timespec *at) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
-    int said = real(clock, at);
-    if (!said && clock == CLOCK_REALTIME) at->tv_sec += *ahead();
-    return said;
-}
-int gettimeofday(struct timeval *at, void *zone) {
-    struct timespec now;
-    (void)zone;
-    clock_gettime(CLOCK_REALTIME, &now);
-    at->tv_sec = now.tv_sec;
-    at->tv_usec = now.tv_nsec / 1000;
-    return 0;
-}
-time_t time(time_t *at) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (at) *at = now.tv_sec;
-    return now.tv_sec;
-}
-"""
-
-
-class Clock:
-    """The bridge's clock, ahead of the right time. Needs a C compiler; None of `environment` where there is none."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file, library = folder / "clock", folder / "clock.so"
-        self._file.write_bytes(bytes(8))
-        (folder / "clock.c").write_text(CLOCK, encoding="ascii")
-        self.environment: dict[str, str] | None = None
-        compiler = shutil.which("cc") or shutil.which("gcc")
-        if compiler is not None:
-            command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(folder / "clock.c"), "-ldl"]
-            if subprocess.run(command, check=False, capture_output=True).returncode == 0:
-                self.environment = {"LD_PRELOAD": str(library), "CHAOS_CLOCK": str(self._file)}
-
-    def jump(self, ahead: int) -> None:
-        """From now on it shows so many seconds more than it should."""
-        with self._file.open("r+b") as file:
-            file.write(ahead.to_bytes(8, sys.byteorder, signed=True))
 
 
 class Service:

@@ -86,6 +86,10 @@ class Visit:
         """Return a whole number for people."""
         return formats.count(value, self.language)
 
+    def tenths(self, value: float) -> str:
+        """Return a number with one decimal."""
+        return formats.tenths(value, self.language)
+
     def number(self, value: str) -> str:
         """Return a phone number for people; its last three digits for viewers."""
         if not value or self.masked:

@@ -96,3 +96,9 @@ def shown(value: object) -> object:
 def count(value: int, language: Language) -> str:
     """Return a whole number with its thousands set off."""
     return f"{value:,}".replace(",", "." if language == "es" else ",")
+
+
+def tenths(value: float, language: Language) -> str:
+    """Return a number with one decimal."""
+    whole, _, decimal = f"{value:,.1f}".partition(".")
+    return f"{whole.replace(',', '.')},{decimal}" if language == "es" else f"{whole}.{decimal}"

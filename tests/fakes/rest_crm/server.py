@@ -204,6 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
             "cp1252": lambda: self._western(self.server.crm.api.answer(asked), "windows-1252"),
             "deep": lambda: self._raw(200, b"[" * 100_000 + b"]" * 100_000),
             "empty": lambda: self._raw(200, b""),
+            "refused": lambda: self._raw(422, b'{"message": "note: 500 characters at most"}'),
             "null": lambda: self._raw(200, b'{"status": "error", "data": null}'),
         }  # fmt: skip
         replies[fault.kind]()
