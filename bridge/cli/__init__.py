@@ -31,6 +31,8 @@ _COMMANDS = {
     "simulate": "bridge.cli.simulate:simulate",
     "callbacks": "bridge.cli.callbacks:callbacks",
     "campaign": "bridge.cli.campaign:campaign",
+    "oppositions": "bridge.cli.oppositions:oppositions",
+    "evidence": "bridge.cli.evidence:evidence",
     "lines": "bridge.cli.lines:lines",
     "jobs": "bridge.cli.jobs:jobs",
     "calls": "bridge.cli.calls:calls",

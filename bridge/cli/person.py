@@ -96,6 +96,8 @@ def _erased(whose: Phone, erased: Erased, outcomes: dict[str, int | str | None])
         "activities and records, done or on their way": erased.deliveries,
         "callbacks (those that waited are cancelled)": erased.callbacks,
         "kept in the spool": erased.spooled,
+        "checks against exclusion lists": erased.exclusions,
+        "evidence of calls that were not commercial": erased.evidence,
         **{f"rows in the files of {name}": rows for name, rows in outcomes.items() if isinstance(rows, int)},
     }
     counts = [f"{what}: {count}" for what, count in rows.items() if count]
@@ -111,6 +113,16 @@ def _left(store: Stored, erased: Erased, outcomes: dict[str, int | str | None]) 
             yield f"{name} ({kind}): rows that people wrote themselves, such as the address book and do-not-call lists"
     for file in sorted({case.replay for case in store.configuration.tests if case.replay is not None}):
         yield f"{file}: the CRMs' answers that a test plays: delete it, or write another number into it"
+    if erased.opposed:
+        yield (
+            "that this number opposes commercial calls: the number is gone, a keyed hash of it keeps it from being "
+            "called (`oppositions list --number`)"
+        )
+    if erased.blocked:
+        yield (
+            f"evidence of commercial calls ({erased.blocked}), until their time is over (commercial: evidence:): the "
+            "law may demand it; nothing but `evidence` and `person export` shows it"
+        )
     if not erased.scrubbed:
         yield "the database's file: a reader held it; the erased bytes are overwritten when it is checkpointed next"
     if store.database.postgresql:

@@ -9,6 +9,8 @@ from connectors.base import Capabilities
 
 CALLS = "calls"
 """The bridge's own calls, in `find:`."""
+OPPOSITIONS = "oppositions"
+"""Those who do not want to be called for business, in a Query's `save:`."""
 MISSED_CALLS = "missed_calls"
 """The tasks that it makes of missed calls, in `callbacks:`."""
 CALL_TABLES: Mapping[str, str] = {
@@ -47,12 +49,14 @@ BUILT_IN: Mapping[str, Capabilities] = {
     CALLS: Capabilities(
         by_phone=frozenset(CALL_TABLES), fields=dict.fromkeys(CALL_TABLES, frozenset(PAST_CALL_FIELDS))
     ),
+    OPPOSITIONS: Capabilities(),
     MISSED_CALLS: Capabilities(tasks=True, task_fields=frozenset(MISSED_CALL_FIELDS)),
 }
 """What can be asked of each."""
 
 BUILT_IN_WORDS: Mapping[str, str] = {
     CALLS: "the bridge's own calls",
+    OPPOSITIONS: "the oppositions that the bridge itself keeps",
     MISSED_CALLS: "the calls that the bridge itself saw missed",
 }
 """What each is, for a sentence."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, SerializeAsAny, model_validator
 
 from bridge.config.alerts import Alert, ReportRule, Smtp
+from bridge.config.builtin import OPPOSITIONS
 from bridge.config.callbacks import CallbackSource
 from bridge.config.commercial import Commercial
 from bridge.config.console import ConsoleSettings, ConsoleUser
@@ -175,15 +176,36 @@ class Answer(Section):
         return 0 if self.__pydantic_extra__ else 1
 
 
-class SaveStep(Section):
-    """Something keyed in during the call, to be kept in a CRM."""
+def _table_unless_opposition(schema: dict[str, Any]) -> None:
+    required = schema.pop("required")
+    schema["if"] = {"properties": {"in": {"const": OPPOSITIONS}}, "required": ["in"]}
+    schema["then"], schema["else"] = {"required": ["in"]}, {"required": required}
 
-    in_: Text = Field(alias="in", description="The connector that keeps it", examples=["agenda"])
+
+class SaveStep(Section):
+    """Something keyed in during the call, to be kept in a CRM; or that the caller does not want to be called for
+    business, with `in: oppositions`."""
+
+    model_config = ConfigDict(json_schema_extra=_table_unless_opposition)
+
+    in_: Text = Field(
+        alias="in",
+        description="The connector that keeps it; oppositions: the bridge itself notes that `phone` (the caller, where "
+        "it is left out) opposes commercial calls, and answers may use {{ opposition.reference }}",
+        examples=["agenda"],
+    )
     table: Text = Field(description="The table, object or record that it becomes", examples=["survey"])
     fields: dict[str, Template] = Field(
         description="What to keep, by field", examples=[{"phone": "{{ caller.e164 }}", "score": "{{ vars.NOTA }}"}]
     )
     when: Template | None = Field(None, description="Only if that is true")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_else_of_an_opposition(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("in") == OPPOSITIONS:
+            return {"table": "", "fields": {}, **given}
+        return given
 
 
 class Query(Section):

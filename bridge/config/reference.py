@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from bridge.config.builtin import CALL_TABLES, PAST_CALL_FIELDS
-from bridge.config.checks.expressions import CALL_FIELDS
+from bridge.config.checks.expressions import CALL_FIELDS, OPPOSITION_FIELDS
 from bridge.config.sections import alternatives, keys_of, parts_of, sections
 from connectors import registry
 from connectors.base import ConnectorOptions
@@ -54,6 +54,7 @@ Values marked *expression* may hold `{{ }}`: Jinja2 expressions, sandboxed, with
 | `call` | the call itself, see below |
 | `now` | the moment, on the line's clock: [the time in expressions](expressions.md) |
 | `hours` | the calendars of `hours:` as of now: `hours.reception.open` `.opens_at` `.closes_at` |
+| `opposition` | in the answers of a Query that saves one: {opposition} |
 | names under `find` | what was found: `contact.name`, and `.id`, the CRM's own; within `find` what is found earlier |
 
 A field that a record lacks is empty; a name that nothing defines is a fault. `| dial` makes sure that the line may dial
@@ -79,7 +80,8 @@ def reference() -> str:
         if not path or "find.NAME" not in path or path.startswith("queries"):
             pieces.append(_section(path, model))
     pieces.append(_connectors())
-    pieces.append(_EXPRESSIONS)
+    opposition = ", ".join(f"`.{name}`, {text}" for name, text in OPPOSITION_FIELDS.items())
+    pieces.append(_EXPRESSIONS.replace("{opposition}", opposition))
     rows = "".join(f"| `call.{name}` | {text} |\n" for name, text in CALL_FIELDS.items())
     pieces.append(f"| of the call | |\n| --- | --- |\n{rows}")
     tables = "".join(f"| `{name}` | {text} |\n" for name, text in CALL_TABLES.items())

@@ -19,11 +19,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from bridge.errors import StoreUnavailable
 from bridge.intake.groupcommit import GroupCommit
 from bridge.queue.base import ADVANCE, DELIVER, Queue, Wakeup, call_key
-from bridge.store import deliveries, events, overview, schema
+from bridge.store import deliveries, events, oppositions, overview, schema
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.deliveries import NewDelivery
 from bridge.store.events import Arrival
+from bridge.store.oppositions import NewOpposition
 from bridge.store.spool import Item, Spool
 from connectors.steps import Steps, complete
 
@@ -36,10 +37,11 @@ _USUAL = 16 * 1024
 @dataclass(frozen=True, slots=True)
 class Kept:
     """It is on disk. `new` is false when it was there already (it was changed in nothing). `id`: its row's number; None
-    while only the spool has it, when `new` is not known either and said to be true."""
+    while only the spool has it, when `new` is not known either and said to be true. `reference`: an opposition's."""
 
     new: bool
     id: int | None
+    reference: str = ""
 
 
 def _now() -> datetime:
@@ -94,12 +96,12 @@ class Inbox:
         """Do the same, for whoever may not block meanwhile."""
         return self._group.steps(arrival, self._patience)
 
-    def save(self, delivery: NewDelivery, patience: float | None = None) -> Kept:
-        """Keep what has to reach a CRM. Raises `StoreUnavailable`, after `patience` seconds where the caller has less
-        than usual; it may come to be stored all the same."""
+    def save(self, delivery: NewDelivery | NewOpposition, patience: float | None = None) -> Kept:
+        """Keep what has to reach a CRM, or an opposition. Raises `StoreUnavailable`, after `patience` seconds where the
+        caller has less than usual; it may come to be stored all the same."""
         return complete(self.save_steps(delivery, patience))
 
-    def save_steps(self, delivery: NewDelivery, patience: float | None = None) -> Steps[Kept]:
+    def save_steps(self, delivery: NewDelivery | NewOpposition, patience: float | None = None) -> Steps[Kept]:
         """Do the same, for whoever may not block meanwhile."""
         return self._group.steps(delivery, self._patience if patience is None else min(patience, self._patience))
 
@@ -170,7 +172,7 @@ class Inbox:
 
     def _to_spool(self, spool: Spool, items: Sequence[Item]) -> Sequence[Kept]:
         spool.append(items)
-        return [Kept(new=True, id=None) for _ in items]
+        return [Kept(True, None, item.reference if isinstance(item, NewOpposition) else "") for item in items]
 
     # What the spool's threads do
 
@@ -203,7 +205,8 @@ class Inbox:
 
 
 def store(database: Database, connection: Connection, queue: Queue, items: Sequence[Item], now: datetime) -> list[Kept]:
-    """Store events and deliveries, each once, wake those that are new, and return what came of each, in their order."""
+    """Store events, deliveries and oppositions, each once, wake those that are new, and return what came of each, in
+    their order."""
     arrivals = [item for item in items if isinstance(item, Arrival)]
     saved = [item for item in items if isinstance(item, NewDelivery)]
     new_events = events.add(database, connection, arrivals) if arrivals else {}
@@ -218,13 +221,19 @@ def store(database: Database, connection: Connection, queue: Queue, items: Seque
     ]
     if wakeups:
         queue.wake_all(connection, wakeups)
+    references = oppositions.add(database, connection, [item for item in items if isinstance(item, NewOpposition)])
     seen: set[object] = set()
-    return [_kept(connection, item, new_events, old_events, new_saved, seen) for item in items]
+    return [
+        Kept(True, None, references[item.e164])
+        if isinstance(item, NewOpposition)
+        else _kept(connection, item, new_events, old_events, new_saved, seen)
+        for item in items
+    ]
 
 
 def _kept(
     connection: Connection,
-    item: Item,
+    item: Arrival | NewDelivery,
     new_events: dict[events.Identity, int],
     old_events: dict[events.Identity, int],
     new_saved: dict[str, int],
@@ -250,4 +259,6 @@ def _kept(
 def _name(item: Item) -> str:
     if isinstance(item, Arrival):
         return f"event {item.event} of call {item.line}:{item.call_sequence}"
+    if isinstance(item, NewOpposition):
+        return "an opposition"
     return f"{item.kind} {item.key}"

@@ -27,6 +27,7 @@ from bridge.store import deliveries
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import NewDelivery, State
 from bridge.store.events import Arrival
+from bridge.store.oppositions import NewOpposition
 from bridge.store.schema import connect, upgrade
 from bridge.store.spool import Spool
 from bridge.texts import Text
@@ -129,13 +130,19 @@ class Keeper:
             kept = yield from self._ready().keep_steps(arrival)
             return kept.new
 
-    def save(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
-        """Keep what a Query saves. Raises `StoreUnavailable`, also when that takes longer than the deadline."""
+    def save(self, saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
+        """Keep what a Query saves; return the reference of an opposition, else nothing. Raises `StoreUnavailable`, also
+        when that takes longer than the deadline."""
         if deadline.passed:
             raise StoreUnavailable("there was no time left to keep it")
-        delivery = saves.new(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
+        item: NewDelivery | NewOpposition
+        if isinstance(saved, NewOpposition):
+            item = saved
+        else:
+            item = saves.new(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)
         with self._noted():
-            yield from self._ready().save_steps(delivery, deadline.remaining)
+            kept = yield from self._ready().save_steps(item, deadline.remaining)
+        return kept.reference
 
     def began(self, line: str, call_sequence: str) -> datetime | None:
         """Return when this call began; None where that is not known at once."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from bridge.config.builtin import CALLS
+from bridge.config.builtin import CALLS, OPPOSITIONS
 from bridge.config.find import FindStep
 from bridge.config.model import Answer, Configuration, Line, Query, SaveStep
 from bridge.config.whole import expressions
@@ -25,6 +25,7 @@ from bridge.expressions.moment import of_time
 from bridge.expressions.scope import Variables, of_call
 from bridge.infocaller import variables
 from bridge.lookups.finding import Found, LookupOutcome, Lookups, Trail, TrailEntry
+from bridge.store.oppositions import EXAMPLE, NewOpposition, new_reference
 from connectors.base import Deadline, Record
 from connectors.expression import ExpressionError, NotDialable, Template
 from connectors.phone import Phone, mask, parse
@@ -97,8 +98,8 @@ class ToSave:
 class Saver(Protocol):
     """Whoever makes `ToSave` durable."""
 
-    def __call__(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
-        """Done when it is on disk. Raises `StoreUnavailable`."""
+    def __call__(self, saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
+        """Done when it is on disk. Returns the reference of an opposition, else nothing. Raises `StoreUnavailable`."""
 
 
 class Misses(Protocol):
@@ -146,6 +147,7 @@ class Queries:
         self._lookups = lookups
         self._sensitive = frozenset(name.upper() for name in configuration.sensitive)
         self._save = save
+        self._opposes = OPPOSITIONS not in lookups.sources  # of a connector called so, it is a table
         self._misses = misses
         self._apart = apart
         self._clock = clock
@@ -201,6 +203,8 @@ class Queries:
             began = yield from self._start_of(line, str(call.get("id") or ""), asked.deadline)
             call["start"] = (began or arrived).astimezone(ZoneInfo(line.timezone)).replace(microsecond=0)
         scope = of_time(self._configuration, line, arrived, own=asked.query.find)
+        if self._opposes and any(step.in_ == OPPOSITIONS for step in asked.query.save):
+            scope["opposition"] = {"reference": ""}
         return scope | of_call(line, question.caller, question.called, call, question.variables)
 
     def _start_of(self, line: Line, call: str, deadline: Deadline) -> Steps[datetime | None]:
@@ -226,6 +230,9 @@ class Queries:
             return _render(answer, 0, asked.scope, LookupOutcome.FOUND)
         except ExpressionError as error:
             return self._block(asked, _after(error, asked))
+        except _NobodyOpposes:
+            _log.warning("Query %s: an opposition without a number, or of one that can't be read", asked.name)
+            return self._block(asked, "not_found")
         except StoreUnavailable as error:
             _log.error("Query %s: what was keyed in could not be kept: %s", asked.name, error)
             return self._block(asked, "on_error")
@@ -281,6 +288,9 @@ class Queries:
             started = time.perf_counter()
             if step.when is not None and not step.when.true(asked.scope):
                 continue
+            if step.in_ == OPPOSITIONS and self._opposes:
+                yield from self._oppose(asked, step, f"save[{number}]", scope, started)
+                continue
             saved = _to_save(asked, step, number, scope)
             if self._save is None:
                 fields = json.dumps(dict(saved.fields), ensure_ascii=False, default=str)
@@ -288,6 +298,24 @@ class Queries:
                 continue
             yield from self._save(saved, asked.deadline)
             asked.trail.add(f"save[{number}]", step.in_, "kept", started, step.table)
+
+    def _oppose(
+        self, asked: _QueryRun, step: SaveStep, place: str, scope: Mapping[str, object], started: float
+    ) -> Steps[None]:
+        """Keep that somebody does not want to be called for business. Raises `_NobodyOpposes`."""
+        template = step.fields.get("phone")
+        phone = asked.question.caller if template is None else template.value(scope)
+        if not isinstance(phone, Phone):
+            phone = parse("" if phone is None else str(phone), asked.question.line.country)
+        if not phone:
+            asked.trail.add(place, step.in_, "not kept", started, "there is no number that opposes")
+            raise _NobodyOpposes
+        reference = EXAMPLE
+        if self._save is not None:
+            new = NewOpposition(phone.e164, new_reference(), self._now(), f"query {asked.name}")
+            reference = yield from self._save(new, asked.deadline)
+        asked.scope["opposition"] = {"reference": reference}
+        asked.trail.add(place, step.in_, "shown" if self._save is None else "kept", started, f"reference {reference}")
 
     def _storable(self, asked: _QueryRun) -> dict[str, object]:
         """The scope without sensitive variables: what is saved waits in the database until its CRM has it."""
@@ -307,6 +335,10 @@ class Queries:
         if after not in tried:
             return self._block(asked, after, tried)
         return _FAILED, "the answer could not be made, see the bridge's log", {}, block
+
+
+class _NobodyOpposes(Exception):
+    """It is not known whose opposition is to be kept."""
 
 
 _Rendered = tuple[int, str, dict[str, str], str]

@@ -16,6 +16,7 @@ from bridge.runtime.state import state_folder
 from bridge.service.composition import Current, Newest, Service
 from bridge.service.metrics import Metrics, Standing, standing
 from bridge.service.reload import Watcher
+from bridge.store.oppositions import NewOpposition
 from bridge.troubles import Place, Troubles, Watch
 from bridge.web.app import WebParts, create
 from bridge.web.console.parts import ConsoleParts
@@ -78,7 +79,7 @@ class ServingProcess:
         )
         return create(self._current, parts, self._closing)
 
-    def _save(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
+    def _save(self, saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
         return self._keeper.save(saved, deadline)
 
     def _opened(self, loaded: Loaded, before: Service | None = None) -> Service:

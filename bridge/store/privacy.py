@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, tuple_, union, update
 
 from bridge.store import campaigns
+from bridge.store import evidence as store_evidence
+from bridge.store import exclusions as store_exclusions
+from bridge.store import oppositions as store_oppositions
 from bridge.store.callbacks import BLANK, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import State
 from bridge.store.spool import Spool
-from bridge.store.tables import attempts, callbacks, calls, deliveries, events, panel_urls, queries, query_hours
+from bridge.store.tables import (
+    attempts,
+    callbacks,
+    calls,
+    deliveries,
+    events,
+    evidence,
+    panel_urls,
+    queries,
+    query_hours,
+)
 
 _BATCH = 500
 _NOBODY = {**BLANK, "digest": ""}
@@ -31,12 +45,19 @@ class Erased:
     callbacks: int = 0
     spooled: int = 0
     queries: int = 0
+    exclusions: int = 0
+    evidence: int = 0
+    opposed: int = 0
+    """Oppositions that hold on without the number: by a keyed hash, under their reference."""
+    blocked: int = 0
+    """Rows of evidence of commercial calls, which are kept because the law demands it."""
     scrubbed: bool = True
     """False: a reader held the file, so its bytes are overwritten with the next checkpoint only."""
 
     @property
     def total(self) -> int:
-        return self.events + self.calls + self.deliveries + self.callbacks + self.spooled + self.queries
+        rows = self.events + self.calls + self.deliveries + self.callbacks + self.spooled + self.queries
+        return rows + self.exclusions + self.evidence
 
 
 def person(database: Database, e164: str, spool: Spool | None = None) -> dict[str, Any]:
@@ -51,14 +72,21 @@ def person(database: Database, e164: str, spool: Spool | None = None) -> dict[st
             ),
             "callbacks": _rows(connection, callbacks, _callbacks_of(e164)),
             "queries": _rows(connection, queries, _queries_of(e164)),
+            "oppositions": [_plain_row(asdict(each)) for each in store_oppositions.of_number(connection, e164)],
+            "exclusions": [_plain_row(row) for row in store_exclusions.rows_of(connection, e164)],
+            "evidence": _rows(connection, evidence, or_(evidence.c.number == e164, evidence.c.customer == e164)),
         }
     return {**by_table, "spooled": spool.person(e164) if spool else []}
 
 
 def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
-    """Erase a number's data; how much that was. What was to be called is cancelled. On SQLite its bytes are overwritten
-    as well (`Erased.scrubbed`)."""
-    spooled = spool.forget(e164) if spool else 0
+    """Erase a number's data; how much that was. What was to be called is cancelled. Who opposed stays known as somebody
+    who is not called, without the number. On SQLite its bytes are overwritten as well (`Erased.scrubbed`)."""
+    spooled = 0
+    if spool is not None:
+        with database.write() as connection:
+            store_oppositions.add(database, connection, spool.oppositions_of(e164))
+        spooled = spool.forget(e164)
     with database.write() as connection:
         # Events, Queries and deliveries are found by way of the calls, so the calls go last.
         erased = Erased(
@@ -68,7 +96,11 @@ def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
             calls=_delete(connection, calls, calls.c.e164 == e164),
             callbacks=_forget_callbacks(connection, e164),
             spooled=spooled,
+            exclusions=store_exclusions.forget(connection, e164),
+            opposed=store_oppositions.forget(connection, e164),
         )
+        of_calls, blocked = store_evidence.forget(connection, e164)
+        erased = replace(erased, evidence=of_calls, blocked=blocked)
     return replace(erased, scrubbed=database.scrub())
 
 
@@ -175,10 +207,14 @@ def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) ->
 
 def _rows(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
     rows = connection.execute(select(table).where(where).order_by(table.c.id))
-    return [{name: _plain(value) for name, value in row._mapping.items()} for row in rows]
+    return [_plain_row(dict(row._mapping)) for row in rows]
+
+
+def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in row.items()}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     return value if value is None or isinstance(value, str | int | float | bool | dict | list) else str(value)

@@ -1,4 +1,4 @@
-"""A local file that keeps events and saved records while PostgreSQL is away.
+"""A local file that keeps events, saved records and oppositions while PostgreSQL is away.
 
 SQLite with fsync, like the database itself where that is SQLite. All web processes of a host share one spool. A row
 leaves it only after the database has committed it; when a crash comes between the two, it is moved twice, and the
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,10 +34,12 @@ from sqlalchemy.engine import URL
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import NewDelivery
 from bridge.store.events import Arrival
+from bridge.store.oppositions import NewOpposition
 from bridge.store.schema import prepare_file
 from connectors.filelock import FileLock
 
-Item = Arrival | NewDelivery
+Item = Arrival | NewDelivery | NewOpposition
+_KINDS: dict[type[Item], str] = {Arrival: "event", NewDelivery: "delivery", NewOpposition: "opposition"}
 
 _metadata = MetaData()
 _spool = Table(
@@ -114,6 +117,13 @@ class Spool:
         self._database.scrub()
         return deleted
 
+    def oppositions_of(self, e164: str) -> list[NewOpposition]:
+        """Return a person's oppositions, which outlast the person's rows."""
+        query = select(_spool).where(_spool.c.e164 == e164, _spool.c.kind == "opposition").order_by(_spool.c.id)
+        with self._database.read() as connection:
+            items = [_item(row.kind, row.item) for row in connection.execute(query)]
+        return [item for item in items if isinstance(item, NewOpposition)]
+
     def person(self, e164: str) -> list[dict[str, Any]]:
         """Return a person's rows, as JSON knows them."""
         query = select(_spool.c.item).where(_spool.c.e164 == e164).order_by(_spool.c.id)
@@ -161,15 +171,20 @@ def _waiting(statement: Statement) -> Statement:
 
 
 def _row(item: Item) -> dict[str, str]:
-    kind = "event" if isinstance(item, Arrival) else "delivery"
+    if isinstance(item, NewOpposition):  # the person hears its reference now
+        item = replace(item, announced=True)
     values = {name: getattr(item, name) for name in item.__dataclass_fields__}
     if isinstance(item, Arrival):
         values["received_at"] = item.received_at.isoformat()
-    return {"kind": kind, "item": json.dumps(values), "e164": item.e164}
+    if isinstance(item, NewOpposition):
+        values["at"] = item.at.isoformat()
+    return {"kind": _KINDS[type(item)], "item": json.dumps(values), "e164": item.e164}
 
 
 def _item(kind: str, text: str) -> Item:
     values: dict[str, Any] = json.loads(text)
     if kind == "event":
         return Arrival(**{**values, "received_at": datetime.fromisoformat(values["received_at"])})
+    if kind == "opposition":
+        return NewOpposition(**{**values, "at": datetime.fromisoformat(values["at"])})
     return NewDelivery(**values)

@@ -16,6 +16,10 @@ pokes       the SQLite queue's wake-ups; on PostgreSQL Procrastinate has tables 
 meta        notes of the bridge to itself
 console_sessions  who is signed in to the console
 audit       who changed what in the console
+oppositions who does not want to be called for business, by a keyed hash, and under which reference
+exclusions  what checks against exclusion lists said of numbers
+exclusion_checks  those checks: numbers that went out, and permitted ones that came back
+evidence    what allowed each emission, chained so that a change shows
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     Double,
     ForeignKey,
     Index,
@@ -42,7 +47,7 @@ from sqlalchemy import (
 
 from bridge.store.columns import CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
-REVISION = "0011"
+REVISION = "0012"
 """The newest step of `migrations/versions`."""
 
 LONGEST_KEY = 128
@@ -425,3 +430,65 @@ audit = Table(
     Column("after", JSON(none_as_null=True)),
 )
 Index("ix_audit_at", audit.c.at)
+
+oppositions = Table(
+    "oppositions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("digest", String(64), nullable=False),
+    _words("number", 32),
+    Column("reference", String(16), nullable=False, unique=True),
+    Column("at", UtcMoment, nullable=False),
+    _words("source", 128),
+    Column("withdrawn_at", UtcMoment),
+)
+Index("ix_oppositions_digest", oppositions.c.digest)
+Index("ix_oppositions_number", oppositions.c.number)
+
+exclusion_checks = Table(
+    "exclusion_checks",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("at", UtcMoment, nullable=False),
+    Column("kind", String(16), nullable=False),
+    _words("source", 256),
+    _words("file"),
+    Column("checked_on", Date),
+    _sum("numbers"),
+)
+
+exclusions = Table(
+    "exclusions",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", Words(256), primary_key=True),
+    Column("permitted_on", Date),
+    Column("denied_on", Date),
+    Column("asked_in", Id),
+    Column("answered_in", Id),
+)
+Index("ix_exclusions_asked_in", exclusions.c.asked_in, exclusions.c.number)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("installation", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("at", UtcMoment, nullable=False),
+    Column("purpose", String(16), nullable=False),
+    _words("number", 32),
+    _words("customer", 32),
+    _words("content"),
+    Column("digest", String(64), nullable=False),
+    Column("annuls", BigInteger),
+    Column("hash", String(64), nullable=False),
+    UniqueConstraint("installation", "seq", name="uq_evidence_once"),
+)
+Index("ix_evidence_number", evidence.c.number)
+Index("ix_evidence_customer", evidence.c.customer)
+Index("ix_evidence_at", evidence.c.at)
+ANNULS = text("annuls IS NOT NULL")
+"""As a condition, it finds the rows that annul another one by this index."""
+Index("ix_evidence_annuls", evidence.c.installation, evidence.c.annuls,
+      postgresql_where=ANNULS, sqlite_where=ANNULS)  # fmt: skip

@@ -44,7 +44,8 @@ def test_export_is_all_that_is_stored_of_a_number(run: Run, people: Exchange, sp
     assert stored["number"] == ANA
     counts = {name: len(rows) for name, rows in stored.items() if isinstance(rows, list)}
     assert counts == {
-        "calls": 1, "events": 2, "deliveries": 2, "attempts": 1, "callbacks": 0, "queries": 1, "spooled": 0
+        "calls": 1, "events": 2, "deliveries": 2, "attempts": 1, "callbacks": 0, "queries": 1, "oppositions": 0,
+        "exclusions": 0, "evidence": 0, "spooled": 0,
     }  # fmt: skip
     assert "600222333" not in said.out
 

@@ -14,6 +14,7 @@ from bridge.delivery import saves
 from bridge.intake.inbox import store
 from bridge.queries.answering import Queries, Question, ToSave
 from bridge.store.deliveries import State
+from bridge.store.oppositions import NewOpposition
 from connectors.base import Deadline, Rejected, Unavailable
 from connectors.phone import parse
 from connectors.steps import Steps, Wait, here
@@ -37,8 +38,10 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
 def keyed_in(exchange: Exchange, score: str, call: str = "7") -> None:
     """A Query with a save step, as the server answers it."""
 
-    def save(saved: ToSave, deadline: Deadline) -> Steps[None]:
+    def save(saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
+        assert isinstance(saved, ToSave)
         yield Wait(here(lambda: kept(saved)), deadline)
+        return ""
 
     def kept(saved: ToSave) -> None:
         new = saves.new(saved.key, saved.connector, saved.table, saved.fields, e164=saved.caller)

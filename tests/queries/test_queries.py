@@ -17,6 +17,7 @@ from bridge.lookups.finding import Lookups
 from bridge.lookups.gateway import ConnectorGateway
 from bridge.queries.answering import Answered, Misses, Queries, Question, Saver, ToSave
 from bridge.runtime.limits import SharedLimits
+from bridge.store.oppositions import EXAMPLE, NewOpposition, read_reference
 from connectors.base import Deadline, Misconfigured, TimedOut, Unavailable
 from connectors.phone import HIDDEN, Phone, parse
 from connectors.steps import Steps, Wait, here
@@ -45,12 +46,17 @@ class Kept:
 
     def __init__(self) -> None:
         self.saved: list[ToSave] = []
+        self.opposed: list[NewOpposition] = []
         self.error: Exception | None = None
 
-    def __call__(self, saved: ToSave, deadline: Deadline) -> Steps[None]:
+    def __call__(self, saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
         if self.error is not None:
             raise self.error
+        if isinstance(saved, NewOpposition):
+            yield Wait(here(lambda: self.opposed.append(saved)), deadline)
+            return "4829175036"
         yield Wait(here(lambda: self.saved.append(saved)), deadline)
+        return ""
 
 
 @pytest.fixture
@@ -574,3 +580,50 @@ def test_hits_empty_keys_and_outages_are_no_misses(ask: Ask, crm: Handheld, miss
         ask(guessing(), misses=misses, vars={"PEDIDO": str(guess)})
     crm.error = None
     assert ask(guessing(), misses=misses, vars={"PEDIDO": "00077"}).variables == {"N": "Enviado"}
+
+
+# save: {in: oppositions}
+
+
+def opposing(**keys: Any) -> dict[str, Any]:
+    save = {"in": "oppositions", **keys.pop("step", {})}
+    return {"save": save, "answer": {"REF": "{{ opposition.reference }}"}, "on_error": {"result": 3}, **keys}
+
+
+def test_a_caller_opposes_and_hears_the_reference(ask: Ask, kept: Kept) -> None:
+    answered = ask(opposing(), save=kept)
+    assert (answered.outcome, answered.variables) == ("found", {"REF": "4829175036"})
+    [new] = kept.opposed
+    assert (new.e164, new.source, new.announced) == ("+34600111222", "query Q", False)
+    assert read_reference(new.reference)
+    assert [(entry.connector, entry.outcome) for entry in answered.trail] == [("oppositions", "kept")]
+
+
+@pytest.mark.parametrize("phone", ["{{ vars.TEL }}", "{{ caller }}", "600 11 12 22"])
+def test_another_number_may_oppose(ask: Ask, kept: Kept, phone: str) -> None:
+    ask(opposing(step={"fields": {"phone": phone}}), save=kept, vars={"TEL": "+34 600-111-222"})
+    assert [new.e164 for new in kept.opposed] == ["+34600111222"]
+
+
+@pytest.mark.parametrize(("caller", "phone"), [(HIDDEN, "{{ caller }}"), (CALLER, "{{ vars.TEL }}"), (CALLER, "12")])
+def test_nobody_opposes_without_a_number(ask: Ask, kept: Kept, caller: Phone, phone: str) -> None:
+    query = opposing(step={"fields": {"phone": phone}}, not_found={"REF": "none{{ opposition.reference }}"})
+    answered = ask(query, save=kept, caller=caller)
+    assert (answered.outcome, answered.variables, kept.opposed) == ("not_found", {"REF": "none"}, [])
+
+
+def test_an_opposition_that_cant_be_kept_is_no_opposition(ask: Ask, kept: Kept) -> None:
+    kept.error = StoreUnavailable("the disk is full")
+    answered = ask(opposing(), save=kept)
+    assert (answered.outcome, answered.result) == ("on_error", 3)
+
+
+def test_without_a_saver_nobody_opposes_and_an_example_is_shown(ask: Ask) -> None:
+    answered = ask(opposing())
+    assert answered.variables == {"REF": EXAMPLE}
+    assert [entry.outcome for entry in answered.trail] == ["shown"]
+
+
+def test_an_opposition_may_have_a_condition(ask: Ask, kept: Kept) -> None:
+    answered = ask(opposing(step={"when": "{{ vars.BAJA == '9' }}"}), save=kept, vars={"BAJA": "1"})
+    assert (answered.variables, kept.opposed) == ({"REF": ""}, [])

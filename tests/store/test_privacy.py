@@ -68,7 +68,7 @@ def test_everything_about_a_number_is_shown_and_nothing_about_others(database: D
     found = privacy.person(database, SOMEONE, spool)
     assert {kind: len(rows) for kind, rows in found.items()} == {
         "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "queries": 1,
-        "spooled": 1,
+        "oppositions": 0, "exclusions": 0, "evidence": 0, "spooled": 1,
     }  # fmt: skip
     text = json.dumps(found)
     assert OTHER not in text
@@ -84,7 +84,7 @@ def test_a_number_is_erased_everywhere_and_others_are_left(database: Database, s
     assert all(not rows for rows in privacy.person(database, SOMEONE, spool).values())
     assert {kind: len(rows) for kind, rows in privacy.person(database, OTHER, spool).items()} == {
         "calls": 1, "events": 2, "deliveries": 1, "attempts": 2, "callbacks": 0, "queries": 1,
-        "spooled": 1,
+        "oppositions": 0, "exclusions": 0, "evidence": 0, "spooled": 1,
     }  # fmt: skip
     assert privacy.forget(database, SOMEONE, spool).total == 0
 

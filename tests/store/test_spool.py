@@ -13,11 +13,12 @@ from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
 from bridge.store import events
 from bridge.store.database import Database, unprepared
+from bridge.store.oppositions import NewOpposition, new_reference
 from bridge.store.schema import connect
 from bridge.store.spool import Item, Spool
 from tests.fakes.proxy import Proxy
 from tests.store.children import child
-from tests.store.made import LINE, SOMEONE, arrival, delivery
+from tests.store.made import LINE, NOW, SOMEONE, arrival, delivery
 from tests.waiting import until
 
 
@@ -81,6 +82,26 @@ def test_while_postgresql_is_away_events_go_to_the_spool_and_come_over_when_it_i
     assert (stored[0], stored[-1]) == ("before", "after")
     assert sorted(stored[1:-1]) == sorted(away)
     assert {f"{LINE}:{call}" for call in stored} < _woken(postgres_url)
+
+
+def test_who_opposes_while_postgresql_is_away_hears_a_reference_that_holds(
+    postgres_url: str, proxy: Proxy, inbox: Inbox, spool: Spool
+) -> None:
+    def opposes(number: str) -> str:
+        return inbox.save(NewOpposition(number, new_reference(), NOW, "query BAJA")).reference
+
+    first = opposes(SOMEONE)
+    assert opposes(SOMEONE) == first
+    proxy.away()
+    told, other = opposes(SOMEONE), opposes("+34600999888")
+    assert inbox.spooling
+    assert spool.count() == 2
+    proxy.back()
+    until(lambda: not inbox.spooling)
+    assert opposes(SOMEONE) == first
+    with psycopg.connect(postgres_url) as server:
+        rows = server.execute("SELECT number, reference FROM oppositions ORDER BY id").fetchall()
+    assert rows == [(SOMEONE, first), (SOMEONE, told), ("+34600999888", other)]
 
 
 def test_the_order_of_a_calls_events_is_kept(postgres_url: str, proxy: Proxy, inbox: Inbox) -> None:

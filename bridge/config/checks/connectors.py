@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import fields
 from typing import Literal
 
-from bridge.config.builtin import BUILT_IN_WORDS, CALLS
+from bridge.config.builtin import BUILT_IN_WORDS, CALLS, OPPOSITIONS
 from bridge.config.find import FindStep
+from bridge.config.model import SaveStep
 from bridge.config.sections import meant, near
 from bridge.config.source import Loc, Wrong
 from bridge.config.whole import CheckContext
@@ -26,9 +27,23 @@ def check(whole: CheckContext) -> Iterator[Wrong]:
             yield from find(whole, step, step_name, ("queries", name, "find", step_name))
         for position, save in enumerate(query.save):
             loc: Loc = ("queries", name, "save", position)
+            if save.in_ == OPPOSITIONS and whole.built_in(OPPOSITIONS):
+                yield from _opposition(save, loc)
+                continue
             yield from ask(whole, save.in_, save.table, "save", loc, in_place="table")
             yield from saved(whole, save.in_, save.table, save.fields, loc)
     yield from _activities(whole)
+
+
+def _opposition(save: SaveStep, loc: Loc) -> Iterator[Wrong]:
+    """Whether an opposition says nothing but whose it is."""
+    if save.table:
+        text = f"leave it out: there is but one thing to keep in {BUILT_IN_WORDS[OPPOSITIONS]}"
+        yield Wrong((*loc, "table"), text, at_key=True)
+    for name in save.fields:
+        if name != "phone":
+            text = f"nothing takes this for an opposition; {meant(name, ['phone'])}"
+            yield Wrong((*loc, "fields", name), text, at_key=True)
 
 
 def problems(whole: CheckContext, *, warnings: bool = False) -> Iterator[Wrong]:

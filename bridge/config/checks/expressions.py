@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from bridge.config.builtin import OPPOSITIONS
 from bridge.config.checks import hours
 from bridge.config.model import NAME_RULE, VARIABLE_NAME
 from bridge.config.sections import meant, near
@@ -48,6 +49,11 @@ _KNOWN_LATER: Mapping[str, str] = {
                     "whom the call is put through to comes after it: use it in activities:"),
 }  # fmt: skip
 """What of `call.` a Query can't know, which is asked before, and what to do instead."""
+OPPOSITION = "opposition"
+"""What answers see of the opposition that their Query kept."""
+OPPOSITION_FIELDS: Mapping[str, str] = {
+    "reference": "what the person is told, ten digits; empty as long as none is kept"
+}
 LINE_FIELDS = frozenset({"number", "country", "timezone"})
 BUILTINS = ("caller", "called", "line", "call", "vars")
 TIME = ("now", "hours")
@@ -81,6 +87,9 @@ def _step_names(whole: CheckContext) -> Iterator[Wrong]:
             if name in BUILTINS:
                 text = f"{{{{ {name} }}}} is always there and means something else; give this step another name"
                 yield Wrong((*place, name), text, at_key=True)
+            elif name == OPPOSITION and _opposes(whole, place[:2]):
+                text = "{{ opposition }} is what save: keeps in oppositions; give this step another name"
+                yield Wrong((*place, name), text, at_key=True)
             elif not _STEP_NAME.fullmatch(name) or name in _WORDS:
                 text = "an expression can't name this: write letters, digits and _, such as contact"
                 yield Wrong((*place, name), text, at_key=True)
@@ -101,11 +110,27 @@ def _expression(whole: CheckContext, use: PlacedTemplate) -> Iterator[Wrong]:
             text = f"call.{field} is never known in a Query: {_KNOWN_LATER[field]}"
         elif name in TIME:
             text = of_time(whole, path)
+        elif name == OPPOSITION and _opposes(whole, use.loc[:2]):
+            text = _of_opposition(use, field)
         else:
             text = of_call(name, field, [*BUILTINS, *TIME, *use.earlier]) or _kept(whole, use.loc, name, field)
             text = text or _of_moment(path)
         if text:
             yield Wrong(use.loc, text, outage=name in use.earlier and _seen(whole, use, name))
+
+
+def _opposes(whole: CheckContext, section: Loc) -> bool:
+    """Whether this is a Query that keeps an opposition."""
+    query = whole.configuration.queries.get(str(section[1])) if section[0] == "queries" else None
+    return query is not None and whole.built_in(OPPOSITIONS) and any(save.in_ == OPPOSITIONS for save in query.save)
+
+
+def _of_opposition(use: PlacedTemplate, field: str | None) -> str | None:
+    if use.loc[2:3] in (("find",), ("save",)):
+        return "an opposition is kept after that: use it in answer:"
+    if field is None or field in OPPOSITION_FIELDS:
+        return None
+    return f"{OPPOSITION} has no {field}; {meant(field, OPPOSITION_FIELDS)}"
 
 
 def _kept(whole: CheckContext, loc: Loc, name: str, field: str | None) -> str | None:

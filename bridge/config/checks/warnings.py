@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bridge.config import files
-from bridge.config.builtin import BUILT_IN, BUILT_IN_WORDS
+from bridge.config.builtin import BUILT_IN, BUILT_IN_WORDS, OPPOSITIONS
 from bridge.config.callbacks import CallbackSource
 from bridge.config.checks import commercial
 from bridge.config.checks import connectors as uses
@@ -96,6 +96,12 @@ def _connectors(whole: CheckContext) -> Iterator[Wrong]:
     used |= {
         connector for rule in configuration.activities for step in (rule.find or {}).values() for connector in step.in_
     }
+    for name, query in configuration.queries.items():
+        needed = next((step for step, find in query.find.items() if not find.optional), None)
+        opposition = next((at for at, save in enumerate(query.save) if save.in_ == OPPOSITIONS), None)
+        if needed is not None and opposition is not None and whole.built_in(OPPOSITIONS):
+            text = f"nobody opposes where {needed} is not found: give that step optional: true, or a Query of its own"
+            yield Wrong(("queries", name, "save", opposition), text)
     for name in BUILT_IN:
         if name in configuration.connectors:
             text = f"{name} means this connector, not {BUILT_IN_WORDS[name]}: to have both, give it another name"
