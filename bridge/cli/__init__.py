@@ -21,6 +21,7 @@ _COMMANDS = {
     "init": "bridge.cli.init:init",
     "serve": "bridge.cli.serve:serve",
     "demo": "bridge.cli.serve:demo",
+    "service": "bridge.cli.service:service",
     "status": "bridge.cli.status:status",
     "check": "bridge.cli.check:check",
     "schema": "bridge.cli.check:schema",

@@ -1,8 +1,10 @@
 """`${NAME}`, `${NAME:-default}` and `${file:/run/secrets/name}` in the texts of the configuration; `$${` is a plain
-`${`. A NAME that the environment lacks is taken from the file `.env` beside the configuration."""
+`${`. A NAME that the environment lacks is taken from the file `.env` beside the configuration; where that is not there,
+or not ours to read, from what systemd made of it (`CREDENTIAL`)."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,12 @@ _USE = re.compile(r"\$\$\{|\$\{(?P<inside>[^{}]*)\}|\$\{")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LARGEST_SECRET = 64 * 1024
 _BESIDE = ".env"
+CREDENTIAL = "infocaller-bridge.env"
+"""The name of `.env` as a credential of a systemd unit: `LoadCredential=infocaller-bridge.env:/path/.env`."""
+
+
+def _readable(path: Path) -> bool:
+    return os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids)
 
 
 class Environment:
@@ -77,6 +85,10 @@ class Environment:
     def _read_beside(self) -> DotEnv:
         path = self._folder / _BESIDE
         self.read[path] = None
+        credential = self._credential()
+        if credential is not None and not _readable(path):
+            self.read[credential] = None
+            path = credential
         try:
             self.read[path] = data = content(path, _LARGEST_SECRET)
             pairs = parse(text(data))
@@ -86,13 +98,19 @@ class Environment:
             pairs = DotEnv(broken=[(0, f"the file {error}")])
         except NotText as error:
             pairs = DotEnv(broken=[(error.line, f"{error}; nothing of the file is used")])
-        if mode_of(path) & ~0o600:
+        if path != credential and mode_of(path) & ~0o600:
             pairs.odd.append(
                 (0, f"others than its owner may use this file, which holds secrets: chmod 600 {path.name}")
             )
         problems = sorted([*pairs.broken, *pairs.odd])
         self.warnings += [Fault(str(path), line, 1 if line else 0, "", problem) for line, problem in problems]
         return pairs
+
+    def _credential(self) -> Path | None:
+        """What systemd made of `.env` for this service, None where it did not."""
+        folder = self._variables.get("CREDENTIALS_DIRECTORY", "")
+        path = Path(folder, CREDENTIAL)
+        return path if folder and _readable(path) else None
 
     def _about_beside(self) -> str:
         """What of `.env` may be why a variable is missing."""

@@ -24,7 +24,7 @@ from bridge.callbacks.calling import Calling
 from bridge.calls import activities
 from bridge.calls.activities import Activities
 from bridge.calls.folding import Folding, Plan
-from bridge.config.load import Loaded, load_to_serve
+from bridge.config.load import Loaded, environment, load_to_serve
 from bridge.delivery import saves
 from bridge.delivery.bulk import BulkRunner
 from bridge.delivery.worker import Batch, Deliverer, Worker, WorkerSettings
@@ -35,6 +35,7 @@ from bridge.reports.keeping import FigureKeeper
 from bridge.reports.mailing import ReportMailer
 from bridge.runtime import log
 from bridge.runtime.state import state_folder
+from bridge.server.notify import Reporter, ServiceManager, beat_in_thread
 from bridge.server.processes import end_with, heed_signals
 from bridge.service.composition import Current, Newest, Service
 from bridge.service.reload import Watcher
@@ -171,10 +172,13 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     signal.signal(signal.SIGTERM, stopping)
     signal.signal(signal.SIGINT, stopping)
     with ExitStack() as closing:
+        reporter = Reporter(ServiceManager({} if parent is not None else environment()), lambda: True)
         background = _begun(loaded, stop, closing)
         if background is None:
             return 0
+        reporter.start()
         stop.wait()
+        reporter.stopping()
         ended = background.stop()
     _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
     if not ended:
@@ -241,9 +245,11 @@ def _now() -> datetime:
 
 
 def _main() -> int:
-    """`python -m bridge.server.background CONFIG PARENT`: the working process beside those that serve."""
-    path, parent = sys.argv[1:]
+    """`python -m bridge.server.background CONFIG PARENT HEARTBEATS`: the working process beside those that serve. It
+    beats into the descriptor of `HEARTBEATS`."""
+    path, parent, heartbeats = sys.argv[1:]
     os.nice(_NICE)
+    beat_in_thread(int(heartbeats))
     loaded = load_to_serve(path)
     log.start(loaded.configuration.server.log)
     log.hide(log.secrets_in(loaded.configuration))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from bridge.alerts import Alerts
@@ -62,8 +63,8 @@ class ServingProcess:
         self._record.start()
         metrics.started(time.time())
 
-    def application(self) -> Edge:
-        """Return the application that answers requests."""
+    def application(self, began: Callable[[], None]) -> Edge:
+        """Return the application that answers requests; `began` is called on its event loop once that runs."""
         parts = WebParts(
             self._metrics,
             keep_event=self._keep_event,
@@ -76,6 +77,7 @@ class ServingProcess:
             standing=self._standing,
             console=ConsoleParts(self._current, self._state, self._troubles, self._metrics, self._closing),
             record=self._record,
+            began=began,
         )
         return create(self._current, parts, self._closing)
 

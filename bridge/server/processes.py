@@ -44,11 +44,13 @@ def spare_what_stays() -> None:
 class Child:
     """A process that is started again whenever it ends, a little later each time that it does not last.
 
-    It has a process group of its own: Ctrl-C reaches us alone, and we tell it to stop.
+    It has a process group of its own: Ctrl-C reaches us alone, and we tell it to stop. `inherits`: descriptors that it
+    gets besides the usual ones.
     """
 
-    def __init__(self, name: str, command: Sequence[str], *, pause: float = 1.0) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, pause: float = 1.0, inherits: Sequence[int] = ()) -> None:
         self._name, self._command, self._shortest = name, list(command), pause
+        self._inherits = tuple(inherits)
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
@@ -94,7 +96,9 @@ class Child:
             if self._stop.is_set():
                 return None
             with _starting:
-                self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603
+                self._process = subprocess.Popen(  # noqa: S603
+                    self._command, stdin=subprocess.DEVNULL, process_group=0, pass_fds=self._inherits
+                )
             return self._process
 
 

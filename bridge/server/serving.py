@@ -20,18 +20,19 @@ from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 
-from bridge.config.load import Loaded, load_to_serve
+from bridge.config.load import Loaded, environment, load_to_serve
 from bridge.errors import BridgeError
 from bridge.runtime import log
 from bridge.runtime.counters import SharedCounters
 from bridge.runtime.logbuffer import LogBuffer
 from bridge.runtime.state import state_folder
+from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering, beat_on_loop
 from bridge.server.process import ServingProcess
 from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays
 from bridge.service.metrics import Metrics
@@ -70,12 +71,15 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
         from bridge.server import background  # noqa: PLC0415 - the serving processes have no use for it
 
         return background.run(loaded)
-    beside = Child("background work", _work_command(loaded)) if work else None
+    heartbeats = Heartbeats()
+    inherits = (heartbeats.writer,)
+    beside = Child("background work", _work_command(loaded, heartbeats), inherits=inherits) if work else None
     try:
-        return _serve_web(loaded, host, port, beside)
+        return _serve_web(loaded, host, port, beside, heartbeats)
     finally:
         if beside is not None:
             beside.stop(_STOP_WITHIN)
+        heartbeats.close()
         _log.info("stopped")
 
 
@@ -90,23 +94,24 @@ def _tell_faults(loaded: Loaded) -> None:
         _log.warning("serving does without this: %s", fault)
 
 
-def _work_command(loaded: Loaded) -> list[str]:
+def _work_command(loaded: Loaded, heartbeats: Heartbeats) -> list[str]:
     """The command line of the process that does a configuration's background work."""
-    return [sys.executable, "-m", "bridge.server.background", str(loaded.path), str(os.getpid())]
+    own = (str(loaded.path), str(os.getpid()), str(heartbeats.writer))
+    return [sys.executable, "-m", "bridge.server.background", *own]
 
 
-def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child | None) -> int:
+def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child | None, heartbeats: Heartbeats) -> int:
     settings = loaded.configuration.server
     claimed = claim(host or settings.host, settings.port if port is None else port)
     shared = SharedCounters(settings.workers + _SPARE)
     _sweep()
     try:
-        granian = _granian(loaded, claimed)
+        granian = _granian(loaded, claimed, beside, heartbeats)
         _start_log(loaded)  # once more: granian has set up its own
         _announce(loaded, claimed)
         if beside is not None:
             beside.start()
-        return _run(granian, partial(_application, loaded, shared, os.getpid()))
+        return _run(granian, partial(_application, loaded, shared, os.getpid(), heartbeats.writer))
     finally:
         claimed.close()
 
@@ -176,7 +181,29 @@ class _Granian(MPServer):
 
     Granian itself asks `Process.is_alive()`, which is true for a moment after a process has ended when another thread
     waits for that process too, as one of granian's does: it then warns and kills a process number that is free again.
+    systemd, where it started us, is told how they and the process `beside` them are.
     """
+
+    def __init__(self, address: str, port: int, beside: Child | None, heartbeats: Heartbeats, **options: Any) -> None:
+        super().__init__("bridge.web", address=address, port=port, **options)
+        self._beside = beside
+        asks = answering(address, port)
+        self._reporter = Reporter(ServiceManager(environment()), asks, self._processes, heartbeats)
+
+    def startup(self, spawn_target: Any, target_loader: Any) -> None:
+        self._reporter.start()
+        super().startup(spawn_target, target_loader)  # type: ignore[no-untyped-call]  # the library's
+
+    def shutdown(self, exit_code: int = 0) -> None:
+        self._reporter.stopping()
+        super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's
+
+    def _processes(self) -> dict[int, str]:
+        """What runs, by process id."""
+        names = {worker.inner.pid: f"serving process {worker.idx + 1}" for worker in list(self.wrks)}
+        if self._beside is not None:
+            names[self._beside.pid] = "the background work"
+        return {pid: name for pid, name in names.items() if pid is not None}
 
     def _stop_workers(self) -> None:
         end = time.monotonic() + _STOP_WITHIN
@@ -194,15 +221,16 @@ class _Granian(MPServer):
         self.wrks.clear()
 
 
-def _granian(loaded: Loaded, claimed: socket.socket) -> MPServer:
+def _granian(loaded: Loaded, claimed: socket.socket, beside: Child | None, heartbeats: Heartbeats) -> MPServer:
     settings = loaded.configuration.server
     address, port = claimed.getsockname()[:2]
     others = settings.threads + 512
     connections = min(_CONNECTIONS, max(256, _allow_files(_CONNECTIONS + others) - others))
     return _Granian(
-        "bridge.web",
-        address=address,
-        port=port,
+        address,
+        port,
+        beside,
+        heartbeats,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
@@ -267,7 +295,7 @@ def _announce(loaded: Loaded, claimed: socket.socket) -> None:
     )
 
 
-def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Edge:
+def _application(loaded: Loaded, shared: SharedCounters, parent: int, heartbeats: int) -> Edge:
     """In each serving process: its application, and its end."""
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
     closing = ExitStack()
@@ -276,7 +304,7 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int) -> Edge:
     closing.callback(lines.close)
     _start_log(loaded, lines)
     end_with(parent)
-    application = ServingProcess(loaded, Metrics(shared), closing).application()
+    application = ServingProcess(loaded, Metrics(shared), closing).application(partial(beat_on_loop, heartbeats))
     closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
     return application

@@ -53,6 +53,8 @@ class WebParts:
     """What `/metrics` says of troubles, lines and callbacks."""
     console: ConsoleParts | None = None
     """What the console works on; None: there is none."""
+    began: Callable[[], None] = lambda: None
+    """Called on the event loop once it runs."""
 
 
 def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
@@ -72,7 +74,7 @@ def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
         current, gates, routes, parts.failures, parts.metrics, parts.troubles, parts.guessing, record=parts.record
     )
     closing.callback(receiver.close)
-    return Edge(receiver, pages, gates, parts.metrics, _console(parts.console, gates, closing))
+    return Edge(receiver, pages, gates, parts.metrics, _console(parts.console, gates, closing), parts.began)
 
 
 def _console(

@@ -29,7 +29,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 class Edge:
     """The ASGI application. `receiver` answers below `PREFIX`, `console` below `/console`, where there is one, `pages`
-    everywhere else."""
+    everywhere else. `began` is called on the loop once it runs."""
 
     def __init__(
         self,
@@ -38,10 +38,11 @@ class Edge:
         gates: AccessPolicies,
         metrics: Metrics,
         console: tuple[ConsoleSite, FlaskPages] | None = None,
+        began: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._receiver, self._pages, self._gates, self._metrics, self._clock = receiver, pages, gates, metrics, clock
-        self._console = console
+        self._console, self._began = console, began
         self._driver: LoopDriver | None = None
         self._bodies: BodyReader | None = None
 
@@ -74,6 +75,7 @@ class Edge:
         """The loop's own begin and end."""
         await receive()
         self._driver, self._bodies = LoopDriver(), BodyReader()
+        self._began()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})

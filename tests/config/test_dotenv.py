@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 import pytest
 
 from bridge.config.dotenv import parse
+from bridge.config.environment import CREDENTIAL
 from bridge.config.load import Loaded, attempt, load
 from bridge.config.watch import Watched
 from tests.config.files import LINES, told, write
@@ -95,6 +97,26 @@ def test_what_the_environment_lacks_is_taken_from_the_file_beside_the_configurat
     assert (password(loaded), loaded.configuration.language, loaded.warnings) == (SECRET, "en", ())
     assert SECRET not in repr(loaded)
     assert password(load(path, {"PASSWORD": "3956"})) == "3956"
+
+
+def test_a_credential_of_systemd_stands_in_for_a_file_that_is_not_ours_to_read() -> None:
+    with own_folder() as folder, own_folder() as credentials:
+        path = write(folder, LINES)
+        give(path)
+        credential = credentials / CREDENTIAL
+        credential.write_text(f"PASSWORD='{SECRET}'\n")
+        credential.chmod(0o440)  # as systemd's own list of rights makes it look
+        environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
+        loaded = load(path, environ)
+        assert (password(loaded), loaded.warnings) == (SECRET, ())
+        assert {folder / ".env", credential} <= loaded.files.keys(), "both are watched"
+
+        file = beside(folder, "PASSWORD=3956\n")
+        assert password(load(path, environ)) == "3956", "one that can be read is the fresher one"
+        credential.chmod(0o444)
+        with without_rights():  # the file is root's alone
+            if not os.access(file, os.R_OK, effective_ids=True):
+                assert password(load(path, environ)) == SECRET
 
 
 def test_nothing_is_read_where_the_environment_lacks_nothing(tmp_path: Path) -> None:
