@@ -30,7 +30,7 @@ force_option = click.option("--force", is_flag=True, help="Also if somebody has 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
 
 
-class Refused(BridgeError):
+class LeftAsItIs(BridgeError):
     """The service is left as it is; `reason` says why and what to do."""
 
     def __init__(self, reason: Text) -> None:
@@ -68,7 +68,7 @@ def install(
     try:
         _look_at_user(unit, loaded)
         return _install(unit, directory / FILE, language, dry_run=dry_run, force=force)
-    except Refused as error:
+    except LeftAsItIs as error:
         click.echo(Text("error: {reason}", reason=error.reason).render(language), err=True)
         return 1
 
@@ -82,7 +82,7 @@ def uninstall(dry_run: bool, force: bool, directory: Path) -> int:
     language = terminal_language()
     try:
         return _uninstall(directory / FILE, language, dry_run=dry_run, force=force)
-    except Refused as error:
+    except LeftAsItIs as error:
         click.echo(Text("error: {reason}", reason=error.reason).render(language), err=True)
         return 1
 
@@ -111,14 +111,14 @@ def _owner(path: Path) -> str:
 
 
 def _look_at_user(unit: Unit, loaded: Loaded) -> None:
-    """Raise `Refused` where the unit's user is not there, or can't reach what it needs."""
+    """Raise `LeftAsItIs` where the unit's user is not there, or can't reach what it needs."""
     name, config = shlex.quote(unit.user), loaded.path.resolve()
     make = f"useradd --system --home-dir {STATE} --shell /usr/sbin/nologin {name}"
     give = f"chown -R {name}: {shlex.quote(str(config.parent))}"
     try:
         user = pwd.getpwnam(unit.user)
     except KeyError:
-        raise Refused(
+        raise LeftAsItIs(
             Text(
                 "there is no user {user} yet. Make it, give it the configuration, then install again:\n"
                 "  {make}\n  {give}",
@@ -127,7 +127,7 @@ def _look_at_user(unit: Unit, loaded: Loaded) -> None:
         ) from None  # fmt: skip
     for program in (Path(unit.command[0]), Path(sys.executable).resolve()):
         if (closed := _closed(program, os.X_OK, user)) is not None:
-            raise Refused(
+            raise LeftAsItIs(
                 Text(
                     "the user {user} can't start {program}: {closed} is closed to it. Install the bridge where it can, "
                     "such as in /opt/{name}, with a Python of the system",
@@ -135,7 +135,7 @@ def _look_at_user(unit: Unit, loaded: Loaded) -> None:
                 )
             )  # fmt: skip
     if (closed := _closed(config, os.R_OK, user)) is not None:
-        raise Refused(
+        raise LeftAsItIs(
             Text(
                 "the user {user} can't read {config}: {closed} is closed to it. Move the configuration to "
                 "/etc/{name}, or give it the folder, then install again:\n  {give}",
@@ -162,7 +162,7 @@ def _install(unit: Unit, path: Path, language: Language, *, dry_run: bool, force
         for line in difflib.unified_diff(before.splitlines(), text.splitlines(), str(path), "install", lineterm=""):
             click.echo(line, err=True)
         if not force:
-            raise Refused(
+            raise LeftAsItIs(
                 Text(
                     "{path} was changed by somebody, and is left as it is. Put your changes into a drop-in "
                     "(systemctl edit {name}), then install with --force, which keeps this one as {old}",
@@ -187,14 +187,14 @@ def _uninstall(path: Path, language: Language, *, dry_run: bool, force: bool) ->
     if not path.exists():
         _say(Text("{path} is not there: nothing to remove.", path=path), language)
         return 0
-    wanted = path.parent / "multi-user.target.wants" / FILE
+    starts = path.parent / "multi-user.target.wants" / FILE
     first = f"systemctl disable --now {NAME}"
-    if os.path.lexists(wanted):
-        raise Refused(Text("the service still starts with the machine. First: {command}",
+    if os.path.lexists(starts):
+        raise LeftAsItIs(Text("the service still starts with the machine. First: {command}",
                            command=first))  # fmt: skip
     ours = as_we_wrote_it(path.read_text("utf-8"))
     if not ours and not force:
-        raise Refused(
+        raise LeftAsItIs(
             Text("{path} was changed by somebody, and is left as it is; --force removes it, and keeps it as {old}",
                  path=path, old=_old(path))
         )  # fmt: skip
@@ -211,7 +211,7 @@ def _uninstall(path: Path, language: Language, *, dry_run: bool, force: bool) ->
 
 
 def _write(path: Path, text: str | None, *, keep: bool) -> None:
-    """Give a unit this text, None to remove it. `keep`: what was there stays as `.old`. Raises `Refused`."""
+    """Give a unit this text, None to remove it. `keep`: what was there stays as `.old`. Raises `LeftAsItIs`."""
     temporary = path.with_name(f".{path.name}.new")
     try:
         if text is not None:
@@ -224,9 +224,9 @@ def _write(path: Path, text: str | None, *, keep: bool) -> None:
         elif not keep:
             path.unlink()
     except PermissionError:
-        raise Refused(Text("{folder} is root's: put sudo before the command", folder=path.parent)) from None
+        raise LeftAsItIs(Text("{folder} is root's: put sudo before the command", folder=path.parent)) from None
     except OSError as error:
-        raise Refused(Text("{path} can't be written: {error}", path=path, error=error.strerror or "")) from None
+        raise LeftAsItIs(Text("{path} can't be written: {error}", path=path, error=error.strerror or "")) from None
 
 
 def _old(path: Path) -> Path:
