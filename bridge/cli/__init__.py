@@ -5,6 +5,7 @@ Modules are imported when their command is called, so that each starts fast.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import os
@@ -46,6 +47,7 @@ _COMMANDS = {
 _GATHERED = 100_000
 """Objects between two rounds of the garbage collector: nearly all that modules and a configuration consist of stays,
 and looking at it again and again takes a sixth of the start."""
+atexit.register(gc.freeze)  # nor is all of it looked at once more at the end, which takes a third as long as the start
 
 
 class _Commands(Group):

@@ -14,7 +14,7 @@ from bridge.texts import Text
 @click.command()
 @config_option
 @click.option("--host", help="Address to listen on instead of the configuration's.")
-@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on instead of the configuration's.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port instead of the configuration's; 0: any that is free.")
 @click.option("--web", is_flag=True, help="Only answer the platform; the background work runs elsewhere.")
 @click.option("--work", is_flag=True, help="Only do the background work.")
 def serve(config: Path, host: str | None, port: int | None, web: bool, work: bool) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import logging
 import os
 import random
@@ -257,6 +259,7 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
+    atexit.register(gc.freeze)  # as `bridge.cli` does
     try:
         sys.exit(_main())
     except ConfigurationFaults as faults:  # changed for the worse since `serve` was started: it tries again

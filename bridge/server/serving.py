@@ -36,6 +36,7 @@ from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering
 from bridge.server.process import ServingProcess
 from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays
 from bridge.service.metrics import Metrics
+from bridge.web.console.site import sections
 
 if TYPE_CHECKING:
     from bridge.web.edge import Edge
@@ -111,6 +112,7 @@ def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child
         _announce(loaded, claimed)
         if beside is not None:
             beside.start()
+        sections()  # loaded once, and not by each serving process
         return _run(granian, partial(_application, loaded, shared, os.getpid(), heartbeats.writer))
     finally:
         claimed.close()

@@ -7,13 +7,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
 
 from bridge.errors import StoreUnavailable
 from bridge.store.database import Database, unprepared
 from bridge.store.faults import translated
-from bridge.store.tables import REVISION
+from bridge.store.tables import REVISION, metadata
 
+_alembic_version = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table, as it makes it."""
 _LOCK = 0x1F0CA11E
 """The number of the bridge's advisory lock on PostgreSQL."""
 _PATIENCE = 60.0
@@ -75,28 +82,44 @@ def prepare_file(database: Database) -> None:
 
 def revision(connection: Connection) -> str | None:
     """Return which step of the migrations made the tables; None where there are none."""
-    if not inspect(connection).has_table("alembic_version"):
+    if not inspect(connection).has_table(_alembic_version.name):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(_alembic_version.select()).scalar()
 
 
 def _upgrade(database: Database) -> None:
+    with database.write() as connection:
+        if database.postgresql:
+            connection.execute(text(f"SET LOCAL lock_timeout = {int(_PATIENCE * 1000)}"))
+            connection.execute(text(f"SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"))
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        before = revision(connection)  # another process may have been faster
+        if before is None:
+            _make(connection)
+        elif before != REVISION:
+            _migrate(connection, database.name, before)
+
+
+def _make(connection: Connection) -> None:
+    """Make the newest tables where there are none, in one step and without Alembic, which takes long to load. A test
+    holds them to what the migrations make."""
+    metadata.create_all(connection, checkfirst=False)
+    _alembic_version.create(connection)
+    connection.execute(_alembic_version.insert().values(version_num=REVISION))
+
+
+def _migrate(connection: Connection, name: str, before: str) -> None:
     from alembic import command  # noqa: PLC0415 (half of a process's start, and seldom needed)
     from alembic.config import Config  # noqa: PLC0415
     from alembic.util import CommandError  # noqa: PLC0415
 
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    with database.write() as connection:
-        if database.postgresql:
-            connection.execute(text(f"SET LOCAL lock_timeout = {int(_PATIENCE * 1000)}"))
-            connection.execute(text(f"SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        configuration.attributes["connection"] = connection
-        try:
-            command.upgrade(configuration, "head")
-        except CommandError as error:
-            raise StoreUnavailable(
-                f"{database.name} was written by a newer version of the bridge ({revision(connection)}); "
-                "install that version, or restore the backup made before it"
-            ) from error
+    configuration.attributes["connection"] = connection
+    try:
+        command.upgrade(configuration, "head")
+    except CommandError as error:
+        raise StoreUnavailable(
+            f"{name} was written by a newer version of the bridge ({before}); "
+            "install that version, or restore the backup made before it"
+        ) from error

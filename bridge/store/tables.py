@@ -1,4 +1,5 @@
-"""The tables, for SQLite and PostgreSQL alike. `migrations/` makes them; a test holds the two together.
+"""The tables, for SQLite and PostgreSQL alike, as an empty database gets them. `migrations/` brings those of older
+versions to the same; a test holds the two together.
 
 events      what the platform said, as it came; never changed but for `folded`
 calls       what the events of one call came to
@@ -40,12 +41,13 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    event,
     false,
     func,
     text,
 )
 
-from bridge.store.columns import CallVerdict, CompactJson, Id, Money, UtcMoment, Words
+from bridge.store.columns import ANSWERED, CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
 REVISION = "0012"
 """The newest step of `migrations/versions`."""
@@ -63,6 +65,7 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+event.listen(metadata, "before_create", ANSWERED)
 
 
 def _words(name: str, length: int | None = None) -> Column[Any]:

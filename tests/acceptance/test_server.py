@@ -267,8 +267,6 @@ def test_a_second_bridge_on_the_same_port_does_not_start(tmp_path: Path) -> None
 
 def test_a_faulty_configuration_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("lines: []\n")
-    ended = subprocess.run(
-        [sys.executable, "-c", SERVE, str(tmp_path / "config.yaml")], capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run([*SERVE, "-c", str(tmp_path / "config.yaml")], capture_output=True, text=True, check=False)
     assert ended.returncode != 0
     assert not list(tmp_path.glob("infocaller-bridge-*"))

@@ -23,14 +23,8 @@ KEY = "unguessable-part-of-the-url"
 PASSWORD = "3956"
 LINE = "912345678"
 CALLER = "600111222"
+SERVE = [sys.executable, "-m", "bridge", "serve", "--port", "0"]
 LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
-SERVE = """
-import sys
-from pathlib import Path
-from bridge.server.serving import serve
-sys.exit(serve(Path(sys.argv[1]), port=0, work=len(sys.argv) > 2))
-"""
-
 CONFIGURATION = """
 server:
   url_key: ${BRIDGE_URL_KEY}
@@ -181,7 +175,7 @@ def running(folder: Path, server: str = "", *, work: bool = False, temporary: Pa
     environ = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(temporary or folder)}
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(configuration), *(["work"] if work else [])],
+            [*SERVE, "-c", str(configuration), *([] if work else ["--web"])],
             stderr=log,
             env=environ,
             start_new_session=True,
