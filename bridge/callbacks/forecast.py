@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from bridge.callbacks import gates, identity
-from bridge.callbacks.gates import Facts, Gate, Listed
+from bridge.callbacks import commercial, gates, identity
+from bridge.callbacks.consent import Consent
+from bridge.callbacks.gates import MENDED, OF_THE_ROW, Candidate, CommercialFacts, Facts, Gate, Listed
 from bridge.callbacks.pace import LinePace
 from bridge.callbacks.preparing import in_list
 from bridge.callbacks.rowfile import CampaignRow
@@ -24,6 +26,7 @@ from bridge.config.model import Configuration
 from bridge.lookups.gateway import ConnectorGateway
 from bridge.store import callbacks
 from bridge.store.callbacks import CallbackState
+from bridge.texts import Text
 
 _FAR = timedelta(days=730)
 """How far ahead is reckoned."""
@@ -33,6 +36,8 @@ _MOST_TRIES = 400
 """Times that a number which stands in very many rows is put off."""
 _TO_COME = (CallbackState.WAITING, CallbackState.QUEUED)
 _ANY_CALL = CallData({}, max_wait=1, retries=0, from_task=frozenset())
+Renewable = Callable[[CampaignRow, Text], None]
+"""Gets a row that would be called if its consent were renewed, and what it misses."""
 KNOWN = "known"
 """What keeps rows back for good that were taken before under the campaign's name, and are done."""
 
@@ -41,15 +46,18 @@ KNOWN = "known"
 class Forecast:
     """`rows` in the file, of which so many are `known` (taken before under the campaign's name) and so many `refused`
     for what they say; `called`: how many would be, sooner or later; `never`: how many of the others each gate keeps
-    back for good; `later`: how many each gate keeps back for now; `ahead`: how many callbacks of the line
-    have their turn before; `begins` and `ends`: when the first and the last is rung, None where nobody would be called,
-    or not within two years."""
+    back for good; `kept`: how many each gate keeps back until somebody mends what it misses, of whom `renewable` would
+    be called if their consent were renewed; `later`: how many of those called each gate keeps back for now; `ahead`:
+    how many callbacks of the line have their turn before; `begins` and `ends`: when the first and the last is rung,
+    None where nobody would be called, or not within two years."""
 
     rows: int = 0
     known: int = 0
     refused: int = 0
     called: int = 0
     never: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    renewable: int = 0
     later: dict[str, int] = field(default_factory=dict)
     ahead: int = 0
     begins: datetime | None = None
@@ -64,13 +72,15 @@ def forecast(
     rows: Iterable[CampaignRow],
     now: datetime,
     bad: Callable[[CampaignRow], None],
+    renewable: Renewable = lambda _row, _reason: None,
 ) -> Forecast:
-    """Go through the rows; `bad` gets those that can't be called. Raises `FileUnreadable`, and `ConnectorError` where a
-    do-not-call list can't be read."""
+    """Go through the rows; `bad` gets those that can't be called, `renewable` those that would be if their consent were
+    renewed, each with what it misses. Raises `FileUnreadable`, and `ConnectorError` where a do-not-call list can't be
+    read."""
     going = _Going(connection, configuration, rules, sources, now)
     remaining = iter(rows)
     while lot := list(islice(remaining, _PIECE)):
-        going.take(lot, bad)
+        going.take(lot, bad, renewable)
     return going.reckoned()
 
 
@@ -87,20 +97,22 @@ class _Going:
     ) -> None:
         self._connection, self._configuration = connection, configuration
         self._rules, self._sources, self._now = rules, sources, now
-        self._found = Forecast()
+        self._forecast = Forecast()
         self._clocks: Counter[tuple[str, ...]] = Counter()
         self._numbers: Counter[int] = Counter()
         self._begin, self._expire = array("d"), array("d")
         self._waiting = 0
 
-    def take(self, lot: list[CampaignRow], bad: Callable[[CampaignRow], None]) -> None:
+    def take(self, lot: list[CampaignRow], bad: Callable[[CampaignRow], None], renewable: Renewable) -> None:
         """Go through some rows."""
-        forecast, rules = self._found, self._rules
+        forecast, rules = self._forecast, self._rules
         wishes = {callbacks.key_of(row.task.id): row.wish for row in lot if row.wish is not None}
         numbers = {key: wish.number.e164 for key, wish in wishes.items()}
         callback_of = identity.known(self._connection, self._configuration, rules.source.origin, numbers)
         since = self._now - max(_SINCE, timedelta(seconds=rules.source.per_number.seconds))
         rung = callbacks.rung_to(self._connection, numbers.values(), since)
+        asked_of = {key: gates.wished(wish) for key, wish in wishes.items()}
+        lists = self._lists(asked_of.values())
         for row in lot:
             forecast.rows += 1
             callback = callback_of.get(callbacks.key_of(row.task.id)) if row.wish is not None else None
@@ -112,23 +124,22 @@ class _Going:
             elif callback is not None and callback.state not in _TO_COME and not differs(callback, rules, row.wish):
                 _count(forecast.never, KNOWN)
             else:
-                waits, gate, begins = self._ask(row.wish, rung.get(row.wish.number.e164, []))
-                if not waits:
-                    _count(forecast.never, gate)
-                    continue
-                self._waiting += callback is not None and callback.state in _TO_COME
-                self._clocks[rules.zones(row.wish.customer)] += 1
-                if gate:
-                    _count(forecast.later, gate)
-                self._begin.append(begins.timestamp())
-                late = callback.expires_at if callback is not None and callback.state in _TO_COME else None
+                waits = callback is not None and callback.state in _TO_COME
+                late = callback.expires_at if callback is not None and waits else None
                 late = late or max(row.wish.due or self._now, self._now) + timedelta(seconds=rules.source.expires)
-                self._expire.append(late.timestamp())
+                asked = replace(asked_of[callbacks.key_of(row.task.id)], expires_at=late)
+                facts = Facts(
+                    rules=rules, now=self._now, data=_ANY_CALL, listed=self._listed(row.wish),
+                    commercial=commercial.joined(asked, lists) if rules.commercial else None,
+                )  # fmt: skip
+                missing = self._place(asked, facts, rung.get(row.wish.number.e164, []), waits=waits)
+                if missing is not None:
+                    renewable(row, missing)
 
     def reckoned(self) -> Forecast:
         """Give each its place at the line's pace, in the order in which they have their turns. Those whose turn comes
         after they expire are not called."""
-        forecast, rules, now = self._found, self._rules, self._now
+        forecast, rules, now = self._forecast, self._rules, self._now
         if not self._begin:
             return forecast
         today = callbacks.emitted_today(self._connection, rules.line.number, rules.line.timezone, now)
@@ -152,35 +163,73 @@ class _Going:
                 return Listed.YES
         return Listed.NO
 
-    def _ask(self, wish: Wish, attempts: list[datetime]) -> tuple[bool, str, datetime]:
-        """Ask the gates at each moment at which it would have its turn: whether it is called sooner or later, what
-        keeps it back (empty: nothing), and until when. Rows before it count as calls to its number."""
-        gate, begins = ("due", wish.due) if wish.due is not None and wish.due > self._now else ("", self._now)
-        asked, listed = gates.wished(wish), self._listed(wish)
+    def _place(self, asked: Candidate, facts: Facts, attempts: list[datetime], *, waits: bool) -> Text | None:
+        """Give a row its place among those that are called, or count what keeps it back; return what it misses where
+        renewed consent would have it called."""
+        forecast, fate = self._forecast, self._ask(asked, facts, attempts)
+        if fate.called:
+            self._numbers[self._rows_in_span(asked, fate.begins)] += 1
+            self._clocks[self._rules.zones(asked.customer)] += 1
+            if fate.gate:
+                _count(forecast.later, fate.gate)
+            self._begin.append(fate.begins.timestamp())
+            self._expire.append((asked.expires_at or fate.begins).timestamp())
+            self._waiting += waits
+            return None
+        _count(forecast.never if fate.missing is None else forecast.kept, fate.gate)
+        if fate.gate not in OF_THE_ROW or not self._ask(_renewed(asked, facts), facts, attempts).called:
+            return None
+        forecast.renewable += 1
+        return fate.missing
+
+    def _lists(self, asked: Iterable[Candidate]) -> Mapping[str, CommercialFacts]:
+        """What the lists of commercial calls know of all these numbers."""
+        if not self._rules.commercial:
+            return {}
+        return commercial.known(self._connection, self._rules, {number for each in asked for number in each.numbers})
+
+    def _ask(self, asked: Candidate, facts: Facts, attempts: list[datetime]) -> _Fate:
+        """Ask the gates at each moment at which it would have its turn. Rows before it count as calls to its number."""
+        gate, begins = ("due", asked.due) if asked.due is not None and asked.due > self._now else ("", self._now)
         for _ in range(_MOST_TRIES):
-            rows = self._rows_in_span(wish, begins)
-            rung = [*attempts, *[begins] * self._numbers[rows]]
-            facts = Facts(rules=self._rules, now=begins, data=_ANY_CALL, listed=listed, rung=rung)
-            decision = gates.admit(asked, facts)
+            rung = [*attempts, *[begins] * self._numbers[self._rows_in_span(asked, begins)]]
+            decision = gates.admit(asked, replace(facts, now=begins, rung=rung))
             if decision.final:
-                return False, decision.gate or "", begins
+                return _Fate(called=False, gate=decision.gate or "", begins=begins)
+            if decision.gate in MENDED and asked.expires_at is not None and decision.until == asked.expires_at:
+                return _Fate(called=False, gate=decision.gate or "", begins=begins, missing=decision.reason)
             if decision.gate is Gate.BY_HAND:  # as though a person said so at once
                 asked = replace(asked, by_hand=True)
                 continue
             if decision.until is None:
-                self._numbers[rows] += 1
                 break
-            if gate != Gate.PER_NUMBER:
+            if gate not in (Gate.PER_NUMBER, *MENDED):
                 gate = decision.gate or ""
             begins = decision.until
-        return True, gate, begins
+        return _Fate(called=True, gate=gate, begins=begins)
 
-    def _rows_in_span(self, wish: Wish, moment: datetime) -> int:
+    def _rows_in_span(self, asked: Candidate, moment: datetime) -> int:
         """Tells the rows that `per_number` counts together from others: those to one number in one day, or one span."""
-        rate, zone = self._rules.source.per_number, self._rules.zones(wish.number)[0]
+        rate, zone = self._rules.source.per_number, self._rules.zones(asked.number)[0]
         by_day = rate.seconds == timedelta(days=1).total_seconds()
         day = moment.astimezone(ZoneInfo(zone)).date().toordinal()
-        return hash((wish.number.e164, day if by_day else int(moment.timestamp() // rate.seconds)))
+        return hash((asked.number.e164, day if by_day else int(moment.timestamp() // rate.seconds)))
+
+
+class _Fate(NamedTuple):
+    """Whether a row is called sooner or later, what keeps it back (empty: nothing), and until when; `missing`: what
+    somebody has to mend first."""
+
+    called: bool
+    gate: str
+    begins: datetime
+    missing: Text | None = None
+
+
+def _renewed(asked: Candidate, facts: Facts) -> Candidate:
+    """The same, had the person consented today."""
+    today = facts.now.astimezone(ZoneInfo(facts.rules.line.timezone)).date()
+    return replace(asked, consent=replace(asked.consent or Consent(), basis="consent", on=today))
 
 
 def _count(counted: dict[str, int], gate: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 import time
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +24,7 @@ from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
+from bridge.texts import Language, Text
 from connectors.csv.output import cell
 from connectors.csv.source import is_spreadsheet
 
@@ -33,6 +35,12 @@ _MEANS = {
     "double": "double: an earlier row has the same id or number",
     "number": "number: the line may not call it",
     "expired": "expired: at this pace their turn comes later than `expires`",
+    "opposed": "opposed: they said no to commercial calls",
+    "caller_number": "caller_number: the line's own number may not make such calls",
+    "consent": "consent: nothing that counts allows the call",
+    "consent_old": "consent_old: what allowed the call is too old",
+    "exclusion_list": "exclusion_list: no recent check against exclusion lists permits them",
+    "commercial_hours": "commercial_hours: the law allows no commercial calls now",
 }
 _EVERY = 1.0
 """Seconds between two looks of a display."""
@@ -61,23 +69,59 @@ def _of(ask: Asking) -> Campaigns:
     return Campaigns(ask.store.database, queue_for(ask.store.database), ask.callbacks, now)
 
 
+class _RowFile:
+    """Writes what there is to say of rows to a file, where one was named."""
+
+    def __init__(self, file: TextIO | None) -> None:
+        self._writer = csv.writer(file) if file is not None else None
+        if self._writer is not None:
+            self._writer.writerow(["row", "reason"])
+
+    def add(self, row: CampaignRow, reason: str) -> None:
+        if self._writer is not None:
+            self._writer.writerow([row.number, cell(reason)])
+
+
 class _Faults:
     """Says what is wrong with rows: the first on the terminal, all in a file where one was named."""
 
     def __init__(self, file: TextIO | None) -> None:
-        self._writer = csv.writer(file) if file is not None else None
+        self._file = _RowFile(file)
         self.count = 0
-        if self._writer is not None:
-            self._writer.writerow(["row", "reason"])
 
     def __call__(self, row: CampaignRow) -> None:
         self.count += 1
-        if self._writer is not None:
-            self._writer.writerow([row.number, cell(row.fault)])
+        self._file.add(row, row.fault or "")
         if self.count <= _SHOWN_FAULTS:
             click.echo(f"row {row.number}: {row.fault}", err=True)
         elif self.count == _SHOWN_FAULTS + 1:
             click.echo("… and more; --faults FILE keeps them all", err=True)
+
+
+class _Renewals:
+    """Keeps the rows that would be called if their consent were renewed, in a file with what each misses where one was
+    named."""
+
+    def __init__(self, file: TextIO | None, language: Language) -> None:
+        self._file, self._language = _RowFile(file), language
+        self.rows = array("L")
+        self._first: list[str] = []
+
+    def __call__(self, row: CampaignRow, missing: Text) -> None:
+        reason = missing.render(self._language)
+        self.rows.append(row.number)
+        self._file.add(row, reason)
+        if len(self._first) < _SHOWN_FAULTS:
+            self._first.append(f"row {row.number}: {reason}")
+
+    def lines(self) -> Iterator[str]:
+        """Yield what to say of them."""
+        if not self.rows:
+            return
+        yield f"if their consent were renewed, {_rows(len(self.rows))} more would be called:"
+        yield from (f"  {text}" for text in self._first)
+        if len(self.rows) > _SHOWN_FAULTS:
+            yield "  … and more; --renewals FILE keeps them all"
 
 
 @campaign.command()
@@ -88,6 +132,11 @@ class _Faults:
 @click.option("--dry-run", is_flag=True, help="Only say how many would be called, when, and what keeps others back.")
 @click.option("--watch", is_flag=True, help="Show how it goes on until it is over; Ctrl-C ends the display alone.")
 @click.option("--faults", type=click.File("w", encoding="utf-8"), help="A CSV file to write rows with faults to.")
+@click.option(
+    "--renewals",
+    type=click.File("w", encoding="utf-8"),
+    help="With --dry-run: a CSV file to write rows to that would be called if their consent were renewed.",
+)
 @click.option("--encoding", help="The file's characters, such as cp1252; default: found out.")
 @click.option("--delimiter", help="What stands between columns; default: found out.")
 @click.option("--sheet", help="The sheet of a spreadsheet; default: the first that is not hidden.")
@@ -101,6 +150,7 @@ def start(  # noqa: PLR0913 - the options of a command
     dry_run: bool,
     watch: bool,
     faults: TextIO | None,
+    renewals: TextIO | None,
     encoding: str | None,
     delimiter: str | None,
     sheet: str | None,
@@ -109,6 +159,8 @@ def start(  # noqa: PLR0913 - the options of a command
     """Take the rows of a file as callbacks. Exit 1: none of them can be called."""
     name = name or file.stem
     _check_form(file, encoding, delimiter, sheet)
+    if renewals is not None and not dry_run:
+        raise click.UsageError("--renewals goes with --dry-run")
     bad = _Faults(faults)
     with asking(config, strict=True) as ask:
         campaigns = _of(ask)
@@ -116,8 +168,9 @@ def start(  # noqa: PLR0913 - the options of a command
         rules = campaigns.rules(source)
         rows = RowFile(file, rules, f"{name}/", ask.store.configuration.language, now(), encoding, delimiter, sheet)
         if dry_run:
-            forecast = _forecast(ask, rules, rows, bad)
-            _say_forecast(forecast, rules.line, campaigns.stands(source)[0], as_json)
+            renewable = _Renewals(renewals, ask.store.configuration.language)
+            forecast = _forecast(ask, rules, rows, bad, renewable)
+            _say_forecast(forecast, renewable, rules.line, campaigns.stands(source)[0], as_json)
             return 0 if forecast.called else 1
         begun = campaigns.begin(name, source, str(file))
         began = time.monotonic()
@@ -184,18 +237,18 @@ def _say_taken(store: Stored, progress: Progress, counts: Mapping[str, int], sec
     click.echo(f"`infocaller-bridge campaign status {name} --watch` shows how it goes on", err=True)
 
 
-def _forecast(ask: Asking, rules: Rules, rows: RowFile, bad: _Faults) -> Forecast:
+def _forecast(ask: Asking, rules: Rules, rows: RowFile, bad: _Faults, renewable: _Renewals) -> Forecast:
     from bridge.service.composition import Service  # noqa: PLC0415 - only a dry run opens connectors
 
     service = Service.open(ask.store.loaded)
     try:
         with ask.store.database.read() as connection:
-            return forecast(connection, ask.store.configuration, rules, service.sources, rows, now(), bad)
+            return forecast(connection, ask.store.configuration, rules, service.sources, rows, now(), bad, renewable)
     finally:
         service.close()
 
 
-def _say_forecast(forecast: Forecast, line: Line, stands: str, as_json: bool) -> None:
+def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: str, as_json: bool) -> None:
     counts = {
         "taken": forecast.rows - forecast.known - forecast.refused,
         "known": forecast.known,
@@ -203,14 +256,16 @@ def _say_forecast(forecast: Forecast, line: Line, stands: str, as_json: bool) ->
     }
     if as_json:
         moments = {"begins": iso(forecast.begins), "ends": iso(forecast.ends)}
-        show_json({**asdict(forecast), **counts, **moments, "stands": stands})
+        show_json({**asdict(forecast), **counts, **moments, "stands": stands, "renewable_rows": list(renewable.rows)})
         return
     emission = line.emission
     click.echo(f"{_rows(forecast.rows)}: {forecast.called:,} would be called, by line {line.number}")
     click.echo(f"  without --dry-run: {_in_words(counts)}")
-    for text, counted in (("never", forecast.never), ("not now", forecast.later)):
+    for text, counted in (("never", forecast.never), ("kept back", forecast.kept), ("not now", forecast.later)):
         for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
             click.echo(f"  {text}: {count:,} ({_MEANS.get(gate, gate)})")
+    for text in renewable.lines():
+        click.echo(text)
     if stands:
         click.echo(f"nobody is called yet: {stands}")
     if forecast.ahead:

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from bridge.cli.options import config_option
+from bridge.config.checks.commercial import law_of
+from bridge.config.commercial import COMMERCIAL
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration
 from bridge.infocaller.panel import panel_addresses
@@ -32,6 +34,8 @@ def check(config: Path, connect: bool, trace: bool) -> int:
         click.echo(f"warning: {warning}", err=True)
     playable = _playable(loaded)
     click.echo(f"{config}: {'good: ' * playable}{_contents(loaded.configuration)}")
+    for text in _laws(loaded.configuration):
+        click.echo(text)
     connected = not connect or _connect(loaded, trace)
     return 0 if playable and connected else 1
 
@@ -59,6 +63,18 @@ def _contents(configuration: Configuration) -> str:
         (len(configuration.tests), "test", "tests"),
     ]
     return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
+
+
+def _laws(configuration: Configuration) -> Iterator[str]:
+    """Which rules hold for commercial calls today, by the countries whose lines make them."""
+    selling = [source.line for source in configuration.callbacks if source.aim == COMMERCIAL]
+    laws = {line.country: law_of(line) for line in configuration.lines if line.number in selling}
+    for law in filter(None, laws.values()):
+        doubtful = sum(rule.sure == "open" for rule in law.rules)
+        yield (
+            f"commercial calls: rules {law.version}, last compared with their sources on {law.book.checked}: "
+            f"{len(law.rules)} in force, {doubtful} of them open (docs/commercial-calls.md)"
+        )
 
 
 def _connect(loaded: Loaded, trace: bool) -> bool:

@@ -32,6 +32,12 @@ _MEANS = {
     "number": Text("the line may not call this number"),
     "expired": Text("at this pace their turn comes too late (expires)"),
     "do_not_call": Text("in the do-not-call list"),
+    "opposed": Text("said no to commercial calls"),
+    "caller_number": Text("the line's own number may not make such calls"),
+    "consent": Text("nothing that counts allows the call (consent)"),
+    "consent_old": Text("what allowed the call is too old (consent)"),
+    "exclusion_list": Text("no recent check against exclusion lists permits them"),
+    "commercial_hours": Text("the law allows no commercial calls now"),
     "when": Text("the source's when: does not hold"),
     "hours": Text("outside of calling hours"),
     "per_number": Text("this number was called often enough (per_number)"),
@@ -66,21 +72,27 @@ def plan() -> Response:
     if upload is None:
         return done(LIST, Text("The file is not here any more: send it once more."))
     faults: list[CampaignRow] = []
+    renewals: list[tuple[CampaignRow, Text]] = []
 
     def fault(row: CampaignRow) -> None:
         if len(faults) < _SHOWN_FAULTS:
             faults.append(row)
 
+    def renewable(row: CampaignRow, missing: Text) -> None:
+        if len(renewals) < _SHOWN_FAULTS:
+            renewals.append((row, missing))
+
     try:
         rows = rows_of(visit, upload)
         with visit.parts.serving.use() as service, visit.parts.database.read() as connection:
             planned = forecast(
-                connection, visit.configuration, rows.rules, service.sources, rows, visit.parts.now(), fault
+                connection, visit.configuration, rows.rules, service.sources, rows, visit.parts.now(), fault, renewable
             )
     except (FileUnreadable, NoCampaign, NoSuchSource) as error:
         return done(LIST, literal(_without_path(str(error), upload)))
     return render(
-        "callbacks/plan.html", upload=upload, plan=planned, faults=faults, means=_MEANS, line=rows.rules.line,
+        "callbacks/plan.html", upload=upload, plan=planned, faults=faults, renewals=renewals,
+        means=_MEANS, line=rows.rules.line,
         reasons=list(_reasons(planned)), oddities=str(rows.oddities) if rows.oddities.counts else "",
         stands=campaigns_of(visit).stands(upload.source)[0],
     )  # fmt: skip
@@ -143,11 +155,16 @@ def standing(progress: Progress) -> str:
     return "over" if progress.over else "running"
 
 
-def _reasons(planned: Forecast) -> Iterator[tuple[bool, Text, int]]:
-    """Whether for good, why, and how many."""
-    for for_good, counted in ((True, planned.never), (False, planned.later)):
+def _reasons(planned: Forecast) -> Iterator[tuple[Text, Text, int]]:
+    """For how long, why, and how many."""
+    spans = (
+        (Text("for good"), planned.never),
+        (Text("until that is mended"), planned.kept),
+        (Text("for now"), planned.later),
+    )
+    for span, counted in spans:
         for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
-            yield for_good, _MEANS.get(gate, literal(gate)), count
+            yield span, _MEANS.get(gate, literal(gate)), count
 
 
 def _without_path(text: str, upload: Upload) -> str:
