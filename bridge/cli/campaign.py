@@ -24,7 +24,7 @@ from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
-from bridge.texts import Language, Text
+from bridge.texts import Language, Plural, Text
 from connectors.csv.output import cell
 from connectors.csv.source import is_spreadsheet
 
@@ -112,16 +112,22 @@ class _Renewals:
         self.rows.append(row.number)
         self._file.add(row, reason)
         if len(self._first) < _SHOWN_FAULTS:
-            self._first.append(f"row {row.number}: {reason}")
+            self._first.append(str(Text("row {number}: {reason}", number=row.number, reason=reason)))
 
     def lines(self) -> Iterator[str]:
         """Yield what to say of them."""
         if not self.rows:
             return
-        yield f"if their consent were renewed, {_rows(len(self.rows))} more would be called:"
+        yield str(
+            Plural(
+                "if its consent were renewed, {count:,} more row would be called:",
+                "if their consent were renewed, {count:,} more rows would be called:",
+                len(self.rows),
+            )
+        )
         yield from (f"  {text}" for text in self._first)
         if len(self.rows) > _SHOWN_FAULTS:
-            yield "  … and more; --renewals FILE keeps them all"
+            yield str(Text("  … and more; --renewals FILE keeps them all"))
 
 
 @campaign.command()

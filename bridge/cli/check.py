@@ -35,7 +35,7 @@ def check(config: Path, connect: bool, trace: bool) -> int:
     playable = _playable(loaded)
     click.echo(f"{config}: {'good: ' * playable}{_contents(loaded.configuration)}")
     for text in _laws(loaded.configuration):
-        click.echo(text)
+        click.echo(str(text))
     connected = not connect or _connect(loaded, trace)
     return 0 if playable and connected else 1
 
@@ -65,16 +65,17 @@ def _contents(configuration: Configuration) -> str:
     return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
 
 
-def _laws(configuration: Configuration) -> Iterator[str]:
+def _laws(configuration: Configuration) -> Iterator[Text]:
     """Which rules hold for commercial calls today, by the countries whose lines make them."""
     selling = [source.line for source in configuration.callbacks if source.aim == COMMERCIAL]
     laws = {line.country: law_of(line) for line in configuration.lines if line.number in selling}
     for law in filter(None, laws.values()):
-        doubtful = sum(rule.sure == "open" for rule in law.rules)
-        yield (
-            f"commercial calls: rules {law.version}, last compared with their sources on {law.book.checked}: "
-            f"{len(law.rules)} in force, {doubtful} of them open (docs/commercial-calls.md)"
-        )
+        yield Text(
+            "commercial calls: rules {version}, last compared with their sources on {checked}; {count} in force, "
+            "{doubtful} of them open (docs/commercial-calls.md)",
+            version=law.version, checked=str(law.book.checked), count=len(law.rules),
+            doubtful=sum(rule.sure == "open" for rule in law.rules),
+        )  # fmt: skip
 
 
 def _connect(loaded: Loaded, trace: bool) -> bool:
