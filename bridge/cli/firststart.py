@@ -32,7 +32,6 @@ from connectors.phone import mask
 
 _PORT = 8080
 _KEY_BYTES = 24
-_STRANGER = "600000000"
 _ADDRESS = "https://bridge.example.com"
 
 
@@ -209,7 +208,7 @@ class FirstStart:
     def _next(self, setup: Setup, tried: Tried, loaded: Loaded) -> None:
         """Say which commands come next, each as it can be pasted."""
         say, folder = self._dialogue.say, guidance.into(self._folder, Path())
-        caller = tried.caller or _STRANGER
+        caller = tried.caller or guidance.STRANGER
         serve = self._command("serve")
         say()
         say(Text("Next:"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -23,7 +24,20 @@ def serve(config: Path, host: str | None, port: int | None, web: bool, work: boo
 
     if web and work:
         raise click.UsageError("--web and --work together are simply `serve`")
+    if not work and sys.stderr.isatty():
+        _say_how_to_ask(config, port)
     return run(config, host, port, web=not work, work=not web)
+
+
+def _say_how_to_ask(config: Path, port: int | None) -> None:
+    """Tell whoever starts by hand what `init` wrote how to ask it as the platform does."""
+    from bridge.config.load import load_to_serve  # noqa: PLC0415 - only this command needs them
+    from bridge.setup import guidance  # noqa: PLC0415
+
+    loaded = load_to_serve(config)
+    if commands := guidance.question(loaded, port):
+        text = Text("In a second window, once it listens, ask it as the platform does. The answer has Result 0:")
+        click.echo(f"{text.render(loaded.configuration.language)}\n{commands}\n", err=True)
 
 
 @click.command()

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -20,15 +20,26 @@ class Terminal:
     """`python -m bridge ARGUMENTS` in `folder`. `shown`: all that the screen has shown."""
 
     def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        ours = ("LANG", "LC_ALL", "LC_MESSAGES", "INFOCALLER_PASSWORD", "BRIDGE_URL_KEY")
+        variables = {name: value for name, value in os.environ.items() if name not in ours}
+        variables |= {"TERM": "dumb", "PYTHONPATH": str(Path(__file__).parents[2]), **(environ or {})}
+        self._start(folder, [sys.executable, "-m", "bridge", *arguments], variables)
+
+    @classmethod
+    def running(cls, folder: Path, command: str, environ: Mapping[str, str]) -> Self:
+        """A command as it is pasted into a shell in `folder`, with nothing but these variables."""
+        terminal = cls.__new__(cls)
+        terminal._start(folder, ["/bin/sh", "-c", command], environ)
+        return terminal
+
+    def _start(self, folder: Path, command: Sequence[str], environ: Mapping[str, str]) -> None:
         self.shown = ""
         self._seen = 0
         self._screen, theirs = pty.openpty()
-        ours = ("LANG", "LC_ALL", "LC_MESSAGES", "INFOCALLER_PASSWORD", "BRIDGE_URL_KEY")
-        variables = {name: value for name, value in os.environ.items() if name not in ours}
         self._program = subprocess.Popen(
-            [sys.executable, "-c", _OWN_TERMINAL, sys.executable, "-m", "bridge", *arguments],
+            [sys.executable, "-c", _OWN_TERMINAL, *command],
             cwd=folder,
-            env={**variables, "TERM": "dumb", "PYTHONPATH": str(Path(__file__).parents[2]), **(environ or {})},
+            env=environ,
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
