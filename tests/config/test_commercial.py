@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from bridge.config.lawbook import CallerRule, lawbook, parsed
 from tests.config.files import ENVIRONMENT, loaded, told, warned
+from tests.config.lawtable import PAGES, page
 
 CONSENT = 'consent: {basis: "{{ task.basis }}", date: "{{ task.consent_date }}"}'
 
@@ -170,6 +171,11 @@ def test_a_country_without_a_file_has_no_rules(country: str) -> None:
 
 HEAD = "country: pt\nchecked: 2026-11-01\nrules:\n"
 RULE = "  - {id: a, since: 2026-01-01, source: s, url: u, says: {en: x, es: y}, %s}\n"
+
+
+def test_the_pages_show_the_rules_as_they_are() -> None:
+    for language, path in PAGES.items():
+        assert path.read_text("utf-8") == page(language), "run: python -m tests.config.lawtable"
 
 
 def test_another_country_is_a_file_beside_it() -> None:
