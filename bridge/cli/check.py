@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option
+from bridge.cli.options import config_option, terminal_language
 from bridge.config.checks.commercial import law_of
 from bridge.config.commercial import COMMERCIAL
 from bridge.config.load import Loaded, load
@@ -108,10 +108,10 @@ def _line(connector: str, finding: ProbeResult) -> str:
 @click.command()
 @config_option
 def schema(config: Path) -> None:  # noqa: ARG001 - every command takes --config, so that scripts need no exception
-    """Print the configuration's JSON Schema, for editors; it is the same for every configuration."""
+    """Print the configuration's JSON Schema, for editors; it is the same for every configuration, in your language."""
     from bridge.config.schema import json_schema  # noqa: PLC0415 - only this command needs it
 
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(json_schema(terminal_language()), indent=2, ensure_ascii=False))
 
 
 @click.command()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from pydantic_core import PydanticSerializationError
 
+from bridge.config.descriptions import translated
 from bridge.config.model import NAME_RULE, Configuration
+from bridge.texts import Language
 from connectors import registry
+from connectors.base import ConnectorOptions
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _PLACEHOLDER = {"type": "string", "pattern": r"\$\{[^}]+\}", "description": "From the environment or a file"}
@@ -26,9 +30,45 @@ class _Generator(GenerateJsonSchema):
             return [str(item) for item in dft] if isinstance(dft, (list, tuple)) else str(dft)
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(language: Language = "en") -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the file, with the connectors of this installation told apart by `type`."""
+    return {key: _told(value, language) for key, value in _schema(registry.installed().options_types()).items()}
+
+
+def _told(node: Any, language: Language) -> Any:
+    """The same part of a schema with its descriptions in a language."""
+    if isinstance(node, list):
+        return [_told(item, language) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: translated(" ".join(item.split()), language)
+        if key == "description" and isinstance(item, str)
+        else _told(item, language)
+        for key, item in node.items()
+    }
+
+
+def descriptions() -> list[str]:
+    """Return the English of all that the schema says, without other packages' connectors, for the catalogue."""
     types = registry.installed().options_types()
+    own = {name: options for name, options in types.items() if options.__module__.startswith("connectors.")}
+    return list(_descriptions(_schema(own)))
+
+
+def _descriptions(node: Any) -> Iterator[str]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _descriptions(item)
+    elif isinstance(node, dict):
+        for key, item in node.items():
+            if key == "description" and isinstance(item, str):
+                yield " ".join(item.split())
+            else:
+                yield from _descriptions(item)
+
+
+def _schema(types: Mapping[str, type[ConnectorOptions]]) -> dict[str, Any]:
     models: list[type[BaseModel]] = [Configuration, *types.values()]
     references, schema = models_json_schema(
         [(model, "validation") for model in models],

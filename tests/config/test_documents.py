@@ -11,11 +11,13 @@ from ruamel.yaml import YAML
 
 from bridge.config.load import load
 from bridge.config.model import Configuration
-from bridge.config.reference import reference
+from bridge.config.reference import PAGES, reference
 from bridge.config.schema import json_schema
 from bridge.config.sections import keys_of, sections
+from bridge.texts import Language
 
 ROOT = Path(__file__).parents[2]
+LANGUAGES: tuple[Language, Language] = ("en", "es")
 EXAMPLE = ROOT / "config.example.yaml"
 
 
@@ -95,9 +97,16 @@ def test_the_example_shows_every_top_level_key() -> None:
     assert set(example()) == set(keys_of(Configuration)) - {"state"}
 
 
-def test_the_reference_page_is_the_one_that_the_program_makes() -> None:
-    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert page == reference(), "run: python -m bridge.config.reference > docs/configuration.md"
+@pytest.mark.parametrize("name", PAGES)
+def test_the_reference_page_is_the_one_that_the_program_makes(name: str) -> None:
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
+    assert page == reference(PAGES[name]), "run: python -m bridge.config.reference docs"
+
+
+def test_the_schema_explains_in_spanish_too() -> None:
+    english, spanish = (json_schema(language)["properties"]["language"] for language in LANGUAGES)
+    assert english["description"] == "Language of notes, outcomes and messages to people"
+    assert spanish["description"] == "Idioma de las notas, los resultados y los mensajes a las personas"
 
 
 def test_the_reference_page_has_every_key_of_every_section() -> None:

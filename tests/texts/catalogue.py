@@ -18,6 +18,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 import bridge
+from bridge.config import reference, schema
 
 PACKAGE = Path(bridge.__file__).parent
 PO = PACKAGE / "texts" / "es.po"
@@ -34,6 +35,8 @@ def extracted() -> Catalog:
     keywords = KEYWORDS | IN_TEMPLATES
     for _file, _line, message, comments, context in extract_from_dir(PACKAGE, _METHODS, keywords=keywords):
         catalog.add(message, context=context, user_comments=comments)
+    for description in (*reference.descriptions(), *schema.descriptions()):
+        catalog.add(description)
     return catalog
 
 

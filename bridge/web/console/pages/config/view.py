@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from bridge.config import differences, editing
 from bridge.config.schema import json_schema
 from bridge.config.versions import Versions
-from bridge.texts import Text
+from bridge.texts import Language, Text
 from bridge.web.console import changes
 from bridge.web.console.context import here, render, style_nonce
 from bridge.web.console.pages.config.place import section
@@ -71,11 +71,11 @@ def version_page(name: str, status: int = 200, **review: Any) -> Response:
 @section.download("config/schema.json")
 def schema() -> Response:
     """What may stand in the file, for the editor."""
-    response = Response(_schema(), content_type="application/json")
+    response = Response(_schema(here().language), content_type="application/json")
     response.headers["Cache-Control"] = "private, max-age=600"
     return response
 
 
 @cache
-def _schema() -> bytes:
-    return json.dumps(json_schema(), ensure_ascii=False, separators=(",", ":")).encode()
+def _schema(language: Language) -> bytes:
+    return json.dumps(json_schema(language), ensure_ascii=False, separators=(",", ":")).encode()
