@@ -35,6 +35,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not apart and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):  # commands speak English unless a test says otherwise
+        os.environ.pop(name, None)
+    os.environ["LANG"] = "C.UTF-8"
     sys.dont_write_bytecode = False
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"

@@ -19,7 +19,7 @@ from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind
-from bridge.texts import Plural, Text, literal
+from bridge.texts import Plural, Text, literal, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class CallbackQueries:
             status for status in statuses if status.blocked_reason and status.name == getattr(callback, status.kind)
         ]
         for status in blocking:
-            yield KeptBack(status.kind, status.until, literal(status.blocked_reason))
+            yield KeptBack(status.kind, status.until, said(status.blocked_reason))
         rules = self._book().rules.get(callback.source)
         if later or blocking or rules is None:
             return

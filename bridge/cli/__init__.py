@@ -14,8 +14,10 @@ from typing import Any
 
 import click
 
+from bridge.cli.language import LANGUAGES, fault_words, say, speaking
 from bridge.cli.options import Group
 from bridge.errors import BridgeError, ConfigurationFaults
+from bridge.texts import Text, said
 from connectors.base import ConnectorError
 
 _COMMANDS = {
@@ -67,6 +69,12 @@ class _Commands(Group):
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="infocaller-bridge")
+@click.option(
+    "--language",
+    type=click.Choice(LANGUAGES),
+    expose_value=False,
+    help="The language that it speaks.  [default: that of the configuration, else LANG]",
+)
 def cli() -> None:
     """Connects Infocaller phone lines with your CRM: looks callers up, logs calls, calls back."""
 
@@ -74,6 +82,11 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one or a few lines on stderr, never a traceback."""
     gc.set_threshold(_GATHERED)
+    with speaking(sys.argv[1:] if arguments is None else arguments):
+        _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> None:
     try:
         code: Any = cli.main(args=arguments, standalone_mode=False)
         sys.stdout.flush()  # here, where a reader who has gone is understood
@@ -83,10 +96,11 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except ConfigurationFaults as error:
-        click.echo(str(error), err=True)
+        for fault in error.faults:
+            click.echo(fault_words(fault), err=True)
         sys.exit(1)
     except (BridgeError, ConnectorError) as error:
-        click.echo(f"error: {error}", err=True)
+        say(Text("error: {error}", error=said(error)), err=True)
         sys.exit(1)
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); what is left of it must not be tried again when Python ends.

@@ -13,6 +13,9 @@ from typing import Any, TypeVar
 
 import click
 
+from bridge.cli.bilingual import Command
+from bridge.cli.codes import code
+from bridge.cli.language import fault_words, say, words
 from bridge.cli.options import at_option, chosen_line, config_option, json_option, variables_option
 from bridge.cli.trace import Trace
 from bridge.config.casetext import section_with
@@ -22,6 +25,7 @@ from bridge.intake.keeper import Keeper
 from bridge.queries.answering import Answered
 from bridge.service.cases import case_of, clock_at, question
 from bridge.service.composition import Service
+from bridge.texts import Text, literal
 from connectors.http.cassette_file import Answers, Recorder
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -42,7 +46,7 @@ def _about_a_call(command: _Command) -> _Command:
     return command
 
 
-@click.command()
+@click.command(cls=Command)
 @_about_a_call
 @click.option("--write", is_flag=True, help="Do the `save:` steps too; else they are only shown.")
 @json_option
@@ -65,7 +69,7 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
     loaded = load_to_serve(config)
     line = chosen_line(loaded.configuration, line_number)
     for fault in loaded.faults:
-        click.echo(f"fault: {fault}", err=True)
+        say(Text("fault: {fault}", fault=fault_words(fault)), err=True)
     cassettes = Answers.read(replay).cassette if replay is not None else None
     see = Trace(partial(click.echo, err=as_json)).see if trace else None
     with _keeper(loaded, write=write) as keeper:
@@ -76,7 +80,7 @@ def ask(  # noqa: PLR0913, PLR0917 - the options of a command, handed in by name
     return 0 if answered.result == 0 else 1
 
 
-@click.command()
+@click.command(cls=Command)
 @_about_a_call
 @click.option(
     "--to",
@@ -102,7 +106,7 @@ def record(  # noqa: PLR0913, PLR0917 - as above
     asking them. The file holds personal data."""
     loaded = load(config)
     if file.exists() and not force:
-        raise click.UsageError(f"{file} is there already: --force replaces it")
+        raise click.UsageError(words(Text("{file} is there already: --force replaces it", file=file)))
     line, recorder = chosen_line(loaded.configuration, line_number), Recorder()
     see = Trace(click.echo).see if trace else None
     service = Service.open(loaded, see=see, cassettes=recorder.cassette, now=clock_at(at, line))
@@ -110,13 +114,18 @@ def record(  # noqa: PLR0913, PLR0917 - as above
     click.echo("\n".join(as_text(answered)))
     counts = recorder.counts()
     if not counts:
-        click.echo("nothing was kept: no CRM was asked by HTTP for this Query", err=True)
+        say(Text("nothing was kept: no CRM was asked by HTTP for this Query"), err=True)
         return 1
     recorder.write(file, date.today())
-    click.echo(f"\nkept in {file}: " + ", ".join(f"{count} of {name}" for name, count in counts.items()))
-    click.echo(f"warning: {file} holds personal data as the CRM gave it: keep it from others (secrets are not in it)",
-               err=True)  # fmt: skip
-    click.echo("A test that plays it:\n" + _case(loaded, answered, caller, line_number, variables, at, file))
+    kept = ", ".join(words(Text("{count:,} of {name}", count=count, name=name)) for name, count in counts.items())
+    say()
+    say(Text("kept in {file}: {counts}", file=file, counts=kept))
+    warning = Text(
+        "warning: {file} holds personal data as the CRM gave it: keep it from others (secrets are not in it)", file=file
+    )
+    say(warning, err=True)
+    say(Text("A test that plays it:"))
+    click.echo(_case(loaded, answered, caller, line_number, variables, at, file))
     return 0 if answered.result == 0 else 1
 
 
@@ -153,7 +162,12 @@ def _answered(service: Service, query: str, caller: str, line: Line, variables: 
     try:
         asked = question(query, line, caller, variables)
         if not asked.caller and not asked.caller.hidden:
-            click.echo(f"warning: {caller} is no phone number of {line.country}: nobody can be found by it", err=True)
+            text = Text(
+                "warning: {number} is no phone number of {country}: nobody can be found by it",
+                number=caller,
+                country=line.country,
+            )
+            say(text, err=True)
         return service.queries.answer(asked)
     finally:
         service.close()
@@ -188,13 +202,19 @@ def _as_json(answered: Answered) -> str:
 
 def as_text(answered: Answered) -> list[str]:
     """Return the way, then the answer, a line each."""
-    lines = [f"Query {answered.query}"]
+    lines = [words(Text("Query {name}", name=answered.query))]
     for entry in answered.trail:
-        where = f" in {entry.connector}" if entry.connector else ""
-        note = f" ({entry.note})" if entry.note else ""
-        lines.append(f"  {entry.step}{where}: {entry.outcome.replace('_', ' ')}, {entry.ms:g} ms{note}")
+        step: Text = literal(entry.step)
+        if entry.connector:
+            step = Text("{step} in {connector}", step=entry.step, connector=entry.connector)
+        shown = Text(
+            "{step}: {outcome}, {ms:g} ms", step=step, outcome=code(entry.outcome.replace("_", " ")), ms=entry.ms
+        )
+        note = f" ({words(entry.note)})" if entry.note else ""
+        lines.append(f"  {words(shown)}{note}")
         lines += [f"    {entry.link}"] if entry.link else []
-    lines.append(f"  answer: {answered.outcome.replace('_', ' ')}, after {answered.ms:g} ms")
+    after = Text("answer: {outcome}, after {ms:g} ms", outcome=code(answered.outcome.replace("_", " ")), ms=answered.ms)
+    lines.append(f"  {words(after)}")
     lines.append(f"Result {answered.result}" + (f": {answered.text}" if answered.text else ""))
-    lines += [f"  {name} = {value}" for name, value in answered.variables.items()] or ["  no variables"]
+    lines += [f"  {name} = {value}" for name, value in answered.variables.items()] or [words(Text("  no variables"))]
     return lines

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from bridge.callbacks import Callback, CallbackFilter, CallbackService, Shown
+from bridge.callbacks.callback_queries import KeptBack
 from bridge.callbacks.missed import missed_times
+from bridge.cli.codes import code
 from bridge.cli.commands import (
     SHOWN,
     add_pause_and_resume,
-    are,
     limit_option,
     list_command,
     show_json,
@@ -20,14 +21,16 @@ from bridge.cli.commands import (
     show_list,
 )
 from bridge.cli.desk import Asking, advice, age, asking, brief, iso, spelled, standing, when
+from bridge.cli.language import language, say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local, number
 from bridge.config.model import Line
 from bridge.store.callbacks import OPEN, CallbackState, each
 from bridge.store.emissions import Kind
-from bridge.texts import Language
+from bridge.texts import Language, Plural, Text, literal, said
 
 _AT_ONCE = 500
+_HEAD = (Text("ID"), Text("STATE"), Text("SOURCE"), Text("NUMBER"), Text("WHEN"), Text("AGE"), Text("REASON"))
 
 
 @click.group(cls=Group)
@@ -71,9 +74,9 @@ def list_(  # noqa: PLR0913 - the options of a command
         reasons = {(status.kind, status.name): status.blocked_reason for status in statuses}
         show_list(
             _every(ask.store, filter_) if as_json else ask.callbacks.queries.find(filter_, (limit or SHOWN) + 1),
-            as_json, brief, ("ID", "STATE", "SOURCE", "NUMBER", "WHEN", "AGE", "REASON"),
+            as_json, brief, _HEAD,
             lambda callback: (
-                callback.id, callback.state.value, callback.source, callback.number,
+                callback.id, code(callback.state.value), callback.source, callback.number,
                 when(callback, ask.store.line(callback.line)), spelled(age(callback)), _why(callback, reasons),
             ),
             limit=limit,
@@ -83,11 +86,11 @@ def list_(  # noqa: PLR0913 - the options of a command
 def _why(callback: Callback, reasons: Mapping[tuple[Kind, str], str]) -> str:
     """What keeps it back, or what it came to; `reasons`: the lines and sources that do not run, and why."""
     times = missed_times(callback)
-    about = f"{times} missed {'call' if times == 1 else 'calls'}" if times else ""
+    about = words(Plural("{count:,} missed call", "{count:,} missed calls", times)) if times else ""
     if callback.state is not CallbackState.WAITING:
-        return "; ".join(filter(None, [about, callback.reason]))
+        return "; ".join(filter(None, [about, words(callback.reason)]))
     kept = callback.reason or reasons.get(("line", callback.line)) or reasons.get(("source", callback.source)) or ""
-    return "; ".join(filter(None, [about, kept]))
+    return "; ".join(filter(None, [about, words(kept)]))
 
 
 def _every(store: Stored, filter_: CallbackFilter) -> Iterator[Callback]:
@@ -111,10 +114,10 @@ def show(id_: int, config: Path, as_json: bool) -> int:
         if shown is None:
             return _unknown(id_)
         if as_json:
-            show_json(_whole(shown, ask.store.configuration.language))
+            show_json(_whole(shown, language()))
             return 0
-        for text in _story(shown, ask.store.line(shown.callback.line), ask.store.configuration.language):
-            click.echo(text)
+        for text in _story(shown, ask.store.line(shown.callback.line)):
+            click.echo(f"{'' if text.message.startswith('callback ') else '  '}{words(text)}")
     return 0
 
 
@@ -134,34 +137,52 @@ def _whole(shown: Shown, language: Language) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _story(shown: Shown, line: Line, language: Language) -> Iterator[str]:
+def _story(shown: Shown, line: Line) -> Iterator[Text]:
     callback = shown.callback
-    yield f"callback {callback.id}: {callback.state.value}{f', {callback.reason}' if callback.reason else ''}"
-    about = f", about {callback.customer}" if callback.customer != callback.number else ""
-    to = f"to {callback.number or 'nobody'} by line {callback.line}{about}"
-    yield f"  task {callback.task_id} of {callback.source}, {to}"
+    state = Text("callback {id}: {state}", id=str(callback.id), state=code(callback.state.value))
+    yield Text("callback {id}: {state}, {reason}", id=str(callback.id), state=code(callback.state.value),
+               reason=said(callback.reason)) if callback.reason else state  # fmt: skip
+    to = Text("to {number} by line {line}", number=callback.number or Text("nobody"), line=callback.line)
+    if callback.customer != callback.number:
+        to = Text("{to}, about {customer}", to=to, customer=callback.customer)
+    yield Text("task {task} of {source}, {to}", task=callback.task_id, source=callback.source, to=to)
     moments = {
-        "asked for": callback.created_at,
-        "not before": callback.due,
-        "rung": callback.rung_at,
-        "expires": callback.expires_at if callback.settled_at is None else None,
-        "settled": callback.settled_at,
+        Text("asked for"): callback.created_at,
+        Text("not before"): callback.due,
+        Text("rung"): callback.rung_at,
+        Text("expires"): callback.expires_at if callback.settled_at is None else None,
+        Text("settled"): callback.settled_at,
     }
-    yield "  " + ", ".join(f"{name} {local(moment, line)}" for name, moment in moments.items() if moment is not None)
+    shown_moments = [f"{words(name)} {local(moment, line)}" for name, moment in moments.items() if moment is not None]
+    yield literal(", ".join(shown_moments))
     for kept in shown.kept_back:
-        by = f" by {kept.gate}" if kept.gate else ""
-        until = f" until {local(kept.until, line)}" if kept.until is not None else ""
-        yield f"  kept back{by}{until}: {kept.text.render(language)}"
+        yield _kept(kept, line)
     if callback.answer or callback.idcall:
+        answer = Text("the platform: {answer}", answer=callback.answer or Text("no answer"))
         lasted = f", {callback.seconds} s" if callback.seconds is not None else ""
         idcall = f", idcall {callback.idcall}" if callback.idcall else ""
-        yield f"  the platform: {callback.answer or 'no answer'}{idcall}{lasted}"
+        yield literal(words(answer) + idcall + lasted)
     for report in shown.reports:
         outcome = report.payload["outcome"]
-        failed = f": {report.error} (infocaller-bridge jobs show {report.id})" if report.error else ""
-        yield f"  {report.connector} is told {outcome['status']}: {report.state.value}{failed}"
-    if what := advice(callback):
-        yield f"  {what}"
+        report_text = Text(
+            "{connector} is told {status}: {state}",
+            connector=report.connector, status=code(outcome["status"]), state=code(report.state.value),
+        )  # fmt: skip
+        failed = f": {words(report.error)} (infocaller-bridge jobs show {report.id})" if report.error else ""
+        yield literal(words(report_text) + failed)
+    if (what := advice(callback)) is not None:
+        yield what
+
+
+def _kept(kept: KeptBack, line: Line) -> Text:
+    if kept.until is not None and kept.gate:
+        return Text("kept back by {gate} until {when}: {reason}", gate=code(kept.gate), when=local(kept.until, line),
+                    reason=kept.text)  # fmt: skip
+    if kept.gate:
+        return Text("kept back by {gate}: {reason}", gate=code(kept.gate), reason=kept.text)
+    if kept.until is not None:
+        return Text("kept back until {when}: {reason}", when=local(kept.until, line), reason=kept.text)
+    return Text("kept back: {reason}", reason=kept.text)
 
 
 @callbacks.command()
@@ -173,12 +194,18 @@ def confirm(id_: int, rang: str, config: Path) -> int:
     with asking(config, strict=True) as ask:
         settled = ask.callbacks.operator.confirm(id_, rang=rang == "yes")
         if settled is not None:
-            click.echo(f"callback {id_} {'counts as called' if rang == 'yes' else 'is called again'}")
+            done = (
+                Text("callback {id} counts as called", id=str(id_))
+                if rang == "yes"
+                else Text("callback {id} is called again", id=str(id_))
+            )
+            say(done)
             return 0
         shown = ask.callbacks.queries.show(id_)
     if shown is None:
         return _unknown(id_)
-    click.echo(f"error: callback {id_} is {shown.callback.state.value}; there is nothing to confirm", err=True)
+    state = code(shown.callback.state.value)
+    say(Text("error: callback {id} is {state}; there is nothing to confirm", id=str(id_), state=state), err=True)
     return 1
 
 
@@ -197,16 +224,17 @@ def call(ids: tuple[int, ...], config: Path) -> int:
 def _call(ask: Asking, id_: int) -> bool:
     callback = ask.callbacks.operator.call(id_)
     if callback is not None:
-        click.echo(f"callback {id_} is called as soon as nothing keeps it back (callbacks show {id_})")
+        say(Text("callback {id} is called as soon as nothing keeps it back (callbacks show {id})", id=str(id_)))
         return True
     shown = ask.callbacks.queries.show(id_)
     if shown is None:
         _unknown(id_)
         return False
+    state = code(shown.callback.state.value)
     if shown.callback.state in OPEN:
-        click.echo(f"callback {id_} is called already: it is {shown.callback.state.value}")
+        say(Text("callback {id} is called already: it is {state}", id=str(id_), state=state))
         return True
-    click.echo(f"error: callback {id_} is {shown.callback.state.value}; it is not called any more", err=True)
+    say(Text("error: callback {id} is {state}; it is not called any more", id=str(id_), state=state), err=True)
     return False
 
 
@@ -218,11 +246,12 @@ def _call(ask: Asking, id_: int) -> bool:
 def cancel(ids: tuple[int, ...], source: str, reason: str, config: Path) -> int:
     """Keep callbacks that wait from being called."""
     if bool(ids) == bool(source):
-        raise click.UsageError("name callbacks by their ID, or a --source")
+        raise click.UsageError(words(Text("name callbacks by their ID, or a --source")))
     with asking(config) as ask:
         if source:
             _known(ask.callbacks, source)
-            click.echo(f"{are(ask.callbacks.operator.cancel_all(source, reason))} not called any more")
+            ended = ask.callbacks.operator.cancel_all(source, reason)
+            say(Plural("{count:,} is not called any more", "{count:,} are not called any more", ended))
             return 0
         good = True
         for id_ in dict.fromkeys(ids):
@@ -232,13 +261,14 @@ def cancel(ids: tuple[int, ...], source: str, reason: str, config: Path) -> int:
 
 def _cancel(desk: CallbackService, id_: int, reason: str) -> bool:
     if desk.operator.cancel(id_, reason):
-        click.echo(f"callback {id_} is not called any more")
+        say(Text("callback {id} is not called any more", id=str(id_)))
         return True
     shown = desk.queries.show(id_)
     if shown is None:
         _unknown(id_)
     else:
-        click.echo(f"error: it is too late, callback {id_} is {shown.callback.state.value}", err=True)
+        state = code(shown.callback.state.value)
+        say(Text("error: it is too late, callback {id} is {state}", id=str(id_), state=state), err=True)
     return False
 
 
@@ -260,26 +290,29 @@ def sources(config: Path, as_json: bool) -> None:
         return
     for status in statuses:
         count = counts.get(status.name)
-        states = ", ".join(f"{n} {state.value}" for state, n in count.states.items()) if count else "no callbacks"
-        click.echo(f"{status.name}: {status.mode.value}{f', {status.reason}' if status.reason else ''}: {states}")
+        states = words(Text("no callbacks"))
+        if count:
+            states = ", ".join(f"{n} {code(state.value)}" for state, n in count.states.items())
+        reason = f", {words(status.reason)}" if status.reason else ""
+        click.echo(f"{status.name}: {code(status.mode.value)}{reason}: {states}")
         if count and (held := {gate: n for gate, n in count.gates.items() if gate}):
-            click.echo(f"  kept back: {', '.join(f'{n} by {gate}' for gate, n in held.items())}")
+            kept = ", ".join(words(Text("{count:,} by {gate}", count=n, gate=code(gate))) for gate, n in held.items())
+            say(Text("  kept back: {counts}", counts=kept))
         if status.polled_at is not None or status.error:
-            click.echo(
-                f"  asked last {local(status.polled_at, line) or 'never'}{f': {status.error}' if status.error else ''}"
-            )
+            asked: Text = Text("  asked last {when}", when=local(status.polled_at, line) or Text("never"))
+            click.echo(words(asked) + (f": {words(status.error)}" if status.error else ""))
 
 
-def _pause(ask: Asking, name: str, reason: str) -> str:
+def _pause(ask: Asking, name: str, reason: str) -> Text:
     """Have nothing of a source called from now on; its tasks are kept."""
     ask.callbacks.operator.pause_source(_known(ask.callbacks, name), reason)
-    return f"nothing of {name} is called until `infocaller-bridge callbacks resume {name}`"
+    return Text("nothing of {source} is called until `infocaller-bridge callbacks resume {source}`", source=name)
 
 
-def _resume(ask: Asking, name: str) -> str:
+def _resume(ask: Asking, name: str) -> Text:
     """Have the tasks of a source called again, whoever or whatever paused it."""
     ask.callbacks.operator.resume_source(_known(ask.callbacks, name))
-    return f"the tasks of {name} are called again"
+    return Text("the tasks of {source} are called again", source=name)
 
 
 add_pause_and_resume(callbacks, "SOURCE", _pause, _resume)
@@ -288,10 +321,13 @@ add_pause_and_resume(callbacks, "SOURCE", _pause, _resume)
 def _known(desk: CallbackService, source: str) -> str:
     names = [status.name for status in desk.queries.sources()]
     if source not in names:
-        raise click.BadParameter(f"there is no source {source}; there is {', '.join(names) or 'none'}")
+        there = literal(", ".join(names)) if names else Text("none")
+        raise click.BadParameter(
+            words(Text("there is no source {source}; there is {names}", source=source, names=there))
+        )
     return source
 
 
 def _unknown(id_: int) -> int:
-    click.echo(f"error: there is no callback {id_}; `infocaller-bridge callbacks list` lists them", err=True)
+    say(Text("error: there is no callback {id}; `infocaller-bridge callbacks list` lists them", id=str(id_)), err=True)
     return 1

@@ -16,8 +16,10 @@ import click
 from bridge.calls.text import note
 from bridge.cli.callrows import COLUMNS, row
 from bridge.cli.calltimeline import as_mapping, timeline
+from bridge.cli.codes import code
 from bridge.cli.commands import list_command, show_json, show_list
 from bridge.cli.jobtext import what, whom
+from bridge.cli.language import language, say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import LineMoment, Stored, local, number, stored, within
 from bridge.delivery.words import state as job_state
@@ -25,9 +27,14 @@ from bridge.store import calls as stored_calls
 from bridge.store import deliveries, events, queries
 from bridge.store.calls import Call, CallFilter, CallState
 from bridge.store.deliveries import DeliveryFilter
+from bridge.texts import Text
 from connectors.phone import parse
 
 _SHOWN = 50
+_HEAD = (
+    Text("ID"), Text("START"), Text("DIRECTION"), Text("NUMBER"), Text("LINE"), Text("SECONDS"), Text("COST"),
+    Text("STATE"), Text("ANSWERED BY"),
+)  # fmt: skip
 
 
 @click.group(cls=Group)
@@ -47,7 +54,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _filter(store: Stored, line: str, since: datetime | None, until: datetime | None, **more: Any) -> CallFilter:
     if line and store.configuration.line(line) is None:
-        click.echo(f"warning: line {line} is not in the configuration (any more)", err=True)
+        say(Text("warning: line {line} is not in the configuration (any more)", line=line), err=True)
     clock = store.line(line)
     return CallFilter(line=line, since=within(since, clock), until=within(until, clock), **more)
 
@@ -75,10 +82,9 @@ def list_(
         filter_ = _filter(store, line, since, until, e164=e164, state=CallState(state) if state else None)
         with store.database.read() as connection:
             page = stored_calls.find(connection, filter_, limit)
-        head = ("ID", "START", "DIRECTION", "NUMBER", "LINE", "SECONDS", "COST", "STATE", "ANSWERED BY")
         show_list(
-            page, as_json, lambda call: _named(store, call), head, lambda call: _listed(call, store),
-            limit=limit, nothing="no calls",
+            page, as_json, lambda call: _named(store, call), _HEAD, lambda call: _listed(call, store),
+            limit=limit, nothing=Text("no calls"),
         )  # fmt: skip
 
 
@@ -103,7 +109,7 @@ def show(id_: str, config: Path, as_json: bool) -> int:
                 heard = events.of_call(connection, call.line, call.call_sequence)
                 work = deliveries.find(connection, DeliveryFilter(call_id=call.id))
         if call is None and not asked:
-            click.echo(f"error: there is no call {id_}; `infocaller-bridge calls list` lists them", err=True)
+            say(Text("error: there is no call {id}; `infocaller-bridge calls list` lists them", id=id_), err=True)
             return 1
         line = store.line(call.line if call is not None else asked[0].line)
         if as_json:
@@ -114,18 +120,22 @@ def show(id_: str, config: Path, as_json: bool) -> int:
             show_json({**shown, "queries": [as_mapping(query, line) for query in asked]})
             return 0
         if call is None:
-            click.echo(f"CallSequence {id_}: none of its events has come, or is taken up yet")
+            say(Text("CallSequence {id}: none of its events has come, or is taken up yet", id=id_))
         else:
-            click.echo(f"Call {call.id}, CallSequence {call.call_sequence}, {call.state.value}")
-            click.echo(note(parse(call.call.caller, line.country), None, call.call, line, store.configuration.language))
-        click.echo("Events and Queries:" if asked else "Events:")
+            head = Text(
+                "Call {id}, CallSequence {sequence}, {state}",
+                id=str(call.id), sequence=call.call_sequence, state=code(call.state.value),
+            )  # fmt: skip
+            say(head)
+            click.echo(note(parse(call.call.caller, line.country), None, call.call, line, language()))
+        say(Text("Events and Queries:") if asked else Text("Events:"))
         for text in timeline(heard, asked, line):
             click.echo(f"  {text}")
         if call is None:
             return 0
-        click.echo("What it left in the CRMs:" if work else "It left nothing in the CRMs.")
+        say(Text("What it left in the CRMs:") if work else Text("It left nothing in the CRMs."))
         for job in work:
-            click.echo(f"  {job_state(job)}: {what(job)} (job {job.id})")
+            say(Text("  {state}: {what} (job {id})", state=code(job_state(job)), what=what(job), id=str(job.id)))
             if job.about:
                 click.echo(f"    {whom(job.about)}")
     return 0
@@ -152,7 +162,7 @@ def export(
 ) -> None:
     """Write all calls for a spreadsheet, a row each, in the order in which they were first heard of."""
     if excel and form != "csv":
-        raise click.UsageError("--excel goes with --csv")
+        raise click.UsageError(words(Text("--excel goes with --csv")))
     with stored(config) as store:
         filter_ = _filter(store, line, since, until)
         with store.database.read() as connection, writing(output) as file:
@@ -195,15 +205,15 @@ def _named(store: Stored, call: Call) -> Mapping[str, object]:
 
 
 def _listed(call: Call, store: Stored) -> tuple[object, ...]:
-    party = call.e164 or ("hidden" if call.call.hidden else call.call.caller or "?")
+    party = call.e164 or (code("hidden") if call.call.hidden else call.call.caller or "?")
     return (
         call.id,
         local(call.started_at, store.line(call.line)),
-        call.direction,
+        code(call.direction),
         party,
         call.line,
         "" if call.seconds is None else call.seconds,
         "" if call.cost is None else f"{call.cost:f}",
-        call.state.value,
+        code(call.state.value),
         call.call.answered_by,
     )

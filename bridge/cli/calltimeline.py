@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
+from bridge.cli.codes import code
+from bridge.cli.language import words
 from bridge.cli.stored import local, printable
 from bridge.config.model import Line
 from bridge.store.events import Event
 from bridge.store.queries import StoredQuery
+from bridge.texts import Text, literal
 
 
 def timeline(events: Sequence[Event], queries: Sequence[StoredQuery], line: Line) -> Iterator[str]:
@@ -19,10 +22,13 @@ def timeline(events: Sequence[Event], queries: Sequence[StoredQuery], line: Line
     ]
     for _, _, moment in sorted(moments, key=lambda each: each[:2]):
         if isinstance(moment, Event):
-            diverted = f" to {moment.diverted_to}" if moment.diverted_to else ""
-            yield f"{local(moment.received_at, line)}  {moment.event}{diverted}"
+            event: Text = literal(moment.event)
+            if moment.diverted_to:
+                event = Text("{event} to {destination}", event=moment.event, destination=moment.diverted_to)
+            yield f"{local(moment.received_at, line)}  {words(event)}"
         else:
-            yield f"{local(moment.at, line)}  Query {printable(moment.query)}: {_summary(moment)}"
+            name = words(Text("Query {name}", name=printable(moment.query)))
+            yield f"{local(moment.at, line)}  {name}: {_summary(moment)}"
             yield from (f"  {printable(text)}" for text in _details(moment))
 
 
@@ -52,21 +58,24 @@ def as_mapping(query: StoredQuery, line: Line) -> Mapping[str, object]:
 
 
 def _summary(query: StoredQuery) -> str:
-    return f"{query.outcome}, Result {query.result}, {query.ms:.1f} ms"
+    return f"{code(query.outcome)}, Result {query.result}, {query.ms:.1f} ms"
 
 
 def _details(query: StoredQuery) -> Iterator[str]:
     if query.variables:
-        yield f"asked with {_values(query.variables)}"
+        yield words(Text("asked with {variables}", variables=_values(query.variables)))
     if query.connector:
         named = " ".join(filter(None, (query.record_kind, query.record_id, query.record_name)))
-        yield f"matched {named} of {query.connector}{f', {query.record_link}' if query.record_link else ''}"
+        matched = words(Text("matched {record} of {connector}", record=named, connector=query.connector))
+        yield f"{matched}{f', {query.record_link}' if query.record_link else ''}"
     for step in query.trail:
         if step.outcome != "found" or step.note:
-            where, why = f" in {step.connector}" if step.connector else "", f": {step.note}" if step.note else ""
-            yield f"{step.step}{where} {step.outcome}{why}"
+            tried: Text = literal(step.step)
+            if step.connector:
+                tried = Text("{step} in {connector}", step=step.step, connector=step.connector)
+            yield f"{words(tried)} {code(step.outcome)}{f': {words(step.note)}' if step.note else ''}"
     if query.answer:
-        yield f"answered {_values(query.answer)}"
+        yield words(Text("answered {variables}", variables=_values(query.answer)))
     if query.text:
         yield f"ResultText {query.text}"
 

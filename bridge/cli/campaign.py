@@ -18,29 +18,32 @@ from bridge.callbacks.campaigns import Campaigns, Progress
 from bridge.callbacks.forecast import KNOWN, Forecast, forecast
 from bridge.callbacks.rowfile import CampaignRow, RowFile
 from bridge.callbacks.tasks import Rules
-from bridge.cli.commands import add_pause_and_resume, are, list_command, show_json, show_list
+from bridge.cli.codes import code
+from bridge.cli.commands import add_pause_and_resume, list_command, show_json, show_list
 from bridge.cli.desk import Asking, asking, iso, now
+from bridge.cli.language import say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local
 from bridge.config.model import Configuration, Line
 from bridge.queue import queue_for
-from bridge.texts import Language, Plural, Text
+from bridge.texts import Plural, Text, literal, said
 from connectors.csv.output import cell
 from connectors.csv.source import is_spreadsheet
 
 _SHOWN_FAULTS = 20
+_HEAD = (Text("NAME"), Text("STATE"), Text("ROWS"), Text("LEFT"), Text("SOURCE"), Text("STARTED"))
 _MEANS = {
-    KNOWN: "known: taken before under this name, and done",
-    "task": "task: what the row says can't be used, as said above",
-    "double": "double: an earlier row has the same id or number",
-    "number": "number: the line may not call it",
-    "expired": "expired: at this pace their turn comes later than `expires`",
-    "opposed": "opposed: they said no to commercial calls",
-    "caller_number": "caller_number: the line's own number may not make such calls",
-    "consent": "consent: nothing that counts allows the call",
-    "consent_old": "consent_old: what allowed the call is too old",
-    "exclusion_list": "exclusion_list: no recent check against exclusion lists permits them",
-    "commercial_hours": "commercial_hours: the law allows no commercial calls now",
+    KNOWN: Text("known: taken before under this name, and done"),
+    "task": Text("task: what the row says can't be used, as said above"),
+    "double": Text("double: an earlier row has the same id or number"),
+    "number": Text("number: the line may not call it"),
+    "expired": Text("expired: at this pace their turn comes later than `expires`"),
+    "opposed": Text("opposed: they said no to commercial calls"),
+    "caller_number": Text("caller_number: the line's own number may not make such calls"),
+    "consent": Text("consent: nothing that counts allows the call"),
+    "consent_old": Text("consent_old: what allowed the call is too old"),
+    "exclusion_list": Text("exclusion_list: no recent check against exclusion lists permits them"),
+    "commercial_hours": Text("commercial_hours: the law allows no commercial calls now"),
 }
 _EVERY = 1.0
 """Seconds between two looks of a display."""
@@ -93,41 +96,39 @@ class _Faults:
         self.count += 1
         self._file.add(row, row.fault or "")
         if self.count <= _SHOWN_FAULTS:
-            click.echo(f"row {row.number}: {row.fault}", err=True)
+            say(Text("row {number}: {fault}", number=str(row.number), fault=said(row.fault)), err=True)
         elif self.count == _SHOWN_FAULTS + 1:
-            click.echo("… and more; --faults FILE keeps them all", err=True)
+            say(Text("… and more; --faults FILE keeps them all"), err=True)
 
 
 class _Renewals:
     """Keeps the rows that would be called if their consent were renewed, in a file with what each misses where one was
     named."""
 
-    def __init__(self, file: TextIO | None, language: Language) -> None:
-        self._file, self._language = _RowFile(file), language
+    def __init__(self, file: TextIO | None) -> None:
+        self._file = _RowFile(file)
         self.rows = array("L")
-        self._first: list[str] = []
+        self._first: list[Text] = []
 
     def __call__(self, row: CampaignRow, missing: Text) -> None:
-        reason = missing.render(self._language)
+        reason = words(missing)
         self.rows.append(row.number)
         self._file.add(row, reason)
         if len(self._first) < _SHOWN_FAULTS:
-            self._first.append(str(Text("row {number}: {reason}", number=row.number, reason=reason)))
+            self._first.append(Text("  row {number}: {reason}", number=str(row.number), reason=reason))
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[Text]:
         """Yield what to say of them."""
         if not self.rows:
             return
-        yield str(
-            Plural(
-                "if its consent were renewed, {count:,} more row would be called:",
-                "if their consent were renewed, {count:,} more rows would be called:",
-                len(self.rows),
-            )
+        yield Plural(
+            "if its consent were renewed, {count:,} more row would be called:",
+            "if their consent were renewed, {count:,} more rows would be called:",
+            len(self.rows),
         )
-        yield from (f"  {text}" for text in self._first)
+        yield from self._first
         if len(self.rows) > _SHOWN_FAULTS:
-            yield str(Text("  … and more; --renewals FILE keeps them all"))
+            yield Text("  … and more; --renewals FILE keeps them all")
 
 
 @campaign.command()
@@ -174,7 +175,7 @@ def start(  # noqa: PLR0913 - the options of a command
         rules = campaigns.rules(source)
         rows = RowFile(file, rules, f"{name}/", ask.store.configuration.language, now(), encoding, delimiter, sheet)
         if dry_run:
-            renewable = _Renewals(renewals, ask.store.configuration.language)
+            renewable = _Renewals(renewals)
             forecast = _forecast(ask, rules, rows, bad, renewable)
             _say_forecast(forecast, renewable, rules.line, campaigns.stands(source)[0], as_json)
             return 0 if forecast.called else 1
@@ -183,7 +184,7 @@ def start(  # noqa: PLR0913 - the options of a command
         taken = campaigns.take(begun, rows, bad, _say_count)
         seconds = time.monotonic() - began
         if rows.oddities.counts:
-            click.echo(f"{file}: {rows.oddities}", err=True)
+            click.echo(f"{file}: {words(str(rows.oddities))}", err=True)
         counts = {"taken": taken.new, "known": taken.known, "refused": bad.count}
         _say_taken(ask.store, campaigns.progress(name), counts, seconds, as_json)
         if watch:
@@ -194,39 +195,46 @@ def start(  # noqa: PLR0913 - the options of a command
 def _check_form(file: Path, encoding: str | None, delimiter: str | None, sheet: str | None) -> None:
     """Raise `click.UsageError` where an option does not go with the kind of file."""
     if is_spreadsheet(file) and (encoding or delimiter):
-        raise click.UsageError(f"{file} is a spreadsheet, which has no {'encoding' if encoding else 'delimiter'}")
+        what = Text("encoding") if encoding else Text("delimiter")
+        raise click.UsageError(words(Text("{file} is a spreadsheet, which has no {what}", file=file, what=what)))
     if sheet and not is_spreadsheet(file):
-        raise click.UsageError(f"{file} is no spreadsheet, it has no sheets")
+        raise click.UsageError(words(Text("{file} is no spreadsheet, it has no sheets", file=file)))
 
 
 def _only_source(configuration: Configuration) -> str:
     names = [source.title for source in configuration.callbacks if source.from_ is None]
     if not names:
-        raise click.UsageError(
+        text = Text(
             "no source sets line and hours for these rows: add to callbacks: one with name:, line: and rule_group:, "
             "without from:"
         )
+        raise click.UsageError(words(text))
     if len(names) > 1:
-        ways = " or ".join(f"--source {name}" for name in names)
-        raise click.UsageError(f"choose the source that sets line and hours: {ways}")
+        either = words(Text("or"))
+        ways = f" {either} ".join(f"--source {name}" for name in names)
+        raise click.UsageError(words(Text("choose the source that sets line and hours: {options}", options=ways)))
     return names[0]
 
 
 def _say_count(count: int) -> None:
     """On the terminal, over the count before."""
     if sys.stderr.isatty():
-        click.echo(f"\r{count:,} rows", nl=False, err=True)
+        click.echo("\r", nl=False, err=True)
+        say(_rows(count), nl=False, err=True)
 
 
 def _in_words(counts: Mapping[str, int]) -> str:
     """`12 rows taken, 488 known already, 3 refused`."""
-    others = [f"{counts[name]:,} {word}" for name, word in (("known", "known already"), ("refused", "refused"))
-              if counts[name]]  # fmt: skip
-    return ", ".join([f"{_rows(counts['taken'])} taken", *others])
+    parts: list[Text] = [Plural("{count:,} row taken", "{count:,} rows taken", counts["taken"])]
+    if counts["known"]:
+        parts.append(Plural("{count:,} known already", "{count:,} known already", counts["known"]))
+    if counts["refused"]:
+        parts.append(Plural("{count:,} refused", "{count:,} refused", counts["refused"]))
+    return ", ".join(map(words, parts))
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' * (count != 1)}"
+def _rows(count: int) -> Text:
+    return Plural("{count:,} row", "{count:,} rows", count)
 
 
 def _say_taken(store: Stored, progress: Progress, counts: Mapping[str, int], seconds: float, as_json: bool) -> None:
@@ -237,10 +245,10 @@ def _say_taken(store: Stored, progress: Progress, counts: Mapping[str, int], sec
     if sys.stderr.isatty():
         click.echo("\r", nl=False, err=True)
     name = progress.campaign.name
-    click.echo(f"campaign {name}: {_in_words(counts)} ({seconds:.1f} s)")
+    say(Text("campaign {name}: {counts} ({seconds:.1f} s)", name=name, counts=_in_words(counts), seconds=seconds))
     for text in _lines(progress, store):
         click.echo(text)
-    click.echo(f"`infocaller-bridge campaign status {name} --watch` shows how it goes on", err=True)
+    say(Text("`infocaller-bridge campaign status {name} --watch` shows how it goes on", name=name), err=True)
 
 
 def _forecast(ask: Asking, rules: Rules, rows: RowFile, bad: _Faults, renewable: _Renewals) -> Forecast:
@@ -265,25 +273,43 @@ def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: 
         show_json({**asdict(forecast), **counts, **moments, "stands": stands, "renewable_rows": list(renewable.rows)})
         return
     emission = line.emission
-    click.echo(f"{_rows(forecast.rows)}: {forecast.called:,} would be called, by line {line.number}")
-    click.echo(f"  without --dry-run: {_in_words(counts)}")
-    for text, counted in (("never", forecast.never), ("kept back", forecast.kept), ("not now", forecast.later)):
-        for gate, count in sorted(counted.items(), key=lambda pair: -pair[1]):
-            click.echo(f"  {text}: {count:,} ({_MEANS.get(gate, gate)})")
+    text = Text("{rows}: {called:,} would be called, by line {line}", rows=_rows(forecast.rows), called=forecast.called,
+                line=line.number)  # fmt: skip
+    say(text)
+    say(Text("  without --dry-run: {counts}", counts=_in_words(counts)))
+    for gate, count in sorted(forecast.never.items(), key=lambda pair: -pair[1]):
+        say(Text("  never: {count:,} ({why})", count=count, why=_why(gate)))
+    for gate, count in sorted(forecast.kept.items(), key=lambda pair: -pair[1]):
+        say(Text("  kept back: {count:,} ({why})", count=count, why=_why(gate)))
+    for gate, count in sorted(forecast.later.items(), key=lambda pair: -pair[1]):
+        say(Text("  not now: {count:,} ({why})", count=count, why=_why(gate)))
     for text in renewable.lines():
-        click.echo(text)
+        say(text)
     if stands:
-        click.echo(f"nobody is called yet: {stands}")
+        say(Text("nobody is called yet: {reason}", reason=said(stands)))
     if forecast.ahead:
-        click.echo(f"{forecast.ahead:,} other callbacks of the line have their turns meanwhile")
-    if forecast.begins is not None:
-        end = local(forecast.ends, line) or "never, within two years: look at hours: and dial.per_day"
-        click.echo(f"from {local(forecast.begins, line)} to {end}, at {emission.per_minute} a minute")
-        longest = emission.at_once * 60 / emission.per_minute
-        click.echo(
-            f"that pace holds while a call takes less than {longest:.0f} s (at_once {emission.at_once}), up to "
-            f"{line.dial.per_day:,} a day (dial.per_day)"
+        say(
+            Plural(
+                "{count:,} other callback of the line has its turn meanwhile",
+                "{count:,} other callbacks of the line have their turns meanwhile",
+                forecast.ahead,
+            )
         )
+    if forecast.begins is not None:
+        end = local(forecast.ends, line) or Text("never, within two years: look at hours: and dial.per_day")
+        begin = local(forecast.begins, line)
+        say(Text("from {begin} to {end}, at {pace} a minute", begin=begin, end=end, pace=emission.per_minute))
+        longest = emission.at_once * 60 / emission.per_minute
+        text = Text(
+            "that pace holds while a call takes less than {longest:.0f} s (at_once {at_once}), up to {per_day:,} a day "
+            "(dial.per_day)",
+            longest=longest, at_once=emission.at_once, per_day=line.dial.per_day,
+        )  # fmt: skip
+        say(text)
+
+
+def _why(gate: str) -> Text:
+    return _MEANS.get(gate) or literal(code(gate))
 
 
 @list_command(campaign)
@@ -295,10 +321,10 @@ def list_(config: Path, as_json: bool) -> None:
         campaigns, line = _of(ask), ask.store.configuration.lines[0]
         show_list(
             [campaigns.progress(campaign.name) for campaign in campaigns.every()],
-            as_json, _progress, ("NAME", "STATE", "ROWS", "LEFT", "SOURCE", "STARTED"),
+            as_json, _progress, _HEAD,
             lambda progress: (
-                progress.campaign.name, _standing(progress), progress.total, progress.left, progress.campaign.source,
-                local(progress.campaign.started_at, line),
+                progress.campaign.name, code(_standing(progress)), progress.total, progress.left,
+                progress.campaign.source, local(progress.campaign.started_at, line),
             ),
         )  # fmt: skip
 
@@ -311,7 +337,7 @@ def list_(config: Path, as_json: bool) -> None:
 def status(name: str, config: Path, watch: bool, as_json: bool) -> None:
     """Show how a campaign stands."""
     if watch and as_json:
-        raise click.UsageError("--watch is for people, --json for scripts")
+        raise click.UsageError(words(Text("--watch is for people, --json for scripts")))
     with asking(config) as ask:
         if watch:
             _watch(ask, name)
@@ -324,14 +350,20 @@ def status(name: str, config: Path, watch: bool, as_json: bool) -> None:
             click.echo(text)
 
 
-def _pause(ask: Asking, name: str) -> str:
+def _pause(ask: Asking, name: str) -> Text:
     """Keep what waits of a campaign back. What is being sent at this moment goes out."""
-    return f"campaign {name} is paused: {are(_of(ask).pause(name))} kept back"
+    return Plural(
+        "campaign {name} is paused: {count:,} is kept back", "campaign {name} is paused: {count:,} are kept back",
+        _of(ask).pause(name), name=name,
+    )  # fmt: skip
 
 
-def _resume(ask: Asking, name: str) -> str:
+def _resume(ask: Asking, name: str) -> Text:
     """Have a paused campaign go on."""
-    return f"campaign {name} goes on: {are(_of(ask).resume(name))} to be called"
+    return Plural(
+        "campaign {name} goes on: {count:,} is to be called", "campaign {name} goes on: {count:,} are to be called",
+        _of(ask).resume(name), name=name,
+    )  # fmt: skip
 
 
 add_pause_and_resume(campaign, "NAME", _pause, _resume, reason=False)
@@ -344,7 +376,12 @@ add_pause_and_resume(campaign, "NAME", _pause, _resume, reason=False)
 def cancel(name: str, reason: str, config: Path) -> None:
     """End a campaign: nobody that waits is called any more. What is being sent at this moment goes out."""
     with asking(config) as ask:
-        click.echo(f"campaign {name} is cancelled: {are(_of(ask).cancel(name, reason))} not called any more")
+        text = Plural(
+            "campaign {name} is cancelled: {count:,} is not called any more",
+            "campaign {name} is cancelled: {count:,} are not called any more",
+            _of(ask).cancel(name, reason), name=name,
+        )  # fmt: skip
+        say(text)
 
 
 @campaign.command()
@@ -390,20 +427,29 @@ def _lines(progress: Progress, store: Stored) -> Iterator[str]:
     """How it stands, for people."""
     campaign = progress.campaign
     line = _line(campaign.source, store.configuration)
-    done = progress.total - progress.left
-    share = f" ({done * 100 // progress.total} %)" if progress.total else ""
-    yield f"{campaign.name}: {_standing(progress)}, {done:,} of {progress.total:,} done{share}"
-    states = ", ".join(f"{count:,} {state.value}" for state, count in sorted(progress.states.items()) if count)
+    text = Text(
+        "{name}: {state}, {done:,} of {total:,} done",
+        name=campaign.name, state=code(_standing(progress)), done=progress.total - progress.left, total=progress.total,
+    )  # fmt: skip
+    done = (progress.total - progress.left) * 100 // progress.total if progress.total else None
+    yield words(text) + (f" ({done} %)" if done is not None else "")
+    states = ", ".join(f"{count:,} {code(state.value)}" for state, count in sorted(progress.states.items()) if count)
     if states:
         yield states
-    kept = ", ".join(f"{count:,} by {gate}" for gate, count in sorted(progress.gates.items()) if gate)
-    if kept:
-        yield f"kept back: {kept}"
+    gates = [
+        Text("{count:,} by {gate}", count=count, gate=code(gate))
+        for gate, count in sorted(progress.gates.items())
+        if gate
+    ]
+    if gates:
+        yield words(Text("kept back: {counts}", counts=", ".join(map(words, gates))))
     if progress.left:
-        over = f", over by {local(progress.ends, line)} at the line's pace" if progress.ends is not None else ""
-        yield f"{progress.per_minute:.1f} a minute lately{over}"
+        pace = Text("{pace:.1f} a minute lately", pace=progress.per_minute)
+        if progress.ends is not None:
+            pace = Text("{pace}, over by {when} at the line's pace", pace=pace, when=local(progress.ends, line))
+        yield words(pace)
     if progress.stands:
-        yield f"nobody is called now: {progress.stands}"
+        yield words(Text("nobody is called now: {reason}", reason=said(progress.stands)))
 
 
 def _progress(progress: Progress) -> dict[str, Any]:

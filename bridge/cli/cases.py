@@ -7,13 +7,16 @@ from pathlib import Path
 import click
 
 from bridge.cli.ask import as_text
+from bridge.cli.bilingual import Command
+from bridge.cli.language import say, words
 from bridge.cli.options import config_option
 from bridge.config.load import load
 from bridge.service.cases import run
 from bridge.service.composition import Service
+from bridge.texts import Text
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 def test(config: Path) -> int:
     """Run the cases that the configuration keeps under `tests:`; exit 1 if an answer differs. A case with `replay:`
@@ -25,11 +28,15 @@ def test(config: Path) -> int:
         for tried in run(service):
             if tried.differences:
                 failed += 1
-                click.echo(f"FAIL {tried.title}: {'; '.join(map(str, tried.differences))}")
+                differences = "; ".join(words(difference) for difference in tried.differences)
+                say(Text("FAIL {title}: {differences}", title=tried.title, differences=differences))
                 for text in as_text(tried.answered)[1:]:
                     click.echo(f"     {text}")
     finally:
         service.close()
     count = len(loaded.configuration.tests)
-    click.echo(f"{count - failed} passed, {failed} failed" if count else "there are no tests: in the configuration")
+    if count:
+        say(Text("{passed} passed, {failed} failed", passed=count - failed, failed=failed))
+    else:
+        say(Text("there are no tests: in the configuration"))
     return 1 if failed else 0

@@ -8,20 +8,22 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option, terminal_language
+from bridge.cli.bilingual import Command
+from bridge.cli.language import fault_words, language, say, words
+from bridge.cli.options import config_option
 from bridge.config.checks.commercial import law_of
 from bridge.config.commercial import COMMERCIAL
 from bridge.config.load import Loaded, load
 from bridge.config.model import Configuration
 from bridge.infocaller.panel import panel_addresses
-from bridge.texts import Text
+from bridge.texts import Plural, Text
 from connectors.base import Connector, Deadline, ProbeResult
 from connectors.http.cassette_file import Answers, CassetteFault
 
 _PATIENCE = 30.0  # seconds that `--connect` gives each CRM
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--connect", is_flag=True, help="Also sign in to every connector and try one lookup.")
 @click.option("--trace", is_flag=True, help="With --connect: show each request and answer, secrets masked.")
@@ -29,13 +31,17 @@ def check(config: Path, connect: bool, trace: bool) -> int:
     """Say everything that is wrong with the configuration."""
     loaded = load(config)
     if trace and not connect:
-        raise click.UsageError("--trace goes with --connect: without it no CRM is asked")
+        raise click.UsageError(words(Text("--trace goes with --connect: without it no CRM is asked")))
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(Text("warning: {warning}", warning=fault_words(warning)), err=True)
     playable = _playable(loaded)
-    click.echo(f"{config}: {'good: ' * playable}{_contents(loaded.configuration)}")
+    contents = ", ".join(map(words, _contents(loaded.configuration)))
+    if playable:
+        say(Text("{file}: good: {contents}", file=config, contents=contents))
+    else:
+        click.echo(f"{config}: {contents}")
     for text in _laws(loaded.configuration):
-        click.echo(str(text))
+        say(text)
     connected = not connect or _connect(loaded, trace)
     return 0 if playable and connected else 1
 
@@ -49,20 +55,17 @@ def _playable(loaded: Loaded) -> bool:
                 Answers.read(loaded.folder / case.replay)
         except CassetteFault as fault:
             good = False
-            click.echo(f"{loaded.path}: tests[{number}].replay: {fault}", err=True)
+            click.echo(f"{loaded.path}: tests[{number}].replay: {words(str(fault))}", err=True)
     return good
 
 
-def _contents(configuration: Configuration) -> str:
-    counts = [
-        (len(configuration.lines), "line", "lines"),
-        (len(configuration.connectors), "connector", "connectors"),
-        (len(configuration.queries), "Query", "Queries"),
-        (len(configuration.activities), "activity rule", "activity rules"),
-        (len(configuration.callbacks), "source of callbacks", "sources of callbacks"),
-        (len(configuration.tests), "test", "tests"),
-    ]
-    return ", ".join(f"{count} {singular if count == 1 else plural}" for count, singular, plural in counts)
+def _contents(configuration: Configuration) -> Iterator[Text]:
+    yield Plural("{count:,} line", "{count:,} lines", len(configuration.lines))
+    yield Plural("{count:,} connector", "{count:,} connectors", len(configuration.connectors))
+    yield Plural("{count:,} Query", "{count:,} Queries", len(configuration.queries))
+    yield Plural("{count:,} activity rule", "{count:,} activity rules", len(configuration.activities))
+    yield Plural("{count:,} source of callbacks", "{count:,} sources of callbacks", len(configuration.callbacks))
+    yield Plural("{count:,} test", "{count:,} tests", len(configuration.tests))
 
 
 def _laws(configuration: Configuration) -> Iterator[Text]:
@@ -97,34 +100,34 @@ def _probed(name: str, connector: Connector) -> bool:
         click.echo(_line(name, finding))
         tried, good = True, good and finding.ok
     if not tried:
-        click.echo(f"ok   {name}: there is nothing to try: it looks nothing up")
+        say(Text("ok   {connector}: there is nothing to try: it looks nothing up", connector=name))
     return good
 
 
 def _line(connector: str, finding: ProbeResult) -> str:
-    return f"{'ok  ' if finding.ok else 'FAIL'} {connector}: {finding.what}: {finding.text}"
+    verdict = words(Text("ok  ") if finding.ok else Text("FAIL"))
+    return f"{verdict} {connector}: {words(finding.what)}: {words(finding.text)}"
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 def schema(config: Path) -> None:  # noqa: ARG001 - every command takes --config, so that scripts need no exception
     """Print the configuration's JSON Schema, for editors; it is the same for every configuration, in your language."""
     from bridge.config.schema import json_schema  # noqa: PLC0415 - only this command needs it
 
-    click.echo(json.dumps(json_schema(terminal_language()), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(json_schema(language()), indent=2, ensure_ascii=False))
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--base", required=True, metavar="URL", help="Where the platform reaches the bridge, https://…")
 def urls(config: Path, base: str) -> None:
     """Print the URLs to paste into the platform's panel (section API of the line's start tab)."""
     configuration = load(config).configuration
     for text in panel_urls(configuration, base):
-        click.echo(text.render(configuration.language) if isinstance(text, Text) else text)
+        say(text)
     if not base.startswith("https://"):
-        warning = Text("warning: without https:// anyone on the way can read the calls")
-        click.echo(warning.render(configuration.language), err=True)
+        say(Text("warning: without https:// anyone on the way can read the calls"), err=True)
 
 
 def panel_urls(configuration: Configuration, base: str) -> Iterator[Text | str]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from bridge.cli.desk import asking
+from bridge.cli.language import say, words
 from bridge.cli.options import config_option
 from bridge.cli.stored import NotServedYet, table
 from bridge.texts import Text
@@ -33,9 +34,9 @@ def list_command(group: click.Group) -> Callable[[Callable[..., Any]], click.Com
         def listed(*arguments: Any, **options: Any) -> Any:
             try:
                 return function(*arguments, **options)
-            except NotServedYet as error:
+            except NotServedYet:
                 text = Text("there is nothing yet: `infocaller-bridge serve` has not run with this configuration")
-                click.echo("[]" if options.get("as_json") else text.render(error.language))
+                click.echo("[]" if options.get("as_json") else words(text))
             return 0
 
         return group.command("list")(listed)
@@ -47,11 +48,11 @@ def show_list(
     items: Iterable[_Item],
     as_json: bool,
     brief: Callable[[_Item], Mapping[str, object]],
-    head: Sequence[str],
+    head: Sequence[Text],
     row: Callable[[_Item], Sequence[object]],
     *,
     limit: int | None = None,
-    nothing: str = "there are none",
+    nothing: Text = Text("there are none"),  # noqa: B008 - it never changes
 ) -> bool:
     """Print a list: for scripts each item as `brief` gives it, for people a table with a `row` for each below its
     `head`, and whether there are more. Returns whether people saw a table."""
@@ -62,12 +63,12 @@ def show_list(
     most = limit or SHOWN
     rows = [row(item) for item in islice(rest, most)]
     if not rows:
-        click.echo(nothing)
+        say(nothing)
         return False
-    for text in table(head, rows):
+    for text in table([words(title) for title in head], rows):
         click.echo(text)
     if next(rest, None) is not None:
-        click.echo(f"… and more: --limit {most * 10}, or --json for all", err=True)
+        say(Text("… and more: --limit {more}, or --json for all", more=str(most * 10)), err=True)
     return True
 
 
@@ -85,13 +86,8 @@ def show_json(value: Mapping[str, object]) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def are(count: int) -> str:
-    """Return `1 is`, `1,200 are`."""
-    return f"{count:,} {'is' if count == 1 else 'are'}"
-
-
 def add_pause_and_resume(
-    group: click.Group, what: str, pause: Callable[..., str], resume: Callable[..., str], *, reason: bool = True
+    group: click.Group, what: str, pause: Callable[..., Text], resume: Callable[..., Text], *, reason: bool = True
 ) -> None:
     """Give a group the commands `pause` and `resume`, each with the name of a `what`. A function gets an `Asking`, the
     name, and a pause its `reason` where it may have one; its docstring is the command's help, what it returns is
@@ -105,9 +101,9 @@ def _on_one(what: str, function: Callable[..., None]) -> Callable[..., None]:
     return click.argument("name", metavar=what)(config_option(function))
 
 
-def _asked(act: Callable[..., str]) -> Callable[..., None]:
+def _asked(act: Callable[..., Text]) -> Callable[..., None]:
     def run(config: Path, name: str, **options: Any) -> None:
         with asking(config) as ask:
-            click.echo(act(ask, name, **options))
+            say(act(ask, name, **options))
 
     return run

@@ -15,6 +15,7 @@ from bridge.cli.stored import Stored, local, stored
 from bridge.config.model import Line
 from bridge.queue import queue_for
 from bridge.store.callbacks import CallbackState
+from bridge.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +90,21 @@ def spelled(seconds: int | None) -> str:
     return f"{seconds} s"
 
 
-def advice(callback: Callback) -> str:
-    """Return what a person can do about it, empty where there is nothing to do."""
+def advice(callback: Callback) -> Text | None:
+    """Return what a person can do about it; None where there is nothing to do."""
     if callback.state is CallbackState.MAY_HAVE_RUNG and callback.settled_at is None:
-        return (
+        return Text(
             "the bridge never calls it again by itself. Look the number up in the platform's activity page, then: "
-            f"infocaller-bridge callbacks confirm {callback.id} --rang yes   (or no: it is called)"
+            "infocaller-bridge callbacks confirm {id} --rang yes   (or no: it is called)",
+            id=str(callback.id),
         )
     if callback.gate == Gate.BY_HAND:
-        return f"infocaller-bridge callbacks call {callback.id}   has it called; cancel {callback.id} ends it"
+        return Text("infocaller-bridge callbacks call {id}   has it called; cancel {id} ends it", id=str(callback.id))
     if callback.state in (CallbackState.WAITING, CallbackState.QUEUED):
-        return f"infocaller-bridge callbacks cancel {callback.id}   keeps it from being called"
+        return Text("infocaller-bridge callbacks cancel {id}   keeps it from being called", id=str(callback.id))
     if callback.state is CallbackState.NO_OUTCOME:
-        return "nothing was heard of the call: see the platform's activity page"
-    return ""
+        return Text("nothing was heard of the call: see the platform's activity page")
+    return None
 
 
 def standing(status: EmissionStatus) -> dict[str, Any]:

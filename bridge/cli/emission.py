@@ -17,6 +17,8 @@ from typing import Any
 
 import click
 
+from bridge.cli.bilingual import Command
+from bridge.cli.language import say, words
 from bridge.cli.options import config_option
 from bridge.cli.targets import at
 from bridge.config.load import load
@@ -26,6 +28,7 @@ from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.ledger import EmissionLedger, Entry
 from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 from bridge.simulator.script import PlannedFault, Reaction
+from bridge.texts import Plural, Text
 
 _FAULTS = [fault.value for fault in PlannedFault if fault]
 _HOW = ("answered", "voicemail", "busy", "no_answer", "failed", "never")
@@ -46,7 +49,10 @@ class _Reaction(click.ParamType):  # type: ignore[type-arg]  # generic in the ne
             return Reaction(int(text))
         if text.replace("-", "_") in _FAULTS:
             return Reaction(fault=PlannedFault(text.replace("-", "_")))
-        return self.fail(f"{value!r}: write a Resultado, such as 11, or one of {', '.join(_FAULTS)}", param, ctx)
+        reason = Text(
+            "{value}: write a Resultado, such as 11, or one of {faults}", value=repr(value), faults=", ".join(_FAULTS)
+        )
+        return self.fail(words(reason), param, ctx)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ def _help() -> str:
     )
 
 
-@click.command(help=_help())
+@click.command(cls=Command, help=_help())
 @config_option
 @click.option("--port", type=click.IntRange(0, 65535), default=8099, show_default=True, help="0: any free one.")
 @click.option("--base", metavar="URL", help="Where the bridge is; default: where the configuration has it listen.")
@@ -108,13 +114,14 @@ def emission(
         platform = EmissionPlatform(lines, ledger=ledger, outcomes=outcomes, port=port)
     except OSError as error:
         outcomes.close()
-        raise click.UsageError(f"can't listen on port {port}: {error.strerror}") from error
+        text = Text("can't listen on port {port}: {reason}", port=str(port), reason=error.strerror or str(error))
+        raise click.UsageError(words(text)) from error
     with platform:
         platform.script.next(*next_)
-        click.echo(f"the emission API is at {platform.url}: write it as emission.url of the line", err=True)
+        say(Text("the emission API is at {url}: write it as emission.url of the line", url=platform.url), err=True)
         with _until_told_to_stop() as stop:
             stop.wait()
-    click.echo(_summary(ledger), err=True)
+    say(_summary(ledger), err=True)
     return 0
 
 
@@ -136,21 +143,27 @@ def _as_json(entry: Entry) -> str:
 
 def _as_text(entry: Entry) -> str:
     answered = f"Resultado {entry.result}" if entry.result is not None else entry.fault
-    rang = f"rings (idcall {entry.idcall})" if entry.rang else "rings nobody"
-    asked = f"{entry.number} by {entry.line}, {entry.rule_group}" if entry.number else "not read"
-    return f"{entry.at.astimezone():%H:%M:%S}  {asked}: {answered}, {rang}"
+    rang = Text("rings (idcall {id})", id=entry.idcall) if entry.rang else Text("rings nobody")
+    asked = Text("not read")
+    if entry.number:
+        asked = Text("{number} by {line}, {group}", number=entry.number, line=entry.line, group=entry.rule_group)
+    return f"{entry.at.astimezone():%H:%M:%S}  {words(asked)}: {answered}, {words(rang)}"
 
 
 def _exchanged(exchange: Exchange, as_json: bool) -> None:
     """An event was placed on the bridge."""
-    click.echo(f"          {exchange.what}: {exchange.status or exchange.error}", err=as_json or not exchange.good)
+    click.echo(
+        f"          {exchange.what}: {exchange.status or words(exchange.error)}", err=as_json or not exchange.good
+    )
 
 
-def _summary(ledger: EmissionLedger) -> str:
+def _summary(ledger: EmissionLedger) -> Text:
     twice = ledger.twice()
-    count = len(ledger.entries)
-    repeated = f"; rung more than once: {', '.join(sorted(twice))}" if twice else ", no number more than once"
-    return f"{count} request{'s' * (count != 1)}, {len(ledger.rung)} rang{repeated}"
+    requests = Plural("{count:,} request", "{count:,} requests", len(ledger.entries))
+    if twice:
+        return Text("{requests}, {rang} rang; rung more than once: {numbers}", requests=requests,
+                    rang=len(ledger.rung), numbers=", ".join(sorted(twice)))  # fmt: skip
+    return Text("{requests}, {rang} rang, no number more than once", requests=requests, rang=len(ledger.rung))
 
 
 @contextmanager

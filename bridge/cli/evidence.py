@@ -14,17 +14,21 @@ import click
 
 from bridge.cli.commands import show_json, show_list
 from bridge.cli.desk import iso
+from bridge.cli.language import say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import LineMoment, local, number, stored, within
 from bridge.config.model import Line
 from bridge.store import evidence as kept
 from bridge.store.evidence import ChainFault, ChainHead, EvidenceRow, Verified
-from bridge.texts import Language, Plural, Text
+from bridge.texts import Plural, Text
 from connectors.csv.output import cell
 
 _COLUMNS = ("at", "number", "customer", "line", "source", "purpose", "basis", "consent_date", "proof", "business",
             "gates", "lists", "rules", "callback", "emission", "sent", "installation", "row")  # fmt: skip
 _SHOWN_FAULTS = 20
+_HEAD = (
+    Text("AT"), Text("PURPOSE"), Text("BASIS"), Text("OF"), Text("PROOF"), Text("RULES"), Text("LISTS"), Text("GATES"),
+)  # fmt: skip
 
 
 class _Evidence(Group):
@@ -55,10 +59,9 @@ def show(phone: str, config: Path, as_json: bool) -> None:
         whose, line = number(phone, store.configuration), store.configuration.lines[0]
         with store.database.read() as connection:
             rows = [row for row in kept.of_number(connection, whose.e164) if row.grounds is not None]
-        language = store.configuration.language
     show_list(
-        rows, as_json, _brief, ("AT", "PURPOSE", "BASIS", "OF", "PROOF", "RULES", "LISTS", "GATES"),
-        lambda row: _cells(row, line), nothing=Text("there is no evidence of calls to this number").render(language),
+        rows, as_json, _brief, _HEAD,
+        lambda row: _cells(row, line), nothing=Text("there is no evidence of calls to this number"),
     )  # fmt: skip
 
 
@@ -141,7 +144,7 @@ class _Head(click.ParamType):  # type: ignore[type-arg]  # generic in the newest
         try:
             return ChainHead.parse(value)
         except ValueError:
-            self.fail(f"{value!r}: write it as `evidence verify` printed it", param, ctx)
+            self.fail(words(Text("{value}: write it as `evidence verify` printed it", value=repr(value))), param, ctx)
 
 
 @evidence.command()
@@ -156,17 +159,17 @@ def verify(heads: tuple[ChainHead, ...], config: Path, as_json: bool) -> int:
     Note the heads down somewhere else: they show even that a whole chain was made anew.
     """
     with stored(config) as store:
-        chains, language = kept.verify(store.database, heads), store.configuration.language
+        chains = kept.verify(store.database, heads)
         line = store.configuration.lines[0]
     good = not any(chain.faults for chain in chains)
     if as_json:
         show_json({"good": good, "chains": [_chain(chain) for chain in chains]})
     else:
         for chain in chains:
-            for text in _said(chain, line, language):
-                click.echo(text)
+            for text in _said(chain, line):
+                say(text)
         if not chains:
-            click.echo(Text("there is no evidence yet").render(language))
+            say(Text("there is no evidence yet"))
     return 0 if good else 1
 
 
@@ -182,7 +185,7 @@ def _chain(chain: Verified) -> Mapping[str, Any]:
     }
 
 
-def _said(chain: Verified, line: Line, language: Language) -> list[str]:
+def _said(chain: Verified, line: Line) -> list[Text]:
     texts: list[Text] = [
         Plural(
             "{installation}: {count:,} row",
@@ -211,7 +214,7 @@ def _said(chain: Verified, line: Line, language: Language) -> list[str]:
     if not chain.faults:
         texts.append(Text("  nothing was changed, removed or moved"))
     texts.append(Text("  head: {head}", head=str(chain.head)))
-    return [text.render(language) for text in texts]
+    return texts
 
 
 def _fault(fault: ChainFault) -> Text:

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.bilingual import Command
 from bridge.cli.dialogue import Dialogue
 from bridge.cli.firststart import FirstStart
 from bridge.cli.given import Given, Stop
-from bridge.cli.options import pairs_option, terminal_language
+from bridge.cli.language import language as reader
+from bridge.cli.options import pairs_option
 from bridge.texts import Language, Text
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=Path())
 @click.option("--line", help="The line's main number, as the platform's panel shows it.")
 @click.option("--password", help="Its telephone password; else it is asked for, or taken from INFOCALLER_PASSWORD.")
@@ -33,7 +35,7 @@ from bridge.texts import Language, Text
 def init(directory: Path, language: Language | None, yes: bool, settings: dict[str, str], **given: object) -> int:
     """Write a first configuration, config.yaml and .env, into DIRECTORY (by default this one): asks for your line and
     your customers' list or CRM, tries the result, and says what to do next. Overwrites nothing."""
-    dialogue = Dialogue(language or terminal_language(), asks=not yes and sys.stdin.isatty())
+    dialogue = Dialogue(language or reader(), asks=not yes and sys.stdin.isatty())
     answers = Given(settings=settings, **given)  # type: ignore[arg-type]  # click hands in what the options say
     try:
         return FirstStart(dialogue, directory, answers).run()

@@ -11,8 +11,10 @@ from typing import Any
 
 import click
 
+from bridge.cli.codes import code
 from bridge.cli.commands import limit_option, list_command, show_json, show_list
 from bridge.cli.jobtext import brief, story, whole
+from bridge.cli.language import say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local, stored
 from bridge.delivery import operator
@@ -22,8 +24,13 @@ from bridge.queue.base import Queue
 from bridge.store import deliveries
 from bridge.store.deliveries import Delivery, DeliveryFilter, State
 from bridge.store.folded import FoldedCall
+from bridge.texts import Plural, Text
 
 _STATES = ("pending", "running", "failed", "dead")
+_HEAD = (
+    Text("ID"), Text("STATE"), Text("KIND"), Text("CONNECTOR"), Text("ATTEMPTS"), Text("NEXT"), Text("KEY"),
+    Text("ERROR"),
+)  # fmt: skip
 _AT_ONCE = 200
 _LONG = 50
 """From how many jobs on the progress is shown."""
@@ -51,14 +58,15 @@ def list_(config: Path, only: str | None, kind: str, connector: str, limit: int 
         jobs = _every(store, operator.selection(only or "open", kind, connector))
         line = store.configuration.lines[0]
         listed = show_list(
-            jobs, as_json, brief, ("ID", "STATE", "KIND", "CONNECTOR", "ATTEMPTS", "NEXT", "KEY", "ERROR"),
+            jobs, as_json, brief, _HEAD,
             lambda job: (
-                job.id, state(job), job.kind, job.connector, job.attempts, local(job.next_at, line), job.key, job.error
+                job.id, code(state(job)), code(job.kind), job.connector, job.attempts, local(job.next_at, line),
+                job.key, words(job.error),
             ),
-            limit=limit, nothing="nothing is waiting, and nothing has failed",
+            limit=limit, nothing=Text("nothing is waiting, and nothing has failed"),
         )  # fmt: skip
     if listed:
-        click.echo("`infocaller-bridge jobs show ID` says why, and what to do", err=True)
+        say(Text("`infocaller-bridge jobs show ID` says why, and what to do"), err=True)
 
 
 @jobs.command()
@@ -90,9 +98,9 @@ def show(id_: int, config: Path, as_json: bool) -> int:
 def retry(ids: tuple[int, ...], config: Path, everything: bool, kind: str, connector: str) -> int:
     """Try jobs again now, with 72 hours ahead of them anew."""
     if bool(ids) == everything:
-        raise click.UsageError("name jobs by their ID, or write --all")
+        raise click.UsageError(words(Text("name jobs by their ID, or write --all")))
     if ids and (kind or connector):
-        raise click.UsageError("--kind and --connector go with --all")
+        raise click.UsageError(words(Text("--kind and --connector go with --all")))
     with stored(config) as store:
         queue = queue_for(store.database)
         if ids:
@@ -100,10 +108,10 @@ def retry(ids: tuple[int, ...], config: Path, everything: bool, kind: str, conne
             return 0 if all(tried) else 1
         chosen = [job.id for filter_ in operator.troubled(kind, connector) for job in _every(store, filter_)]
         again = 0
-        with _progress(chosen, "trying again") as bar:
+        with _progress(chosen, words(Text("trying again"))) as bar:
             for id_ in bar:
                 again += operator.retry(store.database, queue, id_, datetime.now(UTC)) is not None
-    click.echo(f"{again} {'job is' if again == 1 else 'jobs are'} tried again now")
+    say(Plural("{count:,} job is tried again now", "{count:,} jobs are tried again now", again))
     return 0
 
 
@@ -116,7 +124,7 @@ def discard(ids: tuple[int, ...], config: Path) -> int:
     with stored(config) as store:
         for id_ in dict.fromkeys(ids):
             if operator.discard(store.database, id_, datetime.now(UTC)):
-                click.echo(f"job {id_} is given up")
+                say(Text("job {id} is given up", id=str(id_)))
             else:
                 good = _cant(store, id_) and good
     return 0 if good else 1
@@ -125,7 +133,7 @@ def discard(ids: tuple[int, ...], config: Path) -> int:
 def _retry_one(store: Stored, queue: Queue, id_: int) -> bool:
     if operator.retry(store.database, queue, id_, datetime.now(UTC)) is None:
         return _cant(store, id_)
-    click.echo(f"job {id_} is tried again now")
+    say(Text("job {id} is tried again now", id=str(id_)))
     return True
 
 
@@ -136,14 +144,14 @@ def _cant(store: Stored, id_: int) -> bool:
     if job is None:
         _unknown(id_)
     elif job.state is State.RUNNING:
-        click.echo(f"error: job {id_} is being worked on right now; see what comes of it", err=True)
+        say(Text("error: job {id} is being worked on right now; see what comes of it", id=str(id_)), err=True)
     else:
-        click.echo(f"error: job {id_} is {job.state.value} already", err=True)
+        say(Text("error: job {id} is {state} already", id=str(id_), state=code(job.state.value)), err=True)
     return False
 
 
 def _unknown(id_: int) -> int:
-    click.echo(f"error: there is no job {id_}; `infocaller-bridge jobs list` lists them", err=True)
+    say(Text("error: there is no job {id}; `infocaller-bridge jobs list` lists them", id=str(id_)), err=True)
     return 1
 
 

@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridge.calls.words import duration
+from bridge.cli.codes import code
+from bridge.cli.language import words
 from bridge.cli.stored import local, printable
 from bridge.config.model import Line
 from bridge.delivery.words import cure, state
 from bridge.store.deliveries import Attempt, Delivery, State
 from bridge.store.folded import FoldedCall
+from bridge.texts import Plural, Text, literal
 
 
 def brief(job: Delivery) -> dict[str, Any]:
@@ -49,32 +52,36 @@ def whole(job: Delivery, attempts: Sequence[Attempt]) -> dict[str, Any]:
 
 def story(job: Delivery, attempts: Sequence[Attempt], line: Line, now: datetime) -> Iterator[str]:
     """Yield all about a job, line by line, for people."""
-    yield f"Job {job.id}: {what(job)}"
-    yield f"  state     {_standing(job, line, now)}"
-    yield f"  key       {job.key}"
-    yield f"  created   {local(job.created_at, line)}"
+    yield words(Text("Job {id}: {what}", id=str(job.id), what=what(job)))
+    yield words(Text("  state     {state}", state=_standing(job, line, now)))
+    yield words(Text("  key       {key}", key=job.key))
+    yield words(Text("  created   {when}", when=local(job.created_at, line)))
     if job.about:
-        yield f"  caller    {whom(job.about)}"
+        yield words(Text("  caller    {whom}", whom=whom(job.about)))
     if job.error:
         name = f"{job.error_class}: " if job.error_class else ""
-        yield f"  error     {name}{job.error}"
+        yield words(Text("  error     {error}", error=name + words(job.error)))
     yield from _tries(attempts, line)
     if job.exchange:
-        yield "Last request and answer (secrets and numbers masked):"
+        yield words(Text("Last request and answer (secrets and numbers masked):"))
         yield from (f"  {text}" for text in job.exchange.splitlines())
     yield from _advice(job)
 
 
-def what(job: Delivery) -> str:
+def what(job: Delivery) -> Text:
     """Return what a job is about."""
     if "call" in job.payload:
         call = FoldedCall.from_json(job.payload["call"])
         event = f" ({job.payload['event']})" if job.payload.get("event") else ""
-        number = "a hidden number" if call.hidden else call.e164 or call.caller or "?"
-        return f"activity in {job.connector} for call {call.id}{event} of line {call.line}, with {number}"
+        number = Text("a hidden number") if call.hidden else literal(call.e164 or call.caller or "?")
+        return Text(
+            "activity in {connector} for call {id}{event} of line {line}, with {number}",
+            connector=job.connector, id=call.id, event=event, line=call.line, number=number,
+        )  # fmt: skip
     table = job.payload.get("table", "")
-    whose = f", of {job.e164}" if job.e164 else ""
-    return f"new {table} in {job.connector}{whose}"
+    if job.e164:
+        return Text("new {table} in {connector}, of {number}", table=table, connector=job.connector, number=job.e164)
+    return Text("new {table} in {connector}", table=table, connector=job.connector)
 
 
 def whom(about: Mapping[str, Any]) -> str:
@@ -82,32 +89,40 @@ def whom(about: Mapping[str, Any]) -> str:
     id_ = f" {about['id']}" if about["id"] else ""
     name = f"{about['name']}, " if about["name"] else ""
     link = f": {about['link']}" if about["link"] else ""
-    return printable(f"found as {name}{about['kind']}{id_} of {about['connector']}{link}")
+    record = f"{name}{about['kind']}{id_}"
+    return printable(
+        words(Text("found as {record} of {connector}", record=record, connector=about["connector"])) + link
+    )
 
 
-def _standing(job: Delivery, line: Line, now: datetime) -> str:
-    word, tries = state(job), f"{job.attempts} attempt{'s' * (job.attempts != 1)} so far"
+def _standing(job: Delivery, line: Line, now: datetime) -> Text:
+    word = code(state(job))
+    tries = Plural("{count:,} attempt so far", "{count:,} attempts so far", job.attempts)
     if job.state is State.PENDING and job.next_at is not None:
         wait = job.next_at - now
-        soon = f"in {duration(int(wait.total_seconds()))}" if wait > timedelta(seconds=1) else "as soon as it can"
-        return f"{word}, {tries}; next at {local(job.next_at, line)} ({soon})"
-    since = f" since {local(job.settled_at, line)}" if job.settled_at else ""
-    return f"{word}{since}, {tries}"
+        soon: Text = Text("as soon as it can")
+        if wait > timedelta(seconds=1):
+            soon = Text("in {duration}", duration=duration(int(wait.total_seconds())))
+        return Text("{state}, {tries}; next at {when} ({soon})", state=word, tries=tries, when=local(job.next_at, line),
+                    soon=soon)  # fmt: skip
+    if job.settled_at:
+        return Text("{state} since {when}, {tries}", state=word, when=local(job.settled_at, line), tries=tries)
+    return Text("{state}, {tries}", state=word, tries=tries)
 
 
 def _tries(attempts: Sequence[Attempt], line: Line) -> Iterator[str]:
     if attempts:
-        yield "Attempts, newest last:"
+        yield words(Text("Attempts, newest last:"))
     for attempt in attempts:
-        error = " ".join(attempt.error.split())
-        yield f"  {local(attempt.at, line)}  {attempt.ms:6} ms  {attempt.outcome:5}  {error}".rstrip()
+        error = words(" ".join(attempt.error.split()))
+        yield f"  {local(attempt.at, line)}  {attempt.ms:6} ms  {code(attempt.outcome):5}  {error}".rstrip()
 
 
 def _advice(job: Delivery) -> Iterator[str]:
     advice = cure(job)
     if advice is None:
         return
-    yield "What to do:"
-    yield f"  {advice}"
-    yield f"  try it now:    infocaller-bridge jobs retry {job.id}"
-    yield f"  give it up:    infocaller-bridge jobs discard {job.id}"
+    yield words(Text("What to do:"))
+    yield f"  {words(advice)}"
+    yield words(Text("  try it now:    infocaller-bridge jobs retry {id}", id=str(job.id)))
+    yield words(Text("  give it up:    infocaller-bridge jobs discard {id}", id=str(job.id)))

@@ -15,6 +15,7 @@ import click
 from bridge.callbacks.numberfile import NumberFile
 from bridge.cli.commands import limit_option, list_command, show_json, show_list
 from bridge.cli.desk import iso
+from bridge.cli.language import language, say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local, number, stored
 from bridge.store import exclusions
@@ -25,6 +26,7 @@ from connectors.csv.output import cell
 from connectors.csv.source import FileForm
 
 _PIECE = 1000
+_HEAD = (Text("REFERENCE"), Text("NUMBER"), Text("SINCE"), Text("BY"), Text("WITHDRAWN"))
 
 
 @click.group(cls=Group)
@@ -64,12 +66,12 @@ def list_(phone: str | None, reference: str | None, config: Path, limit: int | N
     with stored(config) as store:
         line = store.configuration.lines[0]
         show_list(
-            _found(store, phone, reference), as_json, _brief, ("REFERENCE", "NUMBER", "SINCE", "BY", "WITHDRAWN"),
+            _found(store, phone, reference), as_json, _brief, _HEAD,
             lambda each: (
-                each.reference, each.number or Text("(forgotten)").render(store.configuration.language),
+                each.reference, each.number or words(Text("(forgotten)")),
                 local(each.at, line), each.source, local(each.withdrawn_at, line),
             ),
-            limit=limit, nothing=Text("nobody opposes").render(store.configuration.language),
+            limit=limit, nothing=Text("nobody opposes"),
         )  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def _found(store: Stored, phone: str | None, reference: str | None) -> Iterator[
         return
     if reference is not None:
         with store.database.read() as connection:
-            opposition = kept.by_reference(connection, _read(reference, store))
+            opposition = kept.by_reference(connection, _read(reference))
         yield from [opposition] if opposition is not None else []
         return
     before = None
@@ -145,9 +147,8 @@ def import_(
 ) -> int:
     """Note everybody in a file: a list of numbers, a CSV file or a spreadsheet. Exit 1: there is no number in it."""
     with stored(config) as store:
-        language = store.configuration.language
         form = FileForm(encoding, delimiter, sheet)
-        numbers = NumberFile(file, store.configuration.lines[0].country, language, column, form)
+        numbers = NumberFile(file, store.configuration.lines[0].country, language(), column, form)
         new = before = 0
         for lot in exclusions.lots(numbers):
             fresh = _take(store, lot)
@@ -155,9 +156,9 @@ def import_(
     if as_json:
         show_json({"new": new, "known": before, "without_number": numbers.empty})
     else:
-        taken = Plural("{count:,} number opposes now", "{count:,} numbers oppose now", new).render(language)
-        others = Plural("{count:,} did before", "{count:,} did before", before).render(language)
-        without = Plural("{count:,} row has no number", "{count:,} rows have no number", numbers.empty).render(language)
+        taken = words(Plural("{count:,} number opposes now", "{count:,} numbers oppose now", new))
+        others = words(Plural("{count:,} did before", "{count:,} did before", before))
+        without = words(Plural("{count:,} row has no number", "{count:,} rows have no number", numbers.empty))
         click.echo(f"{taken}; {others}; {without}")
     return 0 if new + before else 1
 
@@ -182,25 +183,23 @@ def _take(store: Stored, lot: list[int]) -> int:
 def withdraw(reference: str, config: Path) -> int:
     """Note that a person may be called again, by the reference: because that was their wish, or it was a mistake. It
     stays in the list as withdrawn."""
-    with stored(config) as store:
-        language = store.configuration.language
-        with store.database.write() as connection:
-            done = kept.withdraw(connection, _read(reference, store), datetime.now(UTC))
+    with stored(config) as store, store.database.write() as connection:
+        done = kept.withdraw(connection, _read(reference), datetime.now(UTC))
     text = Text(
         "{reference} is withdrawn: the number may be called again where all else allows it", reference=reference
     )
     if not done:
         text = Text("nobody opposes under {reference}", reference=reference)
-    click.echo(text.render(language), err=not done)
+    say(text, err=not done)
     return 0 if done else 1
 
 
-def _read(reference: str, store: Stored) -> str:
+def _read(reference: str) -> str:
     """A reference as it is kept. Raises `click.BadParameter`."""
     read = read_reference(reference)
     if not read:
         text = Text(
             "{reference} is no reference: ten digits, of which the last one checks the others", reference=reference
         )
-        raise click.BadParameter(text.render(store.configuration.language))
+        raise click.BadParameter(words(text))
     return read

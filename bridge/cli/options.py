@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import click
 
+from bridge.cli.bilingual import BilingualGroup
+from bridge.cli.language import CONFIG, words
 from bridge.config.hours import moment
-from bridge.config.load import environment
 from bridge.config.model import Configuration, Line
-from bridge.texts import Language
+from bridge.texts import Text, said
 
-CONFIG = Path("config.yaml")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -41,7 +41,7 @@ class _Moment(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
         try:
             return moment(value)
         except ValueError as error:
-            self.fail(f"{value!r}: {error}", param, ctx)
+            self.fail(words(Text("{value}: {reason}", value=repr(value), reason=said(error))), param, ctx)
 
 
 def at_option(text: str) -> Callable[[_Function], _Function]:
@@ -52,7 +52,7 @@ def at_option(text: str) -> Callable[[_Function], _Function]:
 json_option = click.option("--json", "as_json", is_flag=True, help="For scripts.")
 
 
-class Group(click.Group):
+class Group(BilingualGroup):
     """Commands with a common first word. It takes `--config` as well, for those of its commands that do: it may stand
     before or after the command's name."""
 
@@ -73,20 +73,6 @@ class Group(click.Group):
             context.default_map = {name: {"config": str(value)} for name in self.list_commands(context)}
 
 
-def language_of(configuration: Configuration | None) -> Language:
-    """Return the configuration's language; without one, that of the terminal (`LANG`)."""
-    if configuration is not None:
-        return configuration.language
-    return terminal_language()
-
-
-def terminal_language() -> Language:
-    """Return the language that the environment asks for: Spanish also where it names another language of Spain, which
-    we do not have; English where it names none of these."""
-    named = next((value for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment().get(name))), "")
-    return "es" if named[:2].lower() in ("es", "ca", "gl", "eu") else "en"
-
-
 def pairs_option(
     option: str, name: str, shape: str, text: str, *, capitals: bool = False
 ) -> Callable[[_Function], _Function]:
@@ -97,7 +83,7 @@ def pairs_option(
         for pair in given:
             key, equals, value = pair.partition("=")
             if not equals or not key.strip():
-                raise click.BadParameter(f"{pair!r}: write {shape}")
+                raise click.BadParameter(words(Text("{value}: write {shape}", value=repr(pair), shape=shape)))
             values[key.strip().upper() if capitals else key.strip()] = value
         return values
 
@@ -117,7 +103,8 @@ def chosen_line(configuration: Configuration, number: str | None) -> Line:
     line = configuration.lines[0] if number is None else configuration.line(number)
     if line is None:
         numbers = ", ".join(line.number for line in configuration.lines)
-        raise click.BadParameter(f"line {number} is not in the configuration; there is {numbers}")
+        text = Text("line {line} is not in the configuration; there is {numbers}", line=number, numbers=numbers)
+        raise click.BadParameter(words(text))
     return line
 
 

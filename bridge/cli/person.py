@@ -9,11 +9,14 @@ from pathlib import Path
 
 import click
 
+from bridge.cli.bilingual import Command
 from bridge.cli.commands import show_json
+from bridge.cli.language import say, words
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, number, spool, stored
 from bridge.store import privacy
 from bridge.store.privacy import Erased
+from bridge.texts import Text, said
 from connectors.base import ConnectorError
 from connectors.phone import Phone
 
@@ -35,7 +38,7 @@ def export(phone: str, config: Path) -> None:
     show_json(exported)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("phone", metavar="NUMBER")
 @config_option
 @json_option
@@ -58,16 +61,16 @@ def forget(phone: str, config: Path, as_json: bool) -> int:
                 "files": {name: rows for name, rows in outcomes.items() if isinstance(rows, int)},
             },
             "failed": failed,
-            "left": left,
+            "left": [words(text) for text in left],
         }
         show_json(report)
     else:
-        for text in (*_erased(whose, erased, outcomes), "Left elsewhere, for you to see to:"):
-            click.echo(text)
+        say(_erased(whose, erased, outcomes))
+        say(Text("Left elsewhere, for you to see to:"))
         for text in left:
-            click.echo(f"  {text}")
+            click.echo(f"  {words(text)}")
     for name, reason in failed.items():
-        click.echo(f"error: {name}: {reason}; mend that, and run this again", err=True)
+        say(Text("error: {name}: {reason}; mend that, and run this again", name=name, reason=said(reason)), err=True)
     return 1 if failed else 0
 
 
@@ -88,45 +91,60 @@ def _from_files(store: Stored, whose: Phone) -> Iterator[tuple[str, int | str | 
         service.close()
 
 
-def _erased(whose: Phone, erased: Erased, outcomes: dict[str, int | str | None]) -> Iterator[str]:
-    rows = {
-        "calls": erased.calls,
-        "events": erased.events,
-        "Queries": erased.queries,
-        "activities and records, done or on their way": erased.deliveries,
-        "callbacks (those that waited are cancelled)": erased.callbacks,
-        "kept in the spool": erased.spooled,
-        "checks against exclusion lists": erased.exclusions,
-        "evidence of calls that were not commercial": erased.evidence,
-        **{f"rows in the files of {name}": rows for name, rows in outcomes.items() if isinstance(rows, int)},
-    }
-    counts = [f"{what}: {count}" for what, count in rows.items() if count]
-    yield f"Erased of {whose.e164}: {'; '.join(counts)}" if counts else f"Nothing was stored about {whose.e164}"
+def _erased(whose: Phone, erased: Erased, outcomes: dict[str, int | str | None]) -> Text:
+    rows = (
+        (Text("calls"), erased.calls),
+        (Text("events"), erased.events),
+        (Text("Queries"), erased.queries),
+        (Text("activities and records, done or on their way"), erased.deliveries),
+        (Text("callbacks (those that waited are cancelled)"), erased.callbacks),
+        (Text("kept in the spool"), erased.spooled),
+        (Text("checks against exclusion lists"), erased.exclusions),
+        (Text("evidence of calls that were not commercial"), erased.evidence),
+        *(
+            (Text("rows in the files of {name}", name=name), rows)
+            for name, rows in outcomes.items()
+            if isinstance(rows, int)
+        ),
+    )
+    counts = [f"{words(what)}: {count}" for what, count in rows if count]
+    if counts:
+        return Text("Erased of {number}: {counts}", number=whose.e164, counts="; ".join(counts))
+    return Text("Nothing was stored about {number}", number=whose.e164)
 
 
-def _left(store: Stored, erased: Erased, outcomes: dict[str, int | str | None]) -> Iterator[str]:
+def _left(store: Stored, erased: Erased, outcomes: dict[str, int | str | None]) -> Iterator[Text]:
     for name, outcome in outcomes.items():
         kind = store.configuration.connectors[name].type
         if outcome is None:
-            yield f"{name} ({kind}): contacts, and what was logged there before: erase it in that system"
+            yield Text(
+                "{name} ({kind}): contacts, and what was logged there before: erase it in that system",
+                name=name, kind=kind,
+            )  # fmt: skip
         elif isinstance(outcome, int):
-            yield f"{name} ({kind}): rows that people wrote themselves, such as the address book and do-not-call lists"
+            yield Text(
+                "{name} ({kind}): rows that people wrote themselves, such as the address book and do-not-call lists",
+                name=name, kind=kind,
+            )  # fmt: skip
     for file in sorted({case.replay for case in store.configuration.tests if case.replay is not None}):
-        yield f"{file}: the CRMs' answers that a test plays: delete it, or write another number into it"
+        yield Text("{file}: the CRMs' answers that a test plays: delete it, or write another number into it", file=file)
     if erased.opposed:
-        yield (
+        yield Text(
             "that this number opposes commercial calls: the number is gone, a keyed hash of it keeps it from being "
             "called (`oppositions list --number`)"
         )
     if erased.blocked:
-        yield (
-            f"evidence of commercial calls ({erased.blocked}), until their time is over (commercial: evidence:): the "
-            "law may demand it; nothing but `evidence` and `person export` shows it"
+        yield Text(
+            "evidence of commercial calls ({count:,}), until their time is over (commercial: evidence:): the law may "
+            "demand it; nothing but `evidence` and `person export` shows it",
+            count=erased.blocked,
         )
     if not erased.scrubbed:
-        yield "the database's file: a reader held it; the erased bytes are overwritten when it is checkpointed next"
+        yield Text(
+            "the database's file: a reader held it; the erased bytes are overwritten when it is checkpointed next"
+        )
     if store.database.postgresql:
-        yield "spools of other machines, while the database is away from them: run this there as well"
-        yield "PostgreSQL's own files until it has vacuumed them, its log of changes and its replicas"
-    yield "backups and exports of yours; a backup that is restored needs this again"
-    yield "logs: they hold the last three digits of numbers, no more"
+        yield Text("spools of other machines, while the database is away from them: run this there as well")
+        yield Text("PostgreSQL's own files until it has vacuumed them, its log of changes and its replicas")
+    yield Text("backups and exports of yours; a backup that is restored needs this again")
+    yield Text("logs: they hold the last three digits of numbers, no more")

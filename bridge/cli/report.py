@@ -11,15 +11,18 @@ from typing import Any
 import click
 
 from bridge.alerts.mail import NotSent
+from bridge.cli.bilingual import Command
 from bridge.cli.calls import writing
 from bridge.cli.commands import show_json
+from bridge.cli.language import language as reader
+from bridge.cli.language import say, words
 from bridge.cli.options import config_option, json_option
 from bridge.cli.stored import Stored, stored, table
 from bridge.reports import csvform, mailing, making, sheets
 from bridge.reports.cells import CallReport, CellValue, ReportTable, shown
 from bridge.reports.keeping import zone_of
 from bridge.reports.period import PERIODS, NoPeriod, Period, chosen, today_in
-from bridge.texts import Language, Text
+from bridge.texts import Language, Text, said
 
 TABLES = (
     "summary", "speed", "days", "hours", "weekdays", "missed_by_weekday", "lines", "extensions", "costs",
@@ -36,10 +39,10 @@ class _Day(click.ParamType):  # type: ignore[type-arg]  # generic in the newest 
         try:
             return date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r}: write a date such as 2026-03-31", param, ctx)
+            self.fail(words(Text("{value}: write a date such as 2026-03-31", value=repr(value))), param, ctx)
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--period", type=click.Choice(list(PERIODS)), help="The days meant.  [default: this-month]")
 @click.option("--from", "first", type=_Day(), help="The first day, on the line's own clock.")
@@ -56,18 +59,18 @@ def report(config: Path, line: str, only: str | None, as_json: bool, **choice: A
     """Show figures of calls: by day, hour, line and extension; how soon somebody answered; costs; callbacks."""
     as_csv, xlsx, mail = choice["as_csv"], choice["xlsx"], choice["mail"]
     if sum((as_csv, as_json, mail, xlsx is not None)) > 1:
-        raise click.UsageError("choose one of --csv, --xlsx, --json and --send")
+        raise click.UsageError(words(Text("choose one of --csv, --xlsx, --json and --send")))
     if (choice["excel"] or choice["output"]) and not as_csv:
-        raise click.UsageError("--excel and --output go with --csv")
+        raise click.UsageError(words(Text("--excel and --output go with --csv")))
     if choice["period"] and (choice["first"] or choice["last"]):
-        raise click.UsageError("--period says what --from and --to say")
+        raise click.UsageError(words(Text("--period says what --from and --to say")))
     if (xlsx is not None or mail) and only:
-        raise click.UsageError("a workbook holds all tables: leave out --table")
+        raise click.UsageError(words(Text("a workbook holds all tables: leave out --table")))
     if mail and line:
-        raise click.UsageError("what is sent is of all lines: leave out --line")
+        raise click.UsageError(words(Text("what is sent is of all lines: leave out --line")))
     with stored(config) as store:
         if line and store.configuration.line(line) is None:
-            click.echo(f"warning: line {line} is not in the configuration (any more)", err=True)
+            say(Text("warning: line {line} is not in the configuration (any more)", line=line), err=True)
         now = datetime.now(UTC)
         today = today_in(zone_of(store.configuration, line), now)
         days = _days(choice["period"], choice["first"], choice["last"], today)
@@ -76,7 +79,8 @@ def report(config: Path, line: str, only: str | None, as_json: bool, **choice: A
         made = making.make(store.database, store.configuration, days, now, line)
         language = store.configuration.language
     if only and only not in {each.name for each in made.tables}:
-        raise click.UsageError("there is no such table: the configuration has no callbacks from: missed_calls")
+        text = Text("there is no such table: the configuration has no callbacks from: missed_calls")
+        raise click.UsageError(words(text))
     if as_json:
         show_json(_json(made, only))
     elif as_csv:
@@ -85,16 +89,14 @@ def report(config: Path, line: str, only: str | None, as_json: bool, **choice: A
     elif xlsx is not None:
         _save(xlsx, sheets.workbook(made, language))
     else:
-        _show(made, only, language)
+        _show(made, only, reader())
     return 0
 
 
 def _send(store: Stored, days: Period, now: datetime) -> int:
     configuration = store.configuration
     if not configuration.reports or configuration.smtp is None:
-        click.echo(
-            "error: nobody gets reports: the configuration has no reports: and smtp: (docs/reports.md)", err=True
-        )
+        say(Text("error: nobody gets reports: the configuration has no reports: and smtp: (docs/reports.md)"), err=True)
         return 1
     good = True
     for rule in configuration.reports:
@@ -104,7 +106,10 @@ def _send(store: Stored, days: Period, now: datetime) -> int:
         except NotSent as error:
             missed = str(error)
         good = good and not missed
-        click.echo(f"FAIL {who}: {missed}" if missed else f"ok   {who}: sent")
+        if missed:
+            say(Text("FAIL {target}: {reason}", target=who, reason=said(missed)))
+        else:
+            say(Text("ok   {target}: sent", target=who))
     return 0 if good else 1
 
 
@@ -114,7 +119,7 @@ def _days(period: str | None, first: date | None, last: date | None, today: date
     try:
         return chosen(first, last, today)
     except NoPeriod as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(words(str(error))) from error
 
 
 def _save(path: Path, content: bytes) -> None:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import config_option, program, terminal_language
+from bridge.cli.bilingual import Command
+from bridge.cli.language import language, say, words
+from bridge.cli.options import config_option, program
 from bridge.texts import Text
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @click.option("--host", help="Address to listen on instead of the configuration's.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port instead of the configuration's; 0: any that is free.")
@@ -23,7 +25,7 @@ def serve(config: Path, host: str | None, port: int | None, web: bool, work: boo
     from bridge.server.serving import serve as run  # noqa: PLC0415 - only this command needs it
 
     if web and work:
-        raise click.UsageError("--web and --work together are simply `serve`")
+        raise click.UsageError(words(Text("--web and --work together are simply `serve`")))
     if not work and sys.stderr.isatty():
         _say_how_to_ask(config, port)
     return run(config, host, port, web=not work, work=not web)
@@ -37,20 +39,21 @@ def _say_how_to_ask(config: Path, port: int | None) -> None:
     loaded = load_to_serve(config)
     if commands := guidance.question(loaded, port):
         text = Text("In a second window, once it listens, ask it as the platform does. The answer has Result 0:")
-        click.echo(f"{text.render(loaded.configuration.language)}\n{commands}\n", err=True)
+        click.echo(f"{words(text)}\n{commands}\n", err=True)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--serve", "keep_serving", is_flag=True, help="Keep it up until Ctrl-C.")
 def demo(keep_serving: bool) -> int:
     """From nothing to a working bridge on example data, with a simulated platform placing calls on it."""
     from bridge.simulator.demo import run  # noqa: PLC0415 - only this command needs it
 
-    code = run(click.echo, keep_serving=keep_serving)
+    code = run(say, language(), keep_serving=keep_serving)
     if code == 0 and not keep_serving:
         init = shlex.join([*program(), "init"])
         text = Text(
             "Now with your own line. This asks a few questions, and overwrites nothing:\n  {command}", command=init
         )
-        click.echo(f"\n{text.render(terminal_language())}")
+        say()
+        say(text)
     return code

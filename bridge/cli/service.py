@@ -12,7 +12,9 @@ from pathlib import Path
 
 import click
 
-from bridge.cli.options import Group, config_option, language_of, terminal_language
+from bridge.cli.language import language as reader
+from bridge.cli.language import words
+from bridge.cli.options import Group, config_option
 from bridge.config.load import Loaded, load
 from bridge.errors import BridgeError
 from bridge.setup.unit import FILE, NAME, STATE, Unit, as_we_wrote_it, written_folders
@@ -57,9 +59,9 @@ def install(
 ) -> int:
     """Write a hardened unit for systemd (as root), and say how to start it."""
     if web and work:
-        raise click.UsageError("--web and --work together are simply `serve`")
+        raise click.UsageError(words(Text("--web and --work together are simply `serve`")))
     loaded = load(config)
-    language = language_of(loaded.configuration)
+    language = reader()
     half = ["--web"] * web + ["--work"] * work
     unit = _unit(loaded, user, half)
     if only_print:
@@ -79,7 +81,7 @@ def install(
 @directory_option
 def uninstall(dry_run: bool, force: bool, directory: Path) -> int:
     """Remove the unit that `service install` wrote; all else stays."""
-    language = terminal_language()
+    language = reader()
     try:
         return _uninstall(directory / FILE, language, dry_run=dry_run, force=force)
     except LeftAsItIs as error:

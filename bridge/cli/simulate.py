@@ -14,12 +14,15 @@ from typing import Any
 
 import click
 
+from bridge.cli.codes import code
 from bridge.cli.emission import emission
+from bridge.cli.language import say, words
 from bridge.cli.options import Group, at_option, chosen_line, config_option, json_option, pairs_option, variables_option
 from bridge.cli.targets import at as target_at
 from bridge.config.load import load
 from bridge.hours.zones import on_clock
 from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence, wall_clock
+from bridge.texts import Text, literal
 
 _SOMEONE = "600111222"
 
@@ -116,9 +119,10 @@ def _call(  # noqa: PLR0913 - what a call can be
 
 def show(exchange: Exchange) -> None:
     """An exchange as a person reads it: what went over the wire, what came back."""
-    click.echo(f"--- {exchange.what}: {exchange.status or 'no answer'}, {exchange.ms:g} ms")
+    status = literal(str(exchange.status)) if exchange.status else Text("no answer")
+    say(Text("--- {what}: {status}, {ms:g} ms", what=exchange.what, status=status, ms=exchange.ms))
     click.echo(exchange.sent)
-    click.echo(f"<-- {exchange.received or exchange.error}")
+    click.echo(f"<-- {exchange.received or words(exchange.error)}")
 
 
 @simulate.command()
@@ -137,7 +141,9 @@ def burst(target: Target, query: str, count: int, at_once: int, as_json: bool) -
     with Platform(target) as platform, ThreadPoolExecutor(at_once) as pool:
         exchanges = list(pool.map(ask, range(count)))
     summary = _summary(exchanges, time.perf_counter() - started)
-    click.echo(json.dumps(summary) if as_json else ", ".join(f"{name} {value}" for name, value in summary.items()))
+    click.echo(
+        json.dumps(summary) if as_json else ", ".join(f"{code(name)} {value}" for name, value in summary.items())
+    )
     return 0 if all(exchange.good for exchange in exchanges) else 1
 
 

@@ -14,9 +14,12 @@ import click
 
 from bridge.callbacks import CallbackService
 from bridge.callbacks.gates import Gate
+from bridge.cli.bilingual import Command
+from bridge.cli.codes import code
 from bridge.cli.commands import show_json
 from bridge.cli.desk import iso, standing
-from bridge.cli.options import config_option, json_option, language_of
+from bridge.cli.language import language
+from bridge.cli.options import config_option, json_option
 from bridge.cli.stored import with_what_is_known
 from bridge.config.essentials import essentials
 from bridge.config.load import Loaded, attempt
@@ -27,7 +30,7 @@ from bridge.runtime.state import existing_state_folder
 from bridge.store import deliveries, overview
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import State
-from bridge.texts import Language, Plural, Text, literal
+from bridge.texts import Language, Plural, Text, literal, said
 from bridge.troubles import SEVERITIES, Place, Severity, Trouble, current
 from bridge.troubles.ledger import LedgerUnusable
 from bridge.troubles.registry import reported
@@ -56,7 +59,7 @@ class _Status:
     language: Language = "en"
 
 
-@click.command()
+@click.command(cls=Command)
 @config_option
 @json_option
 def status(config: Path, as_json: bool) -> int:
@@ -80,7 +83,7 @@ def _status(config: Path) -> _Status:
     read = attempt(config)
     readable = read.loaded or _what_can_be_read(config)
     with _database(readable) as database:
-        summary = _Status(language=language_of(readable.configuration if readable is not None else None))
+        summary = _Status(language=language())
         usual = config.absolute().parent / Configuration.model_fields["state"].default
         state = existing_state_folder(readable) if readable is not None else usual
         place = Place(read.loaded, database, state, read.faults)
@@ -180,12 +183,12 @@ def _shown(summary: _Status) -> Iterator[Text | str]:
     if summary.jobs:
         yield from _jobs(summary.jobs, now)
     if summary.callbacks:
-        counts = [f"{count:,} {state}" for state, count in sorted(summary.callbacks.items())]
+        counts = [f"{count:,} {code(state)}" for state, count in sorted(summary.callbacks.items())]
         yield Text("callbacks: {counts}", counts=", ".join(counts))
     for kept in summary.kept_back[:_MOST]:
         shown: Text = Text(
             "{count:,} {state} of {source}: {reason}",
-            count=kept.count, state=kept.state.value, source=kept.source, reason=kept.reason,
+            count=kept.count, state=code(kept.state.value), source=kept.source, reason=said(kept.reason),
         )  # fmt: skip
         if kept.next_at and kept.gate != Gate.BY_HAND:  # which is looked at again to expire, not to be tried
             shown = Text("{shown}; next try {when:%Y-%m-%d %H:%M}", shown=shown, when=kept.next_at.astimezone())

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from bridge.cli.language import say, words
 from bridge.config.callbacks import CallbackSource
 from bridge.config.essentials import Essentials, essentials
 from bridge.config.load import Loaded, load
@@ -22,18 +23,17 @@ from bridge.store.database import Database, unprepared
 from bridge.store.emissions import names
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
-from bridge.texts import Language
+from bridge.texts import Plural, Text
 from connectors.phone import Phone, parse
 
 _WIDEST, _WIDEST_LAST = 60, 120
 
 
 class NotServedYet(StoreUnavailable):
-    """There is no database, because nothing was served by this configuration so far. `language`: the reader's."""
+    """There is no database, because nothing was served by this configuration so far."""
 
-    def __init__(self, path: Path, language: Language) -> None:
-        super().__init__(f"there is no database at {path} yet: `infocaller-bridge serve` makes it")
-        self.language = language
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(Text("there is no database at {path} yet: `infocaller-bridge serve` makes it", path=path)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,19 @@ def stored(config: Path, *, strict: bool = False) -> Iterator[Stored]:
     """
     readable = Essentials(load(config), (), whole=True) if strict else essentials(config)
     if readable.faults:
-        count = f"{len(readable.faults)} faults" if len(readable.faults) > 1 else "a fault"
-        click.echo(f"warning: {config} has {count}; `infocaller-bridge check` says more", err=True)
+        text = Plural(
+            "warning: {file} has {count:,} fault; `infocaller-bridge check` says more",
+            "warning: {file} has {count:,} faults; `infocaller-bridge check` says more",
+            len(readable.faults), file=config,
+        )  # fmt: skip
+        say(text, err=True)
     loaded = readable.loaded
     url = loaded.configuration.database.get_secret_value()
     missing = unprepared(url, loaded.folder)
     path = missing.path
     missing.close()
     if path is not None and not path.exists():
-        raise NotServedYet(path, loaded.configuration.language)
+        raise NotServedYet(path)
     database = connect(url, loaded.folder)
     try:
         yield Stored(loaded if readable.whole else with_what_is_known(loaded, database), database)
@@ -120,7 +124,12 @@ def number(text: str, configuration: Configuration) -> Phone:
     country = configuration.lines[0].country
     phone = parse(text, country)
     if not phone:
-        raise click.BadParameter(f"{text!r} is no phone number of {country}; write it with + and its country code")
+        reason = Text(
+            "{number} is no phone number of {country}; write it with + and its country code",
+            number=repr(text),
+            country=country,
+        )
+        raise click.BadParameter(words(reason))
     return phone
 
 
@@ -140,7 +149,8 @@ class LineMoment(click.ParamType):  # type: ignore[type-arg]  # generic in the n
         except ValueError:
             moment = datetime.min.replace(tzinfo=ZoneInfo("UTC"))
         if moment.tzinfo is not None:
-            self.fail(f"{value!r}: write 2026-03-31 or 2026-03-31T14:30, in the line's time", param, ctx)
+            text = Text("{value}: write 2026-03-31 or 2026-03-31T14:30, in the line's time", value=repr(value))
+            self.fail(words(text), param, ctx)
         return moment + timedelta(days=1) if self._end and len(value) <= len("2026-03-31") else moment
 
 

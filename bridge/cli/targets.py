@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 import click
 
+from bridge.cli.language import words
 from bridge.config.model import Configuration, Line
 from bridge.simulator.calls import Target
+from bridge.texts import Text
 
 
 def at(configuration: Configuration, line: Line, base: str | None, *, yes: bool) -> Target:
@@ -19,7 +21,10 @@ def at(configuration: Configuration, line: Line, base: str | None, *, yes: bool)
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.host, server.host)  # noqa: S104 - to be replaced
     base = base or f"http://{host}:{server.port}"
     if not yes and not _is_loopback(base):
-        raise click.UsageError(f"{base} is not this machine: calls would land in a real CRM; add --yes to go ahead")
+        text = Text(
+            "{address} is not this machine: calls would land in a real CRM; add --yes to go ahead", address=base
+        )
+        raise click.UsageError(words(text))
     key = server.url_key[0].get_secret_value() if server.url_key else ""
     password = line.password.get_secret_value()
     return Target(base, line.number, password, key, timezone=line.timezone)
@@ -28,7 +33,8 @@ def at(configuration: Configuration, line: Line, base: str | None, *, yes: bool)
 def _is_loopback(base: str) -> bool:
     host = urlsplit(base).hostname
     if not host:
-        raise click.BadParameter(f"{base!r}: write an address such as http://127.0.0.1:8080", param_hint="--base")
+        text = Text("{value}: write an address such as http://127.0.0.1:8080", value=repr(base))
+        raise click.BadParameter(words(text), param_hint="--base")
     try:
         addresses = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
     except OSError:

@@ -6,6 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from bridge.cli.language import words
+from bridge.texts import Text
+
 
 class Trace:
     """Numbers what it sees, and says who asked and when: `say` gets it. Called from many threads."""
@@ -22,4 +25,7 @@ class Trace:
             self._count += 1
             ms = (self._clock() - self._began) * 1000
             text = exchange.replace("\n", "\n    ")
-            self._say(f"[{self._count}] {connector}, done after {ms:.0f} ms\n    {text}")
+            done = Text(
+                "[{number}] {connector}, done after {ms:.0f} ms", number=self._count, connector=connector, ms=ms
+            )
+            self._say(f"{words(done)}\n    {text}")

@@ -21,7 +21,7 @@ class TriedCase:
     """A case that was asked. `title` says which one; `differences`: in what the answer is not as it should be, none
     where it is."""
 
-    title: str
+    title: Text
     answered: Answered
     differences: tuple[Text, ...]
 
@@ -31,8 +31,9 @@ def run(service: Service) -> Iterator[TriedCase]:
     `connectors.http.cassette_file.CassetteFault` where kept answers can't be played."""
     for number, case in enumerate(service.configuration.tests):
         answered = _answered(service, case) if case.replay is None and case.at is None else _alone(service, case)
-        at = f", at {case.at:%Y-%m-%d %H:%M}" if case.at is not None else ""
-        title = f"tests[{number}] ask {case.ask}, caller {case.caller}{at}"
+        title = Text("tests[{number}] ask {query}, caller {caller}", number=number, query=case.ask, caller=case.caller)
+        if case.at is not None:
+            title = Text("{title}, at {when:%Y-%m-%d %H:%M}", title=title, when=case.at)
         yield TriedCase(title, answered, tuple(_differences(case, answered)))
 
 

@@ -16,10 +16,11 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -28,14 +29,23 @@ from bridge.infocaller.messages import Format
 from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.outcomes import CallOutcome, OutcomeSender
+from bridge.texts import Language, Plural, Text, literal, said
 
-Say = Callable[[str], object]
+
+class Say(Protocol):
+    """Who is told."""
+
+    def __call__(self, text: Text | str = "", /) -> object:
+        """Print a text, a line or a paragraph."""
+
+
 _LINE, _PASSWORD = "912345678", "3956"
 _PATIENCE = 30.0
 
 
-def run(say: Say, *, keep_serving: bool = False) -> int:
-    """Play the demo, telling it to `say`; 0 if all went as it should. `keep_serving`: until Ctrl-C or SIGTERM.
+def run(say: Say, language: Language, *, keep_serving: bool = False) -> int:
+    """Play the demo, telling it to `say`; 0 if all went as it should. `language`: that of the commands that it shows.
+    `keep_serving`: until Ctrl-C or SIGTERM.
 
     Called in the main thread.
     """
@@ -48,16 +58,19 @@ def run(say: Say, *, keep_serving: bool = False) -> int:
             values = {"DEMO_PORT": port, "DEMO_URL_KEY": key, "DEMO_PASSWORD": _PASSWORD}
             values["DEMO_CONSOLE_PASSWORD"] = password
             config = _unpack(Path(folder), values | {"DEMO_EMISSION_PORT": emission_port})
-            say(f"A bridge starts at {base}, on example data in {folder}:\n  {', '.join(_names(config.parent))}\n")
+            say(Text("A bridge starts at {address}, on example data in {folder}:", address=base, folder=folder))
+            say(literal(f"  {', '.join(_names(config.parent))}\n"))
             with _server(config) as log:
                 if not _ready(base):
-                    say(f"The bridge did not start; its log:\n{log.read_text(errors='replace')}")
+                    say(Text("The bridge did not start; its log:"))
+                    say(literal(log.read_text(errors="replace")))
                     return 1
                 with Platform(target) as platform:
-                    good = _Play(platform, emissions, config, say).all()
+                    good = _Play(platform, emissions, config, say, language).all()
                 if keep_serving:
                     _serve_on(base, config, password, say)
-        say("\nAll went as it should." if good else "\nSomething did NOT go as it should; see above.")
+        say()
+        say(Text("All went as it should.") if good else Text("Something did NOT go as it should; see above."))
         return 0 if good else 1
 
 
@@ -133,11 +146,18 @@ def _ready(base: str) -> bool:
 
 
 def _serve_on(base: str, config: Path, password: str, say: Say) -> None:
-    say(f"\nThe bridge stays up at {base}; its files are in {config.parent}.")
-    say(f"Look at its calls in the console, {base}/console/ : user admin, password {password}")
-    say("From another terminal, a call:")
-    say(f"  infocaller-bridge simulate received -c {config} --query DESVIO --diverted 101")
-    say("Ctrl-C ends it.")
+    say()
+    say(Text("The bridge stays up at {address}; its files are in {folder}.", address=base, folder=config.parent))
+    say(
+        Text(
+            "Look at its calls in the console, {address}/console/ : user admin, password {password}",
+            address=base,
+            password=password,
+        )
+    )
+    say(Text("From another terminal, a call:"))
+    say(literal(f"  infocaller-bridge simulate received -c {config} --query DESVIO --diverted 101"))
+    say(Text("Ctrl-C ends it."))
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
@@ -146,46 +166,58 @@ def _serve_on(base: str, config: Path, password: str, say: Say) -> None:
 class _Play:
     """The calls of the demo. Each step says what happens, what went over the wire and whether it is as it should be."""
 
-    def __init__(self, platform: Platform, emissions: EmissionPlatform, config: Path, say: Say) -> None:
+    def __init__(
+        self, platform: Platform, emissions: EmissionPlatform, config: Path, say: Say, language: Language
+    ) -> None:
         self._platform = platform
         self._emissions = emissions
         self._config = config
         self._say = say
+        self._language = language
         self._good = True
 
     def all(self) -> bool:
         """Play every call; whether all went as it should."""
         ana = SimulatedCall("600111222", new_sequence(), diverted="911000001", queries=("DESVIO", "PEDIDO", "ENCUESTA"))
-        self._say("=== 1. Ana calls from her mobile (600111222)")
-        self._expect(self._platform.event(ana, "inicio"), "kept on disk")
-        self._ask("Whom to put her through to?", ana, "DESVIO", {"DESTINO": "+34911000001", "NOMBRE": "Ana Muñoz"})
+        self._say(Text("=== 1. Ana calls from her mobile (600111222)"))
+        self._expect(self._platform.event(ana, "inicio"), Text("kept on disk"))
+        self._ask(
+            Text("Whom to put her through to?"), ana, "DESVIO", {"DESTINO": "+34911000001", "NOMBRE": "Ana Muñoz"}
+        )
         ana = replace(ana, variables={"PEDIDO": "00077"})
-        self._ask("She keys in an order number, 00077.", ana, "PEDIDO", {"ESTADO": "Enviado"})
+        self._ask(Text("She keys in an order number, 00077."), ana, "PEDIDO", {"ESTADO": "Enviado"})
         ana = replace(ana, variables={"PEDIDO": "00077", "NOTA": "5"})
-        self._ask("She gives the service 5 points.", ana, "ENCUESTA", {"GUARDADO": "1"})
+        self._ask(Text("She gives the service 5 points."), ana, "ENCUESTA", {"GUARDADO": "1"})
         for exchange in self._platform.events(ana):
-            self._expect(exchange, "kept on disk")
+            self._expect(exchange, Text("kept on disk"))
 
-        self._say("\n=== 2. Someone who hides the number, in XML")
+        self._say()
+        self._say(Text("=== 2. Someone who hides the number, in XML"))
         hidden = SimulatedCall("X", new_sequence(), seconds=12)
         target = replace(self._platform.target, format=Format.XML)
         with Platform(target) as in_xml:
             self._answer(in_xml.query(hidden, "DESVIO"), {"DESTINO": "101"})
             for exchange in in_xml.events(hidden):
-                self._expect(exchange, "kept on disk")
+                self._expect(exchange, Text("kept on disk"))
 
-        self._say("\n=== 3. What is left in the CRM (here: CSV files)")
+        self._say()
+        self._say(Text("=== 3. What is left in the CRM (here: CSV files)"))
         self._rows("calls.csv", 2, "Llamada de Ana Muñoz")
         self._rows("survey.csv", 1, "+34600111222")
 
-        self._say("\n=== 4. Ana's task asks for a call: a new row in callbacks.csv")
+        self._say()
+        self._say(Text("=== 4. Ana's task asks for a call: a new row in callbacks.csv"))
         self._task("T1;+34 600-111-222;Ana Muñoz;Llamar por el pedido 00077")
         self._rows("callbacks.results.csv", 3, "answered")
         for entry in self._emissions.ledger.entries:
-            request = f"{entry.number}, rule group {entry.rule_group}, variables {dict(entry.variables)}"
-            self._say(_indented(f"the platform was asked to call {request}: idcall {entry.idcall}"))
+            asked = Text(
+                "    the platform was asked to call {number}, rule group {group}, variables {variables}: idcall "
+                "{idcall}",
+                number=entry.number, group=entry.rule_group, variables=str(dict(entry.variables)), idcall=entry.idcall,
+            )  # fmt: skip
+            self._say(asked)
         rung = [entry.number for entry in self._emissions.ledger.rung]
-        self._judge(f"the phone rang once: {', '.join(rung)}", rung == ["+34600111222"])
+        self._judge(Text("the phone rang once: {numbers}", numbers=", ".join(rung)), rung == ["+34600111222"])
         return self._good
 
     def _task(self, row: str) -> None:
@@ -194,24 +226,35 @@ class _Play:
             file.write(f"{row}\n")
         self._say(_indented(row))
 
-    def _ask(self, what: str, call: SimulatedCall, query: str, expected: dict[str, str]) -> None:
-        self._say(f"\n--- {what} Query {query}; the way to its answer, as `infocaller-bridge ask` shows it:")
+    def _ask(self, what: Text, call: SimulatedCall, query: str, expected: dict[str, str]) -> None:
+        self._say()
+        self._say(
+            Text(
+                "--- {what} Query {query}; the way to its answer, as `infocaller-bridge ask` shows it:",
+                what=what,
+                query=query,
+            )
+        )
         variables = [f"--var={name}={value}" for name, value in call.variables.items()]
-        command = [sys.executable, "-m", "bridge", "ask", query, "-c", str(self._config), "--caller", call.caller]
-        shown = subprocess.run([*command, *variables], capture_output=True, text=True, check=False)  # noqa: S603
+        command = [sys.executable, "-m", "bridge", "--language", self._language, "ask", query, "-c", str(self._config)]
+        command += ["--caller", call.caller, *variables]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
         self._say(_indented(shown.stdout + shown.stderr))
         self._answer(self._platform.query(call, query), expected)
 
     def _answer(self, exchange: Exchange, expected: dict[str, str]) -> None:
-        self._say("On the wire:")
+        self._say(Text("On the wire:"))
         self._say(_indented(exchange.sent))
         self._say(_indented(f"<-- {exchange.received}"))
         good = exchange.good and exchange.result == "0" and exchange.variables == expected
-        self._judge(f"answered in {exchange.ms:g} ms: {dict(exchange.variables)}", good)
+        variables = str(dict(exchange.variables))
+        self._judge(Text("answered in {ms:g} ms: {variables}", ms=exchange.ms, variables=variables), good)
 
-    def _expect(self, exchange: Exchange, words: str) -> None:
-        description = f"{words}, {exchange.ms:g} ms" if exchange.good else f"{exchange.status} {exchange.error}"
-        self._judge(f"{exchange.what}: {description}", exchange.good)
+    def _expect(self, exchange: Exchange, done: Text) -> None:
+        came: Text = Text("{done}, {ms:g} ms", done=done, ms=exchange.ms)
+        if not exchange.good:
+            came = Text("{status} {error}", status=exchange.status, error=said(exchange.error))
+        self._judge(Text("{what}: {came}", what=exchange.what, came=came), exchange.good)
 
     def _rows(self, name: str, count: int, expected: str) -> None:
         """Wait until a CSV file has `count` rows; one of them holds `wanted`."""
@@ -223,16 +266,23 @@ class _Play:
             if file.exists():
                 with file.open(encoding="utf-8-sig", newline="") as text:
                     rows = list(csv.reader(text))
-        self._say(f"{name}:")
+        self._say(literal(f"{name}:"))
         for row in rows:
             self._say(_indented(" | ".join(value.replace("\n", " / ") for value in row)))
         good = len(rows) == count + 1 and any(expected in value for row in rows for value in row)
-        self._judge(f"{max(0, len(rows) - 1)} rows, one of them with {expected!r}", good)
+        self._judge(
+            Plural(
+                "{count:,} row, with {expected}", "{count:,} rows, one of them with {expected}", max(0, len(rows) - 1),
+                expected=repr(expected),
+            ),
+            good,
+        )  # fmt: skip
 
-    def _judge(self, what: str, good: bool) -> None:
+    def _judge(self, what: Text, good: bool) -> None:
         self._good = self._good and good
-        self._say(f"{'ok  ' if good else 'FAIL'} {what}")
+        self._say(Text("ok   {what}", what=what) if good else Text("FAIL {what}", what=what))
 
 
-def _indented(text: str) -> str:
-    return textwrap.indent(text.strip(), "    ")
+def _indented(text: str) -> Text:
+    """What somebody else said."""
+    return literal(textwrap.indent(text.strip(), "    "))

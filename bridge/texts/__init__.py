@@ -15,9 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from bridge.texts.sentences import Sentences, entries
+
 Language = Literal["es", "en"]
 _WORDS = "{words}"
 _AT = "at"
+_SAID = "said"
 
 
 Value: TypeAlias = "str | float | datetime | Path | Text | None"
@@ -85,6 +88,24 @@ class Plural(Text):
         return super().to_json() | {"many": self.many}
 
 
+class _Said(Text):
+    """An English sentence with its values in it already."""
+
+    __slots__ = ()
+
+    def render(self, language: Language) -> str:
+        return self.message if language == "en" else _sentences(language).translated(self.message)
+
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {_SAID: True}
+
+
+def said(words: object) -> Text:
+    """Return what the program said in English elsewhere, such as an error or a reason that is kept in the database: in
+    another language it is what the catalogue has for the message that it was made of. A `Text` is itself."""
+    return words if isinstance(words, Text) else _Said(str(words))
+
+
 def literal(words: str) -> Text:
     """Words that are the same in every language, such as what somebody else said."""
     return Text(_WORDS, words=words)
@@ -96,6 +117,8 @@ def from_json(value: Mapping[str, Any] | str) -> Text:
 
 
 def _made(value: Mapping[str, Any], longest: int | None) -> Text:
+    if value.get(_SAID):
+        return said(value["message"][:longest])
     values: dict[str, Any] = {name: _value(inner, longest) for name, inner in value["values"].items()}
     if "many" in value:
         return Plural(value["message"], value["many"], **values)
@@ -136,3 +159,9 @@ def _shown(value: object, language: Language) -> object:
 def _catalogue(language: Language) -> gettext.GNUTranslations:
     with (resources.files(__package__) / f"{language}.mo").open("rb") as file:
         return gettext.GNUTranslations(file)
+
+
+@lru_cache
+def _sentences(language: Language) -> Sentences:
+    with resources.as_file(resources.files(__package__) / f"{language}.mo") as path:
+        return Sentences(dict(entries(path)))

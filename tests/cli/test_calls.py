@@ -99,10 +99,10 @@ def test_show_tells_a_call_whole(run: Run, calls: Exchange) -> None:
     assert said.code == 0
     assert said.out == (
         "Call 1, CallSequence a, over\n"
-        "Llamada recibida de +34 600 11 12 22, a 912345678\n"
-        "02/03/2026 12:58:45, 1 min 15 s, atendida en 101, coste 0,0465 €\n"
-        "12:59:05 Llamada: 101, 9 s, 0,01 €\n"
-        "12:58:50 Dato marcado: PEDIDO = 77\n"
+        "Call received from +34 600 11 12 22, to 912345678\n"
+        "2026-03-02 12:58:45, 1 min 15 s, answered at 101, cost €0.0465\n"
+        "12:59:05 Call: 101, 9 s, €0.01\n"
+        "12:58:50 Keyed in: PEDIDO = 77\n"
         "Variables: PEDIDO = 77\n"
         "Events:\n"
         "  2026-03-02 13:00:00  inicio\n"

@@ -163,9 +163,10 @@ def test_a_database_that_is_not_there_is_not_made(run: Run, config: Path) -> Non
 
 @pytest.mark.parametrize("group", ["jobs", "calls", "callbacks", "lines", "campaign"])
 def test_a_list_before_the_first_serve_says_that_there_is_nothing_yet(run: Run, config: Path, group: str) -> None:
-    said = run(group, "list")
+    said = run(group, "list", "--language", "es")
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("todavía no hay nada")
+    assert run(group, "list").out.startswith("there is nothing yet")
     assert json.loads(run(group, "list", "--json").out) == []
     assert not (config.parent / "bridge.db").exists()
 

@@ -28,13 +28,13 @@ def calls(exchange: Exchange) -> Exchange:
 
 
 def test_it_is_for_people(run: Run) -> None:
-    said = run("report", *MARCH)
+    said = run("report", *MARCH, "--language", "es")
     assert said.code == 0, said.err
     assert said.out.startswith("01/03/2026 a 31/03/2026\n\nLlamadas\n")
     assert "Recibidas" in said.out
     assert "lun 02/03/2026" in said.out
     assert "600111222" not in said.out
-    only = run("report", *MARCH, "--table", "extensions")
+    only = run("report", *MARCH, "--table", "extensions", "--language", "es")
     assert "lun 02/03/2026" not in only.out
     assert only.out.splitlines()[-1].split() == ["101", "2", "1", "1", "50,0", "%", "0", "0:00:09"]
 

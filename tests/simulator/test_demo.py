@@ -101,7 +101,7 @@ def test_the_configuration_to_start_from_is_good_and_its_cases_pass(example: Pat
     assert checked.returncode == 0, checked.stderr
     asked = run(example, "test")
     assert asked.returncode == 0, asked.stdout
-    assert asked.stdout.endswith(" passed, 0 failed\n")
+    assert asked.stdout.endswith(" pasan, 0 fallan\n")  # the language that it says
     assert not asked.stdout.startswith("0 ")
 
 
