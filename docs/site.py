@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OUTSIDE = {  # where a file stands in the repository, and where in the site
     "README.md": "index.md",
+    "README.es.md": "index.es.md",
     "CONTRIBUTING.md": "CONTRIBUTING.md",
     "CHANGELOG.md": "CHANGELOG.md",
     "SECURITY.md": "SECURITY.md",
