@@ -52,6 +52,7 @@ from connectors.records import (
     NewRecord,
     ProbeResult,
     Record,
+    ScreenPop,
     Task,
     TaskOutcome,
     Usage,
@@ -83,6 +84,7 @@ __all__ = [
     "RateLimiter",
     "Record",
     "Rejected",
+    "ScreenPop",
     "Task",
     "TaskOutcome",
     "TemplateUse",
@@ -287,6 +289,12 @@ class Connector(ABC):
     def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
         """Write the outcome to the task. Written twice, it must read the same as once. Raises `ConnectorError`."""
         raise self._cannot("update tasks")
+
+    def pop(self, pop: ScreenPop, deadline: Deadline) -> None:
+        """Open the record of a call on the screen of who answered it. The bridge calls it once for a call and an
+        extension, whatever comes of it, and at most ten seconds after the call was answered: it must not try again
+        what may have been done. Raises `ConnectorError`."""
+        raise self._cannot("open records on screens")
 
     def forget(self, phone: Phone) -> int | None:
         """Erase what this connector wrote about a person on this machine. Return how many rows or files; None if it

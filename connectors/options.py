@@ -37,6 +37,8 @@ class Capabilities:
         activity_fields: The `fields` that a rule for activities has to have.
         dated: The kinds whose records have a date, by which the newest and the next are told.
         fields_seen: Whether `fields` were read from a file that may change while the configuration does not.
+        pops: The extensions, or numbers, on whose screens `pop` opens a record.
+        pop_finds: The kind of record that a call's number has to be found as for that; empty where `pop` needs none.
         links: Whether every record has a link (`Connector.link`), also without `link:`.
     """
 
@@ -56,6 +58,8 @@ class Capabilities:
     dated: frozenset[str] = frozenset()
     save_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
     activity_fields: frozenset[str] = frozenset()
+    pops: frozenset[str] = frozenset()
+    pop_finds: str = ""
     links: bool = False
 
 

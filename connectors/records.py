@@ -94,6 +94,27 @@ class NewRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenPop:
+    """A call that somebody has just answered, whose record is to open on their screen.
+
+    Attributes:
+        extension: Who answered: one of `Capabilities.pops`.
+        caller: The other party's number; None if it is hidden or no number.
+        called: The line's own number, as the platform writes it.
+        line: The line's main number, which names it in the configuration.
+        contact: The record that the number was found as; None where `Capabilities.pop_finds` asks for none.
+        call: The call so far, as expressions see it, with its variables as `vars`.
+    """
+
+    extension: str
+    caller: Phone | None
+    called: str
+    line: str
+    contact: Record | None
+    call: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """A call, to be logged in the CRM.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.base import Activity, NewRecord, Record
+from connectors.base import Activity, NewRecord, Record, ScreenPop
 from connectors.phone import Phone, parse
 
 _NOBODY = Phone(text="")
@@ -49,4 +49,18 @@ def of_activity(activity: Activity, country: str) -> dict[str, object]:
         "caller": caller,
         "called": parse(activity.called, country),
         "line": activity.line,
+    }
+
+
+def of_pop(pop: ScreenPop, agent: str, country: str) -> dict[str, object]:
+    """Return the names that the expressions of a screen pop see. `agent`: the CRM's id of who answered."""
+    return {
+        "agent": agent,
+        "extension": pop.extension,
+        "contact": pop.contact,
+        "call": pop.call,
+        "vars": pop.call.get("vars", {}),
+        "caller": pop.caller or _NOBODY,
+        "called": parse(pop.called, country),
+        "line": pop.line,
     }

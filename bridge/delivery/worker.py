@@ -20,7 +20,7 @@ from bridge.delivery.retry import Later, NotNow
 from bridge.errors import StoreUnavailable
 from bridge.lookups.outage import OutOfOrder
 from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Wakeup, call_key
-from bridge.store import audit, bulkruns, calls, deliveries, events, overview, privacy
+from bridge.store import audit, bulkruns, calls, deliveries, events, overview, privacy, screenpops
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, Failure, State, Took
 from bridge.store.outagelog import OutageLog
@@ -288,6 +288,7 @@ class Worker:
         with self._database.write() as connection:
             audit.purge(connection, now - timedelta(seconds=self._pace.audit_retention))
             bulkruns.drop(connection, now - keep)
+            screenpops.drop(connection, now - timedelta(seconds=self._pace.purge))
         erased = privacy.purge(self._database, now - keep, now - 2 * keep)
         if erased.total:
             _log.info("older than the retention and gone: %s", erased)

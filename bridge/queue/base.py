@@ -39,6 +39,12 @@ CALLBACK = "callback"
 EMISSIONS = "emissions"
 """The lane of `CALLBACK`: the platform holds up nothing else."""
 
+POP = "pop"
+"""Kind: open a call's record on a screen. Key: its number. Lane: `POPS`."""
+
+POPS = "pops"
+"""The lane of `POP`: they have seconds, and wait for nobody whose work takes longer."""
+
 LINE = "line"
 """Kind: see which callbacks of a line have their turn. Key: `line_key`."""
 

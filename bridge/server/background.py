@@ -26,13 +26,14 @@ from bridge.callbacks.calling import Calling
 from bridge.calls import activities
 from bridge.calls.activities import Activities
 from bridge.calls.folding import Folding, Plan
+from bridge.calls.screenpops import ScreenPops
 from bridge.config.load import Loaded, environment, load_to_serve
 from bridge.delivery import saves
 from bridge.delivery.bulk import BulkRunner
 from bridge.delivery.worker import Batch, Deliverer, Worker, WorkerSettings
 from bridge.errors import ConfigurationFaults, StoreUnavailable
 from bridge.queue import queue_for
-from bridge.queue.base import ADVANCE, BULK, EMISSIONS, split_call_key
+from bridge.queue.base import ADVANCE, BULK, EMISSIONS, POP, POPS, split_call_key
 from bridge.reports.keeping import FigureKeeper
 from bridge.reports.mailing import ReportMailer
 from bridge.runtime import log
@@ -81,7 +82,9 @@ class Background:
             database, queue, lambda: current.configuration, current.use, *_folders(current), _now, random.random
         )
         made = Activities(database, queue, current.use, _now, self._calling.own)
-        folding = Folding(database, lambda: current.configuration, _both(self._calling.plan, made.plan), _now)
+        pops = ScreenPops(database, queue, current.use, _now, self._troubles)
+        plan = _each(pops.plan, self._calling.plan, made.plan)
+        folding = Folding(database, lambda: current.configuration, plan, _now)
         senders = {
             activities.KIND: made.deliver,
             saves.KIND: self._save,
@@ -96,10 +99,11 @@ class Background:
             {
                 ADVANCE: lambda key: folding.advance(*split_call_key(key)),
                 BULK: BulkRunner(database, queue, _now),
+                POP: pops,
                 **self._calling.handlers,
             },
             deliverer,
-            (*connectors, EMISSIONS),
+            (*connectors, EMISSIONS, POPS),
             pace=pace
             or WorkerSettings(retention=configuration.retention, audit_retention=configuration.console.audit_retention),
         )
@@ -150,12 +154,12 @@ def _folders(current: Current) -> tuple[Path, Path]:
         return service.folder, service.state
 
 
-def _both(first: Plan, second: Plan) -> Plan:
-    """What follows from a call in two flows, which know nothing of each other."""
+def _each(*plans: Plan) -> Plan:
+    """What follows from a call in several ways, which know nothing of each other."""
 
     def plan(connection: Connection, call: Call, new: Sequence[Event]) -> None:
-        first(connection, call, new)
-        second(connection, call, new)
+        for each in plans:
+            each(connection, call, new)
 
     return plan
 

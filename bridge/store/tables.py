@@ -13,6 +13,7 @@ callbacks   tasks that ask for a call, and how that goes
 campaigns   lists of people whose callbacks are paused and cancelled together
 emission_states  what holds a line or a source of callbacks back, and its pace
 figures     calls by hour and rings by day, added up, so that a report need not read the calls
+screen_pops records that are to open, or have opened, on the screens of who answered a call
 pokes       the SQLite queue's wake-ups; on PostgreSQL Procrastinate has tables of its own
 meta        notes of the bridge to itself
 console_sessions  who is signed in to the console
@@ -49,7 +50,7 @@ from sqlalchemy import (
 
 from bridge.store.columns import ANSWERED, CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
-REVISION = "0012"
+REVISION = "0013"
 """The newest step of `migrations/versions`."""
 
 LONGEST_KEY = 128
@@ -386,6 +387,20 @@ emission_states = Table(
     _number("failures"),
     _words("error"),
 )
+
+screen_pops = Table(
+    "screen_pops",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line", Words(LONGEST_KEY), nullable=False),
+    Column("call_sequence", Words(LONGEST_KEY), nullable=False),
+    Column("connector", Words(128), nullable=False),
+    Column("extension", Words(128), nullable=False),
+    Column("answered_at", UtcMoment, nullable=False),
+    Column("begun_at", UtcMoment),
+    UniqueConstraint("line", "call_sequence", "connector", "extension", name="uq_screen_pops_once"),
+)
+Index("ix_screen_pops_answered_at", screen_pops.c.answered_at)
 
 pokes = Table(
     "pokes",

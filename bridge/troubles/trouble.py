@@ -64,6 +64,7 @@ HAPPENS = {
     "events_refused": Happens(),
     "guessing": Happens(),
     "crm": Happens(),
+    "pop": Happens(),
 }
 """The kinds that happen. Every other kind that is reported is a state: it lasts from its report until the process that
 reported it clears it, or is gone."""

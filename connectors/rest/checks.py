@@ -31,6 +31,7 @@ _FIELDS = {
     "phone": sorted(Phone.visible),
     "outcome": ["at", "idcall", "result", "seconds", "status", "text"],
 }
+_OF_POP = frozenset({"agent", "extension", "contact", "call", "vars", "caller", "called", "line"})
 _OF_ACTIVITY = frozenset({"activity", "contact", "found", "call", "vars", "caller", "called", "line"})
 
 
@@ -104,6 +105,7 @@ def templates(options: RestOptions) -> Iterator[TemplateUse]:
         yield from _creates(options.activity.create, ("activity", "create"), names | _OF_ACTIVITY)
         yield from _uses(options.activity.find, ("activity", "find"), names | _OF_ACTIVITY)
         yield from _uses(options.activity.update, ("activity", "update"), names | _OF_ACTIVITY)
+    yield from _uses(options.pop, ("pop",), names | _OF_POP)
     if options.tasks is not None:
         yield from _uses(options.tasks.what, ("tasks", "what"), {"settings"})
         yield from _uses(options.tasks.list_, ("tasks", "list"), names)
@@ -144,6 +146,7 @@ def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
     yield from _settings(options)
     yield from _fields(options)
     yield from _hosts(options)
+    yield from _pop(options)
     if options.ca_file is not None and not (folder / options.ca_file).exists():
         yield Problem(("ca_file",), f"there is no file {folder / options.ca_file}")
     for name, record in options.records.items():
@@ -154,6 +157,19 @@ def problems(options: RestOptions, folder: Path) -> Iterator[Problem]:
         yield from _twice(record.create, record.find, (*loc, "create"), "a record")
     if options.activity is not None:
         yield from _twice(options.activity.create, options.activity.find, ("activity", "create"), "an activity")
+
+
+def _pop(options: RestOptions) -> Iterator[Problem]:
+    """What keeps records from opening on anybody's screen."""
+    if options.pop is None:
+        return
+    if not options.pop.agents and options.preset is None:
+        text = "nobody has a screen: add agents, such as agents: {'101': THE-AGENT'S-ID}"
+        yield Problem(("pop",), text, warning=True)
+    kinds, kind = sorted(options.abilities().by_phone), options.abilities().pop_finds
+    if options.pop.agents and kind and kind not in kinds:
+        there = f"can be: {', '.join(kinds)}" if kinds else "none can be"
+        yield Problem(("pop",), f"this opens a {kind}, which can't be looked up by phone here; {there}: say record:")
 
 
 def wordless(options: RestOptions) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from connectors.base import (
     NewRecord,
     ProbeResult,
     Record,
+    ScreenPop,
     Task,
     TaskOutcome,
     WriteResult,
@@ -27,11 +28,12 @@ from connectors.base import (
 from connectors.phone import Phone, parse
 from connectors.rest.answers import SignInRefused
 from connectors.rest.auth import NoAuth
-from connectors.rest.client import RestClient
+from connectors.rest.client import ReadyRequest, RestClient
 from connectors.rest.finding import Finder
 from connectors.rest.options import RestOptions
 from connectors.rest.tasks import RestTasks
 from connectors.rest.writing import ActivityWriter, RecordWriter
+from connectors.scopes import of_pop
 
 _TEST_KEY = "infocaller-bridge-check"
 _PROBE = 15.0
@@ -58,6 +60,8 @@ class RestConnector(Connector):
         }
         self._activities = ActivityWriter(options.activity, self._client) if options.activity is not None else None
         self._tasks = RestTasks(options.tasks, self._client) if options.tasks is not None else None
+        once = options.pop.model_copy(update={"idempotent": False}) if options.pop is not None else None
+        self._popping = ReadyRequest(once, self._client, writes=True) if once is not None else None
 
     def find(self, query: LookupQuery, deadline: Deadline) -> Sequence[Record]:
         """Return the records that match. Raises `ConnectorError`."""
@@ -78,6 +82,14 @@ class RestConnector(Connector):
         if self._activities is None:
             raise self._cannot("keep activities")
         return self._activities.log(activity, deadline)
+
+    def pop(self, pop: ScreenPop, deadline: Deadline) -> None:
+        """Open the record of a call on the screen of who answered it. Raises `ConnectorError`."""
+        agents = self._options.pop.agents if self._options.pop is not None else {}
+        if self._popping is None or pop.extension not in agents:
+            raise self._cannot(f"open records on the screen of {pop.extension}")
+        names = of_pop(pop, agents[pop.extension], self.context.country)
+        self._client.ask(self._popping, {**self.context.timed(), **names}, deadline)
 
     def tasks(self, deadline: Deadline) -> Iterable[Task]:
         """Return the tasks that ask for a call now, page by page. Raises `ConnectorError`."""

@@ -20,6 +20,7 @@ from connectors.rest.requests import (
     ErrorRule,
     Existing,
     Listing,
+    Pop,
     ReadRequest,
     Request,
     SearchStep,
@@ -178,6 +179,7 @@ class RestOptions(ConnectorOptions):
     )
     activity: RestActivityOptions | None = Field(None, description="How calls are kept")
     tasks: RestTaskOptions | None = Field(None, description="Who is to be called")
+    pop: Pop | None = Field(None, description="How a record opens on the screen of who answered a call")
 
     @model_validator(mode="before")
     @classmethod
@@ -226,6 +228,8 @@ class RestOptions(ConnectorOptions):
             task_fields=frozenset(self.tasks.mapping) if self.tasks is not None else None,
             wordless=checks.wordless(self),
             dated=frozenset(name for name, record in self.records.items() if record.dated is not None),
+            pops=frozenset(self.pop.agents) if self.pop is not None else frozenset(),
+            pop_finds=self.pop.record if self.pop is not None and "contact" in checks.names_in(self.pop) else "",
         )  # fmt: skip
 
     def own_links(self) -> Mapping[tuple[str, str], LinkTemplate]:

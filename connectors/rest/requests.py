@@ -154,6 +154,19 @@ class Create(Request):
     )
 
 
+class Pop(Request):
+    """Opens a record on the screen of who answered a call."""
+
+    agents: dict[Text, Text] = Field(
+        {},
+        description="Who has a screen: by extension, or number, their id in the CRM, which the request calls agent",
+        examples=[{"101": "385473779372"}],
+    )
+    record: Text = Field(
+        "contact", description="The kind of record that the caller's number is looked up as, the request's contact"
+    )
+
+
 class UpdateStep(ReadRequest):
     """One request of an update."""
 

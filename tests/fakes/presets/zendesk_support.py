@@ -29,6 +29,9 @@ class ZendeskSupport(PresetApi):
 
     def __init__(self) -> None:
         super().__init__()
+        self.agents = {"385473779372"}
+        self.displayed: list[tuple[str, str]] = []
+        """The profiles that opened: agent, user."""
         self.rows["tickets"] = [{"id": 42, "subject": "Broken", "status": "open", "priority": "high", "tags": []}]
 
     def section(self, url: str) -> Row:
@@ -59,6 +62,8 @@ class ZendeskSupport(PresetApi):
                 return Reply(200, {"user": self.one("users", id_)})
             case "POST", ["users"]:
                 return self._user(asked.values["user"])
+            case "POST", ["channels", "voice", "agents", agent, "users", user, "display.json"]:
+                return self._display(agent, user)
             case "GET", ["tickets"]:
                 only(asked.query, "external_id")
                 tickets = [row for row in self.rows["tickets"] if row.get("external_id") == asked.query["external_id"]]
@@ -69,6 +74,12 @@ class ZendeskSupport(PresetApi):
                 guarded(re.fullmatch(r"\d+", id_), "Invalid parameter: id must be an integer")
                 return self._one_ticket(asked, id_, more)
         raise Refused(404, "Not found")
+
+    def _display(self, agent: str, user: str) -> Reply:
+        """Talk Partner Edition: the agent's browser opens the profile."""
+        guarded(agent in self.agents and any(str(row["id"]) == user for row in self.rows["users"]), "Not found", 404)
+        self.displayed.append((agent, user))
+        return Reply(200)
 
     def _one_ticket(self, asked: Asked, id_: str, more: list[str]) -> Reply:
         ticket = self.one("tickets", id_)

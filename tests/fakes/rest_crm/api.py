@@ -33,7 +33,7 @@ def parsed_query(target: str) -> tuple[str, dict[str, str]]:
 
 def parsed_body(body: bytes, kind: str) -> Any:
     """A request's JSON, or its form; None where it has neither."""
-    if "json" in kind:
+    if "json" in kind and body:
         return json.loads(body)
     return dict(parse_qsl(body.decode(), keep_blank_values=True)) if body else None
 

@@ -25,6 +25,7 @@ _PAGES: Mapping[str, tuple[str, Text]] = {
     "may_have_rung": ("callbacks", Text("See the callbacks")),
     "claims": ("callbacks", Text("See the callbacks")),
     "source": ("callbacks", Text("See the callbacks")),
+    "pop": ("config", Text("See the configuration")),
     "configuration": ("config", Text("See the configuration")),
     "table": ("config", Text("See the configuration")),
     "signature": ("connect", Text("See the panel's addresses")),

@@ -16,7 +16,7 @@ from bridge.web.console.pages.today.figures import Figures, chart, figures_of
 from bridge.web.console.pages.today.place import section
 from bridge.web.console.pages.today.remedies import remedies
 
-_BY_OTHERS = frozenset({"crm", "jobs_dead", "line", "restored", "source"})
+_BY_OTHERS = frozenset({"crm", "jobs_dead", "line", "pop", "restored", "source"})
 _QUOTED = frozenset({"error", "reason", "why"})
 
 
