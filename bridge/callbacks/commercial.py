@@ -8,11 +8,17 @@ from sqlalchemy import Connection
 
 from bridge.callbacks.gates import Candidate, CommercialFacts
 from bridge.callbacks.tasks import Rules
+from bridge.store import exclusions, oppositions
 
 
-def known(connection: Connection, rules: Rules, numbers: Collection[str]) -> dict[str, CommercialFacts]:  # noqa: ARG001
+def known(connection: Connection, rules: Rules, numbers: Collection[str]) -> dict[str, CommercialFacts]:
     """Return what is known of each number (E.164), for calls of the source with these rules."""
-    return dict.fromkeys(numbers, CommercialFacts())
+    opposed = oppositions.opposed(connection, numbers)
+    checked = exclusions.known(connection, rules.title, numbers)
+    return {
+        number: CommercialFacts(number in opposed, checked[number].permitted if number in checked else None)
+        for number in numbers
+    }
 
 
 def facts_of(connection: Connection, rules: Rules, asked: Candidate) -> CommercialFacts | None:

@@ -60,6 +60,11 @@ class Fence:
 
     # an emission
 
+    @property
+    def installation(self) -> str:
+        """The id of this installation."""
+        return self._journal.installation
+
     def count(self, connection: Connection, callback: Callback, rings_at: datetime) -> JournalEntry:
         """Count an emission in the transaction that commits it; hand it to `note` after that. Raises `Behind`, and
         `Held` where the journal can't be read."""

@@ -45,7 +45,7 @@ class NumberFile:
                 return
             with (
                 self.path.open("rb") as stream,
-                table_rows(stream, self.path, self.form, Columns(), self.oddities, any) as table,
+                table_rows(stream, self.path, self.form, Columns(), self.oddities, self._is_header) as table,
             ):
                 yield from self._numbers(table.header, table.rows)
         except Damaged as error:
@@ -66,12 +66,12 @@ class NumberFile:
             else:
                 self.empty += 1
 
+    def _is_header(self, cells: Sequence[str]) -> bool:
+        return any(cells) if self.column is None else Columns().in_header(self.column, cells) is not None
+
     def _column(self, header: tuple[str, ...], start: Sequence[list[str]], read: Numbers) -> int:
         if self.column is not None:
-            folded = [name.casefold() for name in header]
-            if self.column.strip().casefold() not in folded:
-                raise self._unreadable(Text("there is no column {column}", column=self.column))
-            return folded.index(self.column.strip().casefold())
+            return Columns().place(self.column.strip(), header)
         counts = Counter(
             place for cells in [list(header), *start] for place, cell in enumerate(cells) if read(cell.strip())
         )

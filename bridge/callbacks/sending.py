@@ -23,6 +23,7 @@ from bridge.callbacks.commercial import facts_of
 from bridge.callbacks.emitter import Emitter, Sent
 from bridge.callbacks.fence import Behind, Fence
 from bridge.callbacks.gates import Candidate, Facts, Gate, Slot
+from bridge.callbacks.grounds import of_emission
 from bridge.callbacks.missed import spoken_since
 from bridge.callbacks.outcomes import Outcomes
 from bridge.callbacks.parts import Parts
@@ -35,7 +36,7 @@ from bridge.errors import StoreUnavailable
 from bridge.infocaller.emission import EmissionRequest, problems
 from bridge.infocaller.results import Consequence
 from bridge.queue.base import CALLBACK, EMISSIONS
-from bridge.store import callbacks, emissions
+from bridge.store import callbacks, emissions, evidence
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.journal import JournalEntry
 from connectors.base import Misconfigured
@@ -53,13 +54,15 @@ _PATIENCE = 60.0
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What goes out, and when it rings at the earliest; `asked` and `facts`: whom and by what the gates admitted it.
-    `emission`: what is noted of it once it is committed."""
+    `emission`: what is noted of it once it is committed; `proof`: the number of its evidence, None where it has
+    none."""
 
     request: EmissionRequest
     rings_at: datetime
     asked: Candidate
     facts: Facts
     emission: JournalEntry | None = None
+    proof: int | None = None
 
 
 class Sending:
@@ -207,7 +210,12 @@ class Sending:
             change = Change(change.before, {**change.values, **ready.fresh})
             if not callbacks.change(connection, callback.id, change, now):
                 return None
-            return replace(request, emission=self._fence.count(connection, callback, request.rings_at))
+            emission = self._fence.count(connection, callback, request.rings_at)
+            grounds = of_emission(connection, callback, request.asked, request.facts, request.rings_at)
+            if grounds is None:
+                return replace(request, emission=emission)
+            proof = evidence.add(self._database, connection, self._fence.installation, grounds, now)
+            return replace(request, emission=emission, proof=proof)
 
     def _checked(self, connection: Connection, rules: Rules, ready: Ready, now: datetime) -> _Request:
         """The gates that others could have passed meanwhile, and the request as it goes out. Raises `Held`."""
@@ -249,6 +257,17 @@ class Sending:
         rang = (Consequence.ACCEPTED, Consequence.MAY_HAVE_RUNG)
         if emission is not None and sent.consequence(ready.data.from_task) not in rang:
             self._fence.undo(emission)
+            self._annul(committed)
+
+    def _annul(self, committed: _Request) -> None:
+        """Say in the evidence that nobody was rung. Losing this loses nothing: a call that was allowed was not made."""
+        purpose = committed.facts.rules.source.purpose
+        if committed.proof is None or purpose is None:
+            return
+        try:
+            evidence.annul(self._database, self._fence.installation, committed.proof, purpose, self._clock())
+        except StoreUnavailable as error:
+            _log.warning("the evidence of an emission that rang nobody stays as it is: %s", error)
 
     def _settle(self, rules: Rules, ready: Ready, sent: Sent) -> None:
         """Keep the result, also where the database is away for a while: losing it would leave the call to a person."""

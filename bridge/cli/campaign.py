@@ -22,6 +22,7 @@ from bridge.cli.codes import code
 from bridge.cli.commands import add_pause_and_resume, list_command, show_json, show_list
 from bridge.cli.desk import Asking, asking, iso, now
 from bridge.cli.language import say, words
+from bridge.cli.listcheck import numbers, permitted
 from bridge.cli.options import Group, config_option, json_option
 from bridge.cli.stored import Stored, local
 from bridge.config.model import Configuration, Line
@@ -475,3 +476,7 @@ def _line(source: str, configuration: Configuration) -> Line:
     configured = configuration.source(source)
     line = configuration.line(configured.line) if configured is not None else None
     return line or configuration.lines[0]
+
+
+campaign.add_command(numbers)
+campaign.add_command(permitted)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from bridge.config.kinds import Section
 from connectors.expression import Template
+from connectors.units import Duration
 
 Purpose = Literal["commercial", "service", "requested"]
 """What calls are for: to sell; for a contract or service that there is; because the person asked for the call."""
@@ -41,4 +42,9 @@ class Commercial(Section):
         False,
         description="Whether a line that is in no range reserved for commercial calls (in Spain 400) may make none: "
         "a fault instead of a warning",
+    )
+    evidence: Duration = Field(
+        Duration(1827 * 86400),
+        description="How long is kept what allowed each call of a source with purpose:, apart from retention; the "
+        "default is five years",
     )

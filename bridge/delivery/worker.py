@@ -20,7 +20,18 @@ from bridge.delivery.retry import Later, NotNow
 from bridge.errors import StoreUnavailable
 from bridge.lookups.outage import OutOfOrder
 from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Wakeup, call_key
-from bridge.store import audit, bulkruns, calls, deliveries, events, overview, privacy, screenpops
+from bridge.store import (
+    audit,
+    bulkruns,
+    calls,
+    deliveries,
+    events,
+    evidence,
+    exclusions,
+    overview,
+    privacy,
+    screenpops,
+)
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, Failure, State, Took
 from bridge.store.outagelog import OutageLog
@@ -72,6 +83,10 @@ class WorkerSettings:
     """How often it is noted that somebody works."""
     retention: float = 90 * 86400.0
     audit_retention: float = 365 * 86400.0
+    evidence: float = 1827 * 86400.0
+    """How long is kept what allowed each emission."""
+    checks: float = 90 * 86400.0
+    """How long is kept what checks against exclusion lists said."""
     purge: float = 86400.0
 
 
@@ -282,13 +297,15 @@ class Worker:
             return self._queue.wake_if_idle(connection, wakeups)
 
     def purge(self) -> None:
-        """Let go of what is older than the retention; of what is dead, when it is twice as old; of the audit log, by
-        its own."""
+        """Let go of what is older than the retention; of what is dead, when it is twice as old; of the audit log, of
+        evidence and of checks against exclusion lists by their own."""
         now, keep = self._now(), timedelta(seconds=self._pace.retention)
         with self._database.write() as connection:
             audit.purge(connection, now - timedelta(seconds=self._pace.audit_retention))
             bulkruns.drop(connection, now - keep)
             screenpops.drop(connection, now - timedelta(seconds=self._pace.purge))
+        evidence.purge(self._database, now - timedelta(seconds=self._pace.evidence))
+        exclusions.purge_all(self._database, now - timedelta(seconds=self._pace.checks))
         erased = privacy.purge(self._database, now - keep, now - 2 * keep)
         if erased.total:
             _log.info("older than the retention and gone: %s", erased)

@@ -28,6 +28,7 @@ from bridge.calls.activities import Activities
 from bridge.calls.folding import Folding, Plan
 from bridge.calls.screenpops import ScreenPops
 from bridge.config.load import Loaded, environment, load_to_serve
+from bridge.config.model import Configuration
 from bridge.delivery import saves
 from bridge.delivery.bulk import BulkRunner
 from bridge.delivery.worker import Batch, Deliverer, Worker, WorkerSettings
@@ -104,8 +105,7 @@ class Background:
             },
             deliverer,
             (*connectors, EMISSIONS, POPS),
-            pace=pace
-            or WorkerSettings(retention=configuration.retention, audit_retention=configuration.console.audit_retention),
+            pace=pace or _pace(configuration),
         )
 
         self._figures = FigureKeeper(database, lambda: current.configuration)
@@ -136,6 +136,16 @@ class Background:
         with self._current.use() as service:
             connector = _connector(service, delivery)
             return announced.deliver(delivery, connector, self._calling.service.intake, Deadline.after(_PATIENCE))
+
+
+def _pace(configuration: Configuration) -> WorkerSettings:
+    """How long things are kept. What a check said, for as long as it counts."""
+    return WorkerSettings(
+        retention=configuration.retention,
+        audit_retention=configuration.console.audit_retention,
+        evidence=configuration.commercial.evidence,
+        checks=max([configuration.retention, *(source.exclusion_max_age for source in configuration.callbacks)]),
+    )
 
 
 def _connector(service: Service, delivery: Delivery) -> Connector:

@@ -323,13 +323,17 @@ def put_off(connection: Connection, source: str, now: datetime) -> list[int]:
     return list(connection.execute(select(callbacks.c.id).where(*same).order_by(callbacks.c.id)).scalars())
 
 
-def look_again(connection: Connection, gate: str, sources: Collection[str] | None, now: datetime) -> int:
-    """Have those that a gate keeps back, of these sources (None: of all), judged at once; return how many."""
+def look_again(
+    connection: Connection, gate: str, sources: Collection[str] | None, now: datetime, limit: int | None = None
+) -> int:
+    """Have those that a gate keeps back, of these sources (None: of all), judged at once; return how many, at most
+    `limit`."""
     same = [callbacks.c.state == CallbackState.WAITING, callbacks.c.gate == gate, callbacks.c.next_at > now]
     if sources is not None:
         same.append(callbacks.c.source.in_(list(sources)))
+    some = select(callbacks.c.id).where(*same).limit(limit)
     values = {"next_at": now, "updated_at": now, "version": callbacks.c.version + 1}
-    return connection.execute(update(callbacks).where(*same).values(values)).rowcount
+    return connection.execute(update(callbacks).where(callbacks.c.id.in_(some), *same).values(values)).rowcount
 
 
 def waiting(connection: Connection, ids: Collection[int]) -> list[Callback]:

@@ -18,13 +18,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, text, update
 
+from bridge.config.commercial import COMMERCIAL
 from bridge.store import callbacks
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.tables import evidence, meta
 
-COMMERCIAL = "commercial"
-"""The purpose of calls whose evidence the law demands: of a person who is forgotten, it is kept."""
 _HEAD, _ANCHOR = "evidence:", "evidence_anchor:"
 _START = "0" * 64
 _PIECE = 1000

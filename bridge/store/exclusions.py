@@ -175,6 +175,14 @@ def purge(connection: Connection, before: datetime) -> int:
     return len(rows)
 
 
+def purge_all(database: Database, before: datetime) -> None:
+    """Drop all numbers of which nothing newer is known, in small transactions."""
+    count = LOT
+    while count == LOT:
+        with database.write() as connection:
+            count = purge(connection, before)
+
+
 def rows_of(connection: Connection, e164: str) -> list[dict[str, Any]]:
     """Return all that is kept of a number, by column."""
     query = select(exclusions).where(exclusions.c.number == _key(e164)).order_by(exclusions.c.source)
