@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.metadata
 import os
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import click
 
 from bridge.cli.language import LANGUAGES, fault_words, say, speaking
-from bridge.cli.options import Group
+from bridge.cli.options import Group, handed_down
 from bridge.errors import BridgeError, ConfigurationFaults
 from bridge.texts import Text, said
 from connectors.base import ConnectorError
@@ -67,8 +68,27 @@ class _Commands(Group):
         return command
 
 
+def _show_version(context: click.Context, _option: click.Parameter, asked: bool) -> None:
+    if not asked:
+        return
+    own = importlib.metadata.version("infocaller-bridge")
+    say(Text("infocaller-bridge, version {version}", version=own))
+    config = handed_down(context)
+    if config.exists():
+        from bridge.cli.version import about_database  # noqa: PLC0415 - only where there is a database to ask
+
+        say(about_database(config))
+    context.exit()
+
+
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="infocaller-bridge")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and whether the configuration's database is of the same one.",
+)
 @click.option(
     "--language",
     type=click.Choice(LANGUAGES),

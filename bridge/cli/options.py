@@ -18,6 +18,7 @@ from bridge.config.model import Configuration, Line
 from bridge.texts import Text, said
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_HANDED_DOWN = "bridge.config"
 
 
 def config_option(function: _Function) -> _Function:
@@ -63,6 +64,7 @@ class Group(BilingualGroup):
                 ["-c", "--config"],
                 type=click.Path(path_type=Path, dir_okay=False),
                 expose_value=False,
+                is_eager=True,
                 callback=self._hand_down,
                 help="The configuration file.  [default: config.yaml]",
             )
@@ -71,6 +73,12 @@ class Group(BilingualGroup):
     def _hand_down(self, context: click.Context, _option: click.Parameter, value: Path | None) -> None:
         if value is not None:
             context.default_map = {name: {"config": str(value)} for name in self.list_commands(context)}
+            context.meta[_HANDED_DOWN] = value
+
+
+def handed_down(context: click.Context) -> Path:
+    """Return the configuration that a group of commands was given, or the usual one."""
+    return Path(context.meta.get(_HANDED_DOWN, CONFIG))
 
 
 def pairs_option(
