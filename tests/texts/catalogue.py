@@ -33,7 +33,6 @@ CLICK = PACKAGE / "texts" / "click" / "es" / "LC_MESSAGES" / "messages.po"
 KEYWORDS = {"Text": None, "Plural": (1, 2)}
 IN_TEMPLATES = {"t": None, "n": (1, 2)}
 _METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
-SENTENCES = False
 _NEVER = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -45,7 +44,7 @@ def extracted() -> Catalog:
         catalog.add(message, context=context, user_comments=comments)
     for description in (*reference.descriptions(), *schema.descriptions()):
         catalog.add(description)
-    for _file, _line, sentence in sentences() if SENTENCES else ():
+    for _file, _line, sentence in sentences():
         catalog.add(sentence)
     for text in help_texts(cli, click.Context(cli)):
         catalog.add(text)

@@ -32,8 +32,96 @@ _CODE = frozenset({
     "OutageLog", "cancel",
 })  # fmt: skip
 _WORD = re.compile(r"(?<![\w/.{-])[A-Za-z][a-z']+(?![\w/.=(])|\b[aI]\b")
-_TEMPLATE = re.compile(r"(?<![{$])\{[a-z_]+\}(?!\})")
+_TEMPLATE = re.compile(r"(?<![{$])\{(?:[a-z_]+|\d)\}(?!\})")
 _LEAST_WORDS = 2
+
+
+_NOBODY_READS = frozenset({
+    "Expected an expression",
+    "In Progress",
+    "Invalid jmespath expression:",
+    "Node Type",
+    "Python itself",
+    "Relation Name",
+    "STATUS={0} does not answer",
+    "Seq Scan",
+    "Value error,",
+    "[h]:mm:ss",
+    "`infocaller-bridge {0} resume {1}`",
+    "a time without a zone can't be stored",
+    "an admitted callback is not kept back",
+    "base de datos restaurada",
+    "call {0}:{1} was changed meanwhile; it is read again",
+    "character '\\\\t'",
+    "client credentials",
+    "client identifier",
+    "could not find expected ':'",
+    "database is locked",
+    "database or disk is full",
+    "database table is locked",
+    "did you mean",
+    "disk full",
+    "disk i/o error",
+    "document start",
+    "end of comment",
+    "end of print statement",
+    "end of template",
+    "expected <block end>",
+    "expected alphabetic or numeric",
+    "expected escape sequence",
+    "expected the node content",
+    "gzip, deflate",
+    "hasn't approved",
+    "inactive user",
+    "infocaller-bridge callbacks resume {0}",
+    "infocaller-bridge check",
+    "infocaller-bridge lines resume {0}",
+    "infocaller-bridge[sql]",
+    "infocaller_bridge_jobs_lock ON procrastinate_jobs (lock) WHERE status IN ('todo', 'doing')",
+    "infocaller_bridge_jobs_next ON procrastinate_jobs (queue_name, priority DESC, id) WHERE status = 'todo'",
+    "invalid assertion",
+    "ip restricted",
+    "lock timeout",
+    "mapping values are not allowed",
+    "no client credentials user",
+    "no space left",
+    "no space left on device",
+    "no such table",
+    "no valid scopes",
+    "not a database",
+    "not supported on this domain",
+    "nothing has changed, it has not settled, or it is too early to try again",
+    "one of the two is there",
+    "only asked where tasks are updated",
+    "only called where there are tasks",
+    "only calls that are stored and have a start are found",
+    "only made where something is inserted",
+    "only tried where there is one",
+    "out of range",
+    "password authentication failed",
+    "per_address and asked_per_number of callbacks",
+    "rate exceeded",
+    "read it",
+    "readonly database",
+    "restored database",
+    "security token",
+    "statement timeout",
+    "status in the database's words",
+    "str | int | float | Decimal | date | Text | None",
+    "tag|URI|undefined",
+    "the code came from the metadata of a region",
+    "this runner works on SQLite",
+    "too many clients",
+    "too many connections",
+    "unable to open database file",
+    "unexpected document separator",
+    "unexpected end of stream",
+    "unknown escape character",
+    "what was loaded is what the file holds",
+    "{0} has {1} characters; {2} at most are accepted",
+    "{0} is no file",
+})  # fmt: skip
+"""What others say, and is looked for in it; names and values; what only those read who write code."""
 
 
 def sentences() -> Iterator[tuple[str, int, str]]:
@@ -43,11 +131,15 @@ def sentences() -> Iterator[tuple[str, int, str]]:
             name = file.relative_to(root.parent).as_posix()
             if not name.startswith(_NOT_FOR_PEOPLE):
                 for line, text in _of(ast.parse(file.read_text("utf-8"))):
-                    if (
-                        not _NO_SENTENCES.fullmatch(text)
-                        and len(_WORD.findall(re.sub(r"\{\d+\}", " ", text))) >= _LEAST_WORDS
-                    ):
-                        yield name, line, _bare(text.strip())
+                    sentence = _bare(text.strip())
+                    if _counts(text) and sentence and sentence not in _NOBODY_READS:
+                        yield name, line, sentence
+
+
+def _counts(text: str) -> bool:
+    """Whether it is words, and enough of them."""
+    words = _WORD.findall(re.sub(r"\{\d+\}", " ", text))
+    return len(words) >= _LEAST_WORDS and not _NO_SENTENCES.fullmatch(text)
 
 
 def _bare(text: str) -> str:
