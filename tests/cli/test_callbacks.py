@@ -314,3 +314,46 @@ def test_a_campaign_from_a_spreadsheet(run: Run, config: Path) -> None:
     assert (wrong.code, "which has no delimiter" in wrong.err) == (2, True)
     wrong = run("campaign", people(config.parent), "--sheet", "Gente")
     assert (wrong.code, "it has no sheets" in wrong.err) == (2, True)
+
+
+SELLING = """
+  - name: sell
+    purpose: commercial
+    consent: {basis: "{{ task.basis }}", date: "{{ task.on }}"}
+    line: "912345678"
+    rule_group: g
+    expires: 60d
+"""
+
+
+def test_a_dry_run_of_a_commercial_campaign_names_the_rows_to_renew(run: Run, config: Path) -> None:
+    config.write_text(CONFIGURATION + SELLING, encoding="utf-8")
+    file, renewals = config.parent / "offer.csv", config.parent / "renewals.csv"
+    recent = datetime.now(UTC).date().isoformat()
+    rows = f"phone,basis,on\n911111001,consent,{recent}\n911111002,consent,2020-01-01\n911111003,,\n"
+    file.write_text(f"{rows}911111004,legitimate_interest,{recent}\n", encoding="utf-8")
+    dry = run("campaign", file, "--source", "sell", "--dry-run", "--renewals", renewals)
+    assert "4 rows: 1 would be called, by line 912345678" in dry.out
+    assert "kept back: 1 (consent_old: what allowed the call is too old)" in dry.out
+    assert "kept back: 1 (exclusion_list: " in dry.out
+    assert "if their consent were renewed, 2 more rows would be called:\n  row 3: its consent of 2020-01-01" in dry.out
+    assert [row["row"] for row in csv.DictReader(io.StringIO(renewals.read_text("utf-8")))] == ["3", "4"]
+    told = json.loads(run("campaign", file, "--source", "sell", "--dry-run", "--json").out)
+    assert (told["kept"], told["renewable"]) == ({"consent_old": 1, "consent": 1, "exclusion_list": 1}, 2)
+    assert told["renewable_rows"] == [3, 4]
+    assert run("campaign", "list").out == "there are none\n"
+    assert "911111002" not in dry.out + dry.err
+
+
+def test_renewals_are_of_a_dry_run(run: Run, config: Path) -> None:
+    wrong = run("campaign", people(config.parent), "--renewals", config.parent / "r.csv")
+    assert wrong.code == 2
+    assert "--dry-run" in wrong.err
+
+
+def test_a_check_names_the_rules_that_commercial_calls_are_held_to(run: Run, config: Path) -> None:
+    assert "commercial calls" not in run("check").out
+    config.write_text(CONFIGURATION + SELLING, encoding="utf-8")
+    assert "commercial calls: rules es-20" in run("check").out
+    config.write_text(CONFIGURATION.replace("language: en", "language: es") + SELLING, encoding="utf-8")
+    assert "llamadas comerciales: reglas es-20" in run("check").out
