@@ -23,6 +23,8 @@ callbacks:
   - {{name: web, token: {TOKEN}, line: "912345678", rule_group: callbacks, hours: always, dial: by_hand}}
   - {{name: people, line: "934567890", rule_group: people, hours: always}}
   - {{from: missed_calls, line: "912345678", rule_group: callbacks, hours: always, dial: by_hand}}
+  - {{name: offers, purpose: commercial, consent: {{basis: "{{{{ task.basis }}}}", date: "{{{{ task.on }}}}"}},
+      line: "934567890", rule_group: people, expires: 60d}}
 """
 
 
@@ -131,6 +133,21 @@ def test_a_file_is_looked_at_started_paused_and_cancelled(browser: Browser, fold
     results = browser.get("/console/callbacks/campaigns/Oto-o-2026/results.csv")
     assert results.text.splitlines()[0] == "id,number,status,text,at,seconds,idcall"
     assert browser.get("/console/callbacks/campaigns/none").status_code == 404
+
+
+def test_what_a_commercial_campaign_misses_is_said_before_and_after_it_is_taken(browser: Browser, folder: Path) -> None:
+    people = b"phone,basis,on\n911111001,consent,2020-01-01\n911111002,,\n"
+    browser.get("/console/callbacks/campaigns")
+    answer = browser.upload("/console/callbacks/campaigns/upload", {"source": "offers", "name": "O"}, "o.csv", people)
+    plan = words(browser.get(answer.headers["Location"]))
+    assert "what allowed the call is too old (consent) until that is mended 1" in plan
+    assert "2 more rows would be called if their consent were renewed" in plan
+    assert "2 its consent of 2020-01-01 is older than 24 months: have it renewed" in plan
+    token = answer.headers["Location"].split("upload=")[1]
+    browser.post("/console/callbacks/campaigns/start", {"upload": token})
+    waiting, _ = sorted(stored(folder, source="offers"), key=lambda callback: callback.id)
+    assert "tiene más de 24 meses" in words(browser.get("/console/callbacks?source=offers"))
+    assert "tiene más de 24 meses" in words(browser.get(f"/console/callbacks/{waiting.id}"))
 
 
 def test_a_file_that_is_no_list_of_people_is_refused_by_its_name(browser: Browser, folder: Path) -> None:
