@@ -18,6 +18,7 @@ from pathlib import Path
 from bridge.infocaller.document import write_request
 from bridge.infocaller.messages import Document, Format
 from tests.waiting import PATIENCE
+from tests.web import nursery
 
 KEY = "unguessable-part-of-the-url"
 PASSWORD = "3956"
@@ -79,7 +80,7 @@ def reply_of(response: HTTPResponse) -> Reply:
 class Bridge:
     """A bridge that runs."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | nursery.Started
     log_file: Path
     configuration: Path
     port: int = 0
@@ -174,12 +175,12 @@ def running(folder: Path, server: str = "", *, work: bool = False, temporary: Pa
     log_file = folder / "log"
     environ = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(temporary or folder)}
     with log_file.open("wb") as log:
-        process = subprocess.Popen(
-            [*SERVE, "-c", str(configuration), *([] if work else ["--web"])],
-            stderr=log,
-            env=environ,
-            start_new_session=True,
-        )
+        command = [*SERVE, "-c", str(configuration), *([] if work else ["--web"])]
+        process: subprocess.Popen[bytes] | nursery.Started
+        if os.environ.get("PYTEST_CURRENT_TEST", "").startswith("tests/acceptance"):
+            process = subprocess.Popen(command, stderr=log, env=environ, start_new_session=True)
+        else:
+            process = nursery.start(command[3:], environ, log.fileno())
     bridge = Bridge(process, log_file, configuration)
     try:
         until(lambda: LISTENING.search(bridge.log) or process.poll() is not None)
@@ -192,7 +193,7 @@ def running(folder: Path, server: str = "", *, work: bool = False, temporary: Pa
         _end(process)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes] | nursery.Started) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
