@@ -38,9 +38,9 @@ class Camera:
 
     def press(self, selector: str, number: int = 0) -> None:
         """Click, and wait for the page that it leads to."""
-        old = self.browser.find_element(By.TAG_NAME, "html")
+        [old] = self.find("html")
         self.find(selector)[number].click()
-        until(lambda: self.browser.find_element(By.TAG_NAME, "html").id != old.id)
+        until(lambda: any(page.id != old.id for page in self.find("html")))
         self._settled()
 
     def wait(self, path: str, holds: Callable[[], Any]) -> None:
