@@ -269,12 +269,15 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def processor_seconds(process: subprocess.Popen[bytes]) -> float:
     """Seconds of the processor that a process and its children have used so far, from /proc."""
-    ticks = 0
-    for pid in _tree(process):
-        with suppress(OSError):  # it has ended
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(process_seconds(pid) for pid in _tree(process))
+
+
+def process_seconds(pid: int) -> float:
+    """Seconds of the processor that one process has used so far; 0 where it has ended."""
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _tree(process: subprocess.Popen[bytes]) -> list[int]:

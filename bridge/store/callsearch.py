@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, Select, String, cast, or_, sel
 
 from bridge.store import calls as stored_calls
 from bridge.store.calls import Call
+from bridge.store.columns import among
 from bridge.store.folded import FoldedCall
 from bridge.store.queries import StoredQuery
 from bridge.store.tables import IS_OPEN, call_over_at, call_verdict, calls, deliveries, queries
@@ -86,8 +87,7 @@ def search(connection: Connection, criteria: CallSearch, limit: int, before: Pla
     """Return at most `limit` calls. `before`: where the list goes on (`FoundCall.place`, `SearchResult.looked_to`)."""
     matches: list[FoundCall] = []
     most = LOOKED_AT_NAMES if criteria.name else LOOKED_AT
-    # those of a number are put in order each time that they are looked for: all at once, then
-    looked_at, size = 0, most if criteria.e164 else limit
+    looked_at, size = 0, limit
     while looked_at < most:
         places = [(at, id_) for id_, at in connection.execute(_next(criteria, before, size))]
         for match in _matching(connection, criteria, [id_ for _, id_ in places], limit):
@@ -112,7 +112,9 @@ def people(connection: Connection, by_key: Mapping[tuple[str, str], int]) -> dic
     columns = (queries.c.connector, queries.c.record_kind, queries.c.record_id, queries.c.record_name)
     asked = (
         select(queries.c.line, queries.c.call_sequence, *columns, queries.c.record_link)
-        .where(queries.c.call_sequence.in_([call_sequence for _, call_sequence in by_key]), queries.c.connector != "")
+        .where(
+            among(connection, queries.c.call_sequence, [sequence for _, sequence in by_key]), queries.c.connector != ""
+        )
         .order_by(queries.c.id)
     )
     for line, call_sequence, *person in connection.execute(asked):
@@ -121,7 +123,7 @@ def people(connection: Connection, by_key: Mapping[tuple[str, str], int]) -> dic
             named[id_] = FoundPerson(*person)
     written = (
         select(deliveries.c.call_id, deliveries.c.about)
-        .where(deliveries.c.call_id.in_(list(by_key.values())), deliveries.c.about.is_not(None))
+        .where(among(connection, deliveries.c.call_id, by_key.values()), deliveries.c.about.is_not(None))
         .order_by(deliveries.c.id)
     )
     for id_, about in connection.execute(written):
@@ -173,7 +175,9 @@ def _matching_at_once(connection: Connection, criteria: CallSearch, ids: Sequenc
     if criteria.name:
         named, part = _people_of(connection, ids), _plain(criteria.name)
         ids = [id_ for id_, person in named.items() if part in _plain(person.name)]
-    query = select(calls, call_verdict.label("verdict")).where(calls.c.id.in_(ids))
+    if not ids:
+        return
+    query = select(calls, call_verdict.label("verdict")).where(among(connection, calls.c.id, ids))
     if criteria.line:
         query = query.where(calls.c.line == criteria.line)
     if criteria.verdicts:
@@ -191,7 +195,9 @@ def _matching_at_once(connection: Connection, criteria: CallSearch, ids: Sequenc
 
 
 def _people_of(connection: Connection, ids: Sequence[int]) -> dict[int, FoundPerson]:
-    query = select(calls.c.line, calls.c.call_sequence, calls.c.id).where(calls.c.id.in_(ids))
+    if not ids:
+        return {}
+    query = select(calls.c.line, calls.c.call_sequence, calls.c.id).where(among(connection, calls.c.id, ids))
     return people(connection, {(line, call_sequence): id_ for line, call_sequence, id_ in connection.execute(query)})
 
 

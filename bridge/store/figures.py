@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Float, Integer, String, cast, extract, func, select, text
+from sqlalchemy import Connection, Float, Integer, String, case, cast, extract, func, select, text
 
-from bridge.store.tables import call_verdict, calls
+from bridge.store.tables import IS_MISSED, call_verdict, calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,23 @@ def by_hour(connection: Connection, since: datetime, hours: int) -> Sequence[Hou
     """Return the calls of so many hours from `since` on, an entry for each."""
     epoch = int(since.timestamp())
     hour = _hour(connection, epoch).label("hour")
-    query = (
-        select(hour, calls.c.direction, call_verdict.label("verdict"), func.count().label("count"))
-        .where(calls.c.started_at >= since, calls.c.started_at < since + timedelta(hours=hours))
-        .group_by(text("1"), calls.c.direction, text("3"))
+    of_time = (calls.c.started_at >= since, calls.c.started_at < since + timedelta(hours=hours))
+    # to know a verdict, the call has to be read: of those that are over, it follows from how many were missed
+    verdict_word = case((calls.c.state == "incomplete", call_verdict), else_=calls.c.state).label("verdict")
+    all_of_them = (
+        select(hour, calls.c.direction, verdict_word, func.count())
+        .where(*of_time)
+        .group_by(text("1"), "direction", text("3"))
     )
-    counted: list[dict[str, int]] = [{} for _ in range(hours)]
-    for place, direction, verdict, count in connection.execute(query):
-        name = "emitted" if direction != "received" else verdict if verdict in ("answered", "missed") else "other"
+    missed = select(hour, func.count()).where(*of_time, IS_MISSED).group_by(text("1"))
+    counted: list[dict[str, int]] = [defaultdict(int) for _ in range(hours)]
+    for place, direction, verdict, count in connection.execute(all_of_them):
+        name = "answered" if verdict in ("over", "answered") else "other"
+        counted[min(max(int(place), 0), hours - 1)][name if direction == "received" else "emitted"] += int(count)
+    for place, count in connection.execute(missed):
         of_hour = counted[min(max(int(place), 0), hours - 1)]
-        of_hour[name] = of_hour.get(name, 0) + int(count)
+        of_hour["missed"] += int(count)
+        of_hour["answered"] -= int(count)
     return [HourOfCalls(since + timedelta(hours=place), **of_hour) for place, of_hour in enumerate(counted)]
 
 

@@ -45,12 +45,13 @@ from sqlalchemy import (
     event,
     false,
     func,
+    literal_column,
     text,
 )
 
 from bridge.store.columns import ANSWERED, CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
-REVISION = "0013"
+REVISION = "0014"
 """The newest step of `migrations/versions`."""
 
 LONGEST_KEY = 128
@@ -129,7 +130,7 @@ calls = Table(
     Column("counted", JSON(none_as_null=True)),
     UniqueConstraint("line", "call_sequence", name="uq_calls_once"),
 )
-Index("ix_calls_e164", calls.c.e164)
+Index("ix_calls_number", calls.c.e164, calls.c.started_at, calls.c.id)
 Index("ix_calls_idcall", calls.c.idcall)
 Index("ix_calls_started_at", calls.c.started_at)
 Index("ix_calls_updated_at", calls.c.updated_at)
@@ -144,6 +145,10 @@ Index("ix_calls_uncounted", calls.c.id, postgresql_where=UNCOUNTED, sqlite_where
 
 OF_SOMEBODY = text("e164 <> ''")
 call_verdict = CallVerdict()
+IS_MISSED = call_verdict == literal_column("'missed'")
+"""As a condition, it finds the calls that nobody answered by this index, in the order of their time."""
+Index("ix_calls_missed", calls.c.started_at, calls.c.id, calls.c.e164,
+      postgresql_where=IS_MISSED, sqlite_where=IS_MISSED)  # fmt: skip
 call_over_at = func.coalesce(calls.c.ended_at, calls.c.started_at)
 """When a call was over; of one that is not, or whose FIN never came, when it began."""
 Index("ix_calls_history", calls.c.e164, call_verdict, call_over_at, calls.c.id,

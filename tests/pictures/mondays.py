@@ -112,15 +112,16 @@ def _wrong_password(place: Office, camera: Camera) -> Iterator[None]:
     yield
     _sees(camera, "monday-password", "912345678")
     camera.press(f"{TROUBLE} .actions a")
-    camera.page("monday-password-connect", 900)
+    camera.wait("/console/connect", lambda: (said := _text(camera, "main")).count("error") > 1 and "full" not in said)
+    camera.page("monday-password-connect", 590)
     assert place.call("600111230", "98300009", "DESVIO").good
     place.later(_AFTER)
     _gone(camera)
 
 
 def _refused(place: Office, camera: Camera) -> Iterator[None]:
-    """The CRM takes one call's activity for too long."""
-    fault = place.crm.faults.add("refused", "/calls")
+    """The CRM finds one call's activity too long, and refuses it."""
+    place.crm.faults.add("refused", "/calls", after=1, times=1)  # after it was looked for
     place.call("600111222", "98400000", "DESVIO")
     camera.wait(TODAY, lambda: camera.find(TROUBLE))
     yield
@@ -129,6 +130,5 @@ def _refused(place: Office, camera: Camera) -> Iterator[None]:
     camera.press("main table tbody a")
     camera.press("main .timeline a[href*='/work/']")
     camera.page("monday-refused-work", 900)
-    place.crm.faults.waiting.remove(fault)
     camera.press("main .actions form button")
     _gone(camera)
