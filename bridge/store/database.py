@@ -225,9 +225,13 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> Database
                 "SELECT set_config('synchronous_commit', 'on', false) "
                 "WHERE current_setting('synchronous_commit') = 'off'"
             )
-        else:
-            connection.execute("SET synchronous_commit = off")
         connection.autocommit = False
 
+    def not_durable(connection: Connection) -> None:
+        # For the transaction alone: a pooler hands sessions on, and others' commits have to be durable.
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
     event.listen(engine, "connect", set_up)
+    if not durable:
+        event.listen(engine, "begin", not_durable)
     return Database(engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None, patience)

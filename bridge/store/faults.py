@@ -11,6 +11,7 @@ from sqlalchemy import exc
 from bridge.errors import StoreUnavailable
 
 _CURES = (
+    ("prepared statement", "a pooler in transaction mode stands before the server; use its session mode, or none"),
     ("database or disk is full", "the disk is full; make room"),
     ("disk full", "the disk is full; make room"),
     ("no space left", "the disk is full; make room"),
