@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.texts import said
 from tests.test_documents import PAGES, ROOT
 from tests.texts.catalogue import kept, messages
 
@@ -19,7 +20,11 @@ PLACEHOLDERS = {  # what stands for a value of yours, in Spanish and in English
     "FUENTE": "SOURCE", "LINEA": "LINE", "NOMBRE": "NAME", "NUMERO": "NUMBER", "PUERTO": "PORT", "TABLA": "TABLE",
     "VALOR": "VALUE",
 }  # fmt: skip
-WORDS = {"warning:": "aviso:"}  # what commands say, and no message of the catalogue is by itself
+WORDS = {  # parts of what commands say, which are no messages by themselves
+    "warning:": "aviso:", "as of": "a fecha de", "of this version": "es de esta versión",
+    "of an earlier version": "es de una versión anterior", "of a newer version": "es de una versión más reciente",
+    "is not there yet": "todavía no existe", "is empty": "está vacía", "it can't be asked": "no se le puede preguntar",
+}  # fmt: skip
 _CODE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", re.S | re.M)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)", re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -57,9 +62,9 @@ def named(text: str) -> str:
     return re.sub(r"\b[A-Z_]{4,}\b", lambda word: PLACEHOLDERS.get(word[0], word[0]), text)
 
 
-def in_spanish(said: str) -> str:
+def in_spanish(words: str) -> str:
     """What the bridge says in English, as it says it in Spanish."""
-    return WORDS.get(said) or str(_CATALOGUE.get(said, said))
+    return WORDS.get(words) or said(words).render("es")
 
 
 def links(section: str) -> set[str]:
