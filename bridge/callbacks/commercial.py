@@ -9,16 +9,19 @@ from sqlalchemy import Connection
 from bridge.callbacks.gates import Candidate, CommercialFacts
 from bridge.callbacks.tasks import Rules
 from bridge.store import exclusions, oppositions
+from bridge.store.exclusions import NumberStanding
 
 
 def known(connection: Connection, rules: Rules, numbers: Collection[str]) -> dict[str, CommercialFacts]:
     """Return what is known of each number (E.164), for calls of the source with these rules."""
     opposed = oppositions.opposed(connection, numbers)
     checked = exclusions.known(connection, rules.title, numbers)
-    return {
-        number: CommercialFacts(number in opposed, checked[number].permitted if number in checked else None)
-        for number in numbers
-    }
+    facts = {}
+    for number in numbers:
+        standing = checked.get(number, NumberStanding())
+        excluded = None if standing.permitted is not None else standing.denied_on
+        facts[number] = CommercialFacts(number in opposed, standing.permitted, excluded)
+    return facts
 
 
 def facts_of(connection: Connection, rules: Rules, asked: Candidate) -> CommercialFacts | None:
@@ -34,4 +37,5 @@ def joined(asked: Candidate, by_number: Mapping[str, CommercialFacts]) -> Commer
     facts = [by_number.get(number, CommercialFacts()) for number in asked.numbers]
     days = [each.permitted for each in facts]
     permitted = min((day for day in days if day is not None), default=None)
-    return CommercialFacts(any(each.opposed for each in facts), None if None in days else permitted)
+    excluded = max((each.excluded for each in facts if each.excluded is not None), default=None)
+    return CommercialFacts(any(each.opposed for each in facts), None if None in days else permitted, excluded)

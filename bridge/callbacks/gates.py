@@ -202,10 +202,11 @@ class LineLoad(NamedTuple):
 class CommercialFacts:
     """What the lists know of whom a commercial call would ring. `opposed`: somebody there said no to such calls;
     `permitted`: the day of the last check against exclusion lists that permitted every number of it, None: there was
-    none."""
+    none; `excluded`: that of the check which found one of them in a list, and none since has permitted it."""
 
     opposed: bool = False
     permitted: date | None = None
+    excluded: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,15 +375,21 @@ def _exclusion_list(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     today = _day(facts.rules, slot.rings_at)
     if lists.permitted is not None and today <= lists.permitted + timedelta(days=days):
         return Decision.admitted(slot)
-    reason = (
-        Text("no check against exclusion lists has permitted it: `campaign numbers`, then `campaign permitted`")
-        if lists.permitted is None
-        else Text(
+    if lists.excluded is not None:
+        day = _midnight(lists.excluded)
+        reason = Text(
+            "an exclusion list has this number, by the check of {day:%Y-%m-%d}: only consent allows it", day=day
+        )
+    elif lists.permitted is None:
+        reason = Text(
+            "no check against exclusion lists has permitted it: `campaign numbers`, then `campaign permitted`"
+        )
+    else:
+        reason = Text(
             "the last check against exclusion lists that permitted this number, of {day:%Y-%m-%d}, is older than "
             "{days} days (exclusion_max_age)",
             day=_midnight(lists.permitted), days=days,
-        )
-    )  # fmt: skip
+        )  # fmt: skip
     return Decision.put_off(Gate.EXCLUSION_LIST, _expires(asked, facts), reason)
 
 

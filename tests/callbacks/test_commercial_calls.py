@@ -28,7 +28,7 @@ PERMITTED = CommercialFacts(permitted=date(2026, 11, 20))
 HOURS = "TRLGDCU art. 96.2"
 BASIS = "LGT art. 66.1.b"
 AUTOMATIC = "LGT art. 66.1.a"
-INTEREST = "Circular AEPD 1/2023 art. 4"
+INTEREST = "Circular AEPD 1/2023 art. 3"
 BUSINESS = "Circular AEPD 1/2023 art. 5"
 AGE = "Ley 10/2025 DF 3ª"
 LISTS = "LOPDGDD art. 23.4"
@@ -143,6 +143,9 @@ CASES = [
          more={"hours": "always"}),
     # exclusion lists
     Case(LISTS, MON, Gate.EXCLUSION_LIST, consent=("legitimate_interest", "2026-11-01")),
+    Case(LISTS, MON, Gate.EXCLUSION_LIST, consent=("legitimate_interest", "2026-11-01"),
+         lists=CommercialFacts(excluded=date(2026, 11, 20))),
+    Case(LISTS, MON, None, consent=(YES, "2026-11-01"), lists=CommercialFacts(excluded=date(2026, 11, 20))),
     Case(LISTS, MON, None, consent=("legitimate_interest", "2026-11-01"), lists=PERMITTED),
     Case(LISTS, MON, None, consent=(YES, "2026-11-01"), lists=CLEAR),
     Case(LISTS, MON, None, consent=("legitimate_interest", "2026-11-01"),
@@ -238,6 +241,9 @@ def test_reasons_name_the_key_that_is_missing_and_the_age() -> None:
     assert "2024-11-01" in old.text("en")
     assert "24 months" in old.text("en")
     assert "01/11/2024" in old.text("es")
+    denied = CommercialFacts(excluded=date(2026, 11, 20))
+    listed = decided(Case(LISTS, MON, None, consent=("legitimate_interest", "2026-11-01"), lists=denied))
+    assert "an exclusion list has this number, by the check of 2026-11-20" in listed.text("en")
     assert "campaign permitted" in decided(Case(LISTS, MON, None, consent=("legitimate_interest", "2026-11-01"))).text(
         "en"
     )
