@@ -76,6 +76,16 @@ class Server(Section):
         "people, with roles: console.users",
         examples=["${BRIDGE_CONSOLE_PASSWORD:-}"],
     )
+    console_port: Integer | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="A port for the console alone: then it is served there, and no longer at port; none: at port",
+        examples=[8081],
+    )
+    console_host: Text | None = Field(
+        None, description="Address to listen on with console_port; default: host", examples=["192.168.1.10"]
+    )
     allowed_ips: list[Network] = Field(
         [],
         description="Addresses and networks that may use the platform's URLs; empty: all",

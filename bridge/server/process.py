@@ -63,8 +63,10 @@ class ServingProcess:
         self._record.start()
         metrics.started(time.time())
 
-    def application(self, began: Callable[[], None]) -> Edge:
-        """Return the application that answers requests; `began` is called on its event loop once that runs."""
+    def application(self, began: Callable[[], None], *, platform: bool = True, console: bool = True) -> Edge:
+        """Return the application that answers requests; `began` is called on its event loop once that runs.
+        `platform`: whether it answers anything but the console; `console`: whether it has one."""
+        pages = ConsoleParts(self._current, self._state, self._troubles, self._metrics, self._closing)
         parts = WebParts(
             self._metrics,
             keep_event=self._keep_event,
@@ -75,7 +77,8 @@ class ServingProcess:
             jobs=self._keeper.jobs,
             troubles=self._troubles,
             standing=self._standing,
-            console=ConsoleParts(self._current, self._state, self._troubles, self._metrics, self._closing),
+            console=pages if console else None,
+            platform=platform,
             record=self._record,
             began=began,
         )

@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import wait
@@ -75,11 +76,13 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
     heartbeats = Heartbeats()
     inherits = (heartbeats.writer,)
     beside = Child("background work", _work_command(loaded, heartbeats), inherits=inherits) if work else None
+    console = _console_child(loaded)
     try:
-        return _serve_web(loaded, host, port, beside, heartbeats)
+        return _serve_web(loaded, host, port, beside, console, heartbeats)
     finally:
-        if beside is not None:
-            beside.stop(_STOP_WITHIN)
+        for child in (beside, console):
+            if child is not None:
+                child.stop(_STOP_WITHIN)
         heartbeats.close()
         _log.info("stopped")
 
@@ -101,19 +104,57 @@ def _work_command(loaded: Loaded, heartbeats: Heartbeats) -> list[str]:
     return [sys.executable, "-m", "bridge.server.background", *own]
 
 
-def _serve_web(loaded: Loaded, host: str | None, port: int | None, beside: Child | None, heartbeats: Heartbeats) -> int:
+def _console_child(loaded: Loaded) -> Child | None:
+    """The process that serves the console at an address of its own; None where the configuration wants none. Raises
+    `CannotServe` where it could not listen there."""
+    settings = loaded.configuration.server
+    if settings.console_port is None:
+        return None
+    claim(settings.console_host or settings.host, settings.console_port, "console_").close()
+    return Child(
+        "the console", [sys.executable, "-m", "bridge.server.consoleserving", str(loaded.path), str(os.getpid())]
+    )
+
+
+def serve_console(path: Path, parent: int) -> int:
+    """Serve the console alone, at its own address, until SIGTERM or SIGINT, or until the process `parent` is gone; the
+    exit code. Raises as `serve` does."""
+    loaded = load_to_serve(path)
+    _start_log(loaded)
+    end_with(parent)
+    settings, heartbeats = loaded.configuration.server, Heartbeats()
+    claimed = claim(settings.console_host or settings.host, settings.console_port or 0, "console_")
+    try:
+        granian = _granian(loaded, claimed, None, heartbeats, workers=1, environ={})
+        _start_log(loaded)  # once more: granian has set up its own
+        _log.info("the console listens on %s/console/", _where(claimed))
+        sections()
+        shared = SharedCounters(1 + _SPARE)
+        only = partial(_application, platform=False)
+        return _run(granian, partial(only, loaded, shared, os.getpid(), heartbeats.writer))
+    finally:
+        claimed.close()
+        heartbeats.close()
+
+
+def _serve_web(
+    loaded: Loaded, host: str | None, port: int | None, beside: Child | None, console: Child | None,
+    heartbeats: Heartbeats,
+) -> int:  # fmt: skip
     settings = loaded.configuration.server
     claimed = claim(host or settings.host, settings.port if port is None else port)
     shared = SharedCounters(settings.workers + _SPARE)
     _sweep()
     try:
-        granian = _granian(loaded, claimed, beside, heartbeats)
+        granian = _granian(loaded, claimed, beside, heartbeats, workers=settings.workers, environ=environment())
         _start_log(loaded)  # once more: granian has set up its own
         _announce(loaded, claimed)
-        if beside is not None:
-            beside.start()
+        for child in (beside, console):
+            if child is not None:
+                child.start()
         sections()  # loaded once, and not by each serving process
-        return _run(granian, partial(_application, loaded, shared, os.getpid(), heartbeats.writer))
+        pages = partial(_application, console=console is None)
+        return _run(granian, partial(pages, loaded, shared, os.getpid(), heartbeats.writer))
     finally:
         claimed.close()
 
@@ -130,14 +171,14 @@ def _sweep() -> None:
                 shutil.rmtree(folder)
 
 
-def claim(host: str, port: int) -> socket.socket:
+def claim(host: str, port: int, keys: str = "") -> socket.socket:
     """Return a socket bound to the address, which the serving processes then listen on beside it; it never listens
-    itself.
+    itself. `keys`: what `host` and `port` begin with in the configuration.
 
     The processes share the port (SO_REUSEPORT), which another bridge's could as well: so it is first taken for us
     alone. Raises `CannotServe`.
     """
-    family, address = _resolved(host, port)
+    family, address = _resolved(host, port, keys)
     try:
         with socket.socket(family, socket.SOCK_STREAM) as alone:
             alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,29 +191,32 @@ def claim(host: str, port: int) -> socket.socket:
         shared.bind(address)
     except PermissionError as error:
         raise CannotServe(
-            f"port {port} takes the rights of root: set server.port (or --port) to 1024 or more behind a proxy"
+            f"port {port} takes the rights of root: set {_key(keys, 'port')} to 1024 or more behind a proxy"
         ) from error
     except OSError as error:
-        raise CannotServe(_why(host, port, error)) from error
+        raise CannotServe(_why(host, port, error, keys)) from error
     return shared
 
 
-def _why(host: str, port: int, error: OSError) -> str:
+def _key(keys: str, name: str) -> str:
+    """What a person changes."""
+    return f"server.{keys}{name}" if keys else f"server.{name} (or --{name})"
+
+
+def _why(host: str, port: int, error: OSError, keys: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {host} is in use: stop the program that has it, or set server.port (or --port) to another"
-        )
-    return f"can't listen on {host}, port {port}: {error.strerror}; set server.host (or --host) to one of its own"
+        return f"port {port} of {host} is in use: stop the program that has it, or set {_key(keys, 'port')} to another"
+    return f"can't listen on {host}, port {port}: {error.strerror}; set {_key(keys, 'host')} to one of its own"
 
 
-def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[object, ...]]:
+def _resolved(host: str, port: int, keys: str) -> tuple[socket.AddressFamily, tuple[object, ...]]:
     if not 0 <= port <= 65535:
-        raise CannotServe(f"there is no port {port}: set server.port (or --port) to one from 1 to 65535")
+        raise CannotServe(f"there is no port {port}: set {_key(keys, 'port')} to one from 1 to 65535")
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise CannotServe(
-            f"{host!r} is no address of this machine: set server.host (or --host) to one, such as 127.0.0.1 or 0.0.0.0"
+            f"{host!r} is no address of this machine: set {_key(keys, 'host')} to one, such as 127.0.0.1 or 0.0.0.0"
         ) from error
     family, _, _, _, address = addresses[0]
     return family, address
@@ -186,11 +230,14 @@ class _Granian(MPServer):
     systemd, where it started us, is told how they and the process `beside` them are.
     """
 
-    def __init__(self, address: str, port: int, beside: Child | None, heartbeats: Heartbeats, **options: Any) -> None:
+    def __init__(
+        self, address: str, port: int, beside: Child | None, heartbeats: Heartbeats, environ: Mapping[str, str],
+        **options: Any,
+    ) -> None:  # fmt: skip
         super().__init__("bridge.web", address=address, port=port, **options)
         self._beside = beside
         asks = answering(address, port)
-        self._reporter = Reporter(ServiceManager(environment()), asks, self._processes, heartbeats)
+        self._reporter = Reporter(ServiceManager(environ), asks, self._processes, heartbeats)
 
     def startup(self, spawn_target: Any, target_loader: Any) -> None:
         self._reporter.start()
@@ -223,7 +270,10 @@ class _Granian(MPServer):
         self.wrks.clear()
 
 
-def _granian(loaded: Loaded, claimed: socket.socket, beside: Child | None, heartbeats: Heartbeats) -> MPServer:
+def _granian(
+    loaded: Loaded, claimed: socket.socket, beside: Child | None, heartbeats: Heartbeats, *, workers: int,
+    environ: Mapping[str, str],
+) -> MPServer:  # fmt: skip
     settings = loaded.configuration.server
     address, port = claimed.getsockname()[:2]
     others = settings.threads + 512
@@ -233,10 +283,11 @@ def _granian(loaded: Loaded, claimed: socket.socket, beside: Child | None, heart
         port,
         beside,
         heartbeats,
+        environ,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
-        workers=settings.workers,
+        workers=workers,
         runtime_mode=RuntimeModes.st,
         loop=Loops.uvloop,
         blocking_threads=1,
@@ -288,16 +339,21 @@ def _start_log(loaded: Loaded, gathering: LogBuffer | None = None) -> None:
 
 
 def _announce(loaded: Loaded, claimed: socket.socket) -> None:
-    address, port = claimed.getsockname()[:2]
-    where = f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
     _log.info(
         "listening on %s; `infocaller-bridge urls --config %s --base https://…` prints what to paste into the panel",
-        where,
+        _where(claimed),
         loaded.path,
     )
 
 
-def _application(loaded: Loaded, shared: SharedCounters, parent: int, heartbeats: int) -> Edge:
+def _where(claimed: socket.socket) -> str:
+    address, port = claimed.getsockname()[:2]
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
+
+
+def _application(
+    loaded: Loaded, shared: SharedCounters, parent: int, heartbeats: int, *, platform: bool = True, console: bool = True
+) -> Edge:
     """In each serving process: its application, and its end."""
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
     closing = ExitStack()
@@ -306,7 +362,8 @@ def _application(loaded: Loaded, shared: SharedCounters, parent: int, heartbeats
     closing.callback(lines.close)
     _start_log(loaded, lines)
     end_with(parent)
-    application = ServingProcess(loaded, Metrics(shared), closing).application(partial(beat_on_loop, heartbeats))
+    process = ServingProcess(loaded, Metrics(shared), closing)
+    application = process.application(partial(beat_on_loop, heartbeats), platform=platform, console=console)
     closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
     return application

@@ -16,7 +16,7 @@ from bridge.texts import Text, literal
 from bridge.troubles import Severity, Troubles
 
 _log = logging.getLogger("bridge.service.reload")
-_AT_START = ("host", "port", "workers", "threads", "log")
+_AT_START = ("host", "port", "console_host", "console_port", "workers", "threads", "log")
 """What of `server:` counts from the next start on."""
 
 Open = Callable[[Loaded, Service], Service]

@@ -53,6 +53,8 @@ class WebParts:
     """What `/metrics` says of troubles, lines and callbacks."""
     console: ConsoleParts | None = None
     """What the console works on; None: there is none."""
+    platform: bool = True
+    """Whether there is anything but the console (and `/healthz`)."""
     began: Callable[[], None] = lambda: None
     """Called on the event loop once it runs."""
 
@@ -60,6 +62,11 @@ class WebParts:
 def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
     """Return the application, whose threads end with `closing`."""
     gates = AccessPolicies(current)
+    console = _console(parts.console, gates, closing)
+    if not parts.platform:
+        nothing = FlaskPages(lambda _app: None, threads=1)
+        closing.callback(nothing.close)
+        return Edge(None, nothing, gates, parts.metrics, console, parts.began)
     now = Now(lambda: _usages(current), parts.jobs, parts.standing)
     desk = callbacks.Desk(gates.now, parts.failures, parts.taking, parts.asked)
 
@@ -74,7 +81,7 @@ def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
         current, gates, routes, parts.failures, parts.metrics, parts.troubles, parts.guessing, record=parts.record
     )
     closing.callback(receiver.close)
-    return Edge(receiver, pages, gates, parts.metrics, _console(parts.console, gates, closing), parts.began)
+    return Edge(receiver, pages, gates, parts.metrics, console, parts.began)
 
 
 def _console(

@@ -28,12 +28,12 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Edge:
-    """The ASGI application. `receiver` answers below `PREFIX`, `console` below `/console`, where there is one, `pages`
-    everywhere else. `began` is called on the loop once it runs."""
+    """The ASGI application. `receiver` answers below `PREFIX` and `console` below `/console`, where there are such,
+    `pages` everywhere else. `began` is called on the loop once it runs."""
 
     def __init__(
         self,
-        receiver: Receiver,
+        receiver: Receiver | None,
         pages: FlaskPages,
         gates: AccessPolicies,
         metrics: Metrics,
@@ -53,7 +53,7 @@ class Edge:
             return
         raw = _raw(scope, self._clock())
         assert self._bodies is not None and self._driver is not None, "the loop begins before requests"  # noqa: S101, PT018
-        if raw.path.startswith(PREFIX):
+        if self._receiver is not None and raw.path.startswith(PREFIX):
             admission = self._receiver.admit(raw)
             await self._bodies.read(raw, admission.limits, receive)
             steps = self._receiver.answer(raw, admission)

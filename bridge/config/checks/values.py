@@ -55,6 +55,13 @@ def _server(whole: CheckContext) -> Iterator[Wrong]:
             yield Wrong(loc, f"stands in a URL: write only A-Z a-z 0-9 - _ . ~; {_MAKE_KEY}")
     if not server.host.strip():
         yield Wrong(("server", "host"), "write an address, such as 127.0.0.1, or 0.0.0.0 for all")
+    if server.console_host is not None and server.console_port is None:
+        text = "counts only beside console_port: add it, or remove this"
+        yield Wrong(("server", "console_host"), text, at_key=True)
+    elif server.console_host is not None and not server.console_host.strip():
+        yield Wrong(("server", "console_host"), "write an address, such as 127.0.0.1, or 0.0.0.0 for all")
+    if server.console_port == server.port:
+        yield Wrong(("server", "console_port"), "is server.port, where the platform's URLs are: write another one")
 
 
 def _loopback(host: str) -> bool:

@@ -34,6 +34,7 @@ from connectors.steps import Apart, Steps, Wait
 _log = logging.getLogger("bridge.web.console")
 LANGUAGES: dict[str, Language] = {"es": "es", "en": "en"}
 _LANGUAGE, _FORM = "console_language", "console_form"
+_PORT = re.compile(r":\d+$")
 _HOST = re.compile(r"[\w.\[\]:-]{1,253}", re.ASCII)
 _LIVE = "X-Console-Live"
 """The header of a request by which the script looks for what is new."""
@@ -152,11 +153,13 @@ class ConsoleSite:
         policy = self._gate()
         client = policy.client(raw.remote, raw.header(b"x-forwarded-for"))
         public = self._parts.configuration.console.url or ""
+        server = self._parts.configuration.server
+        port = server.port if server.console_port is not None else None
         forwarded = policy.is_proxy(raw.remote) and raw.header(b"x-forwarded-proto").split(",")[-1].strip() == "https"
         secure = forwarded or public.startswith("https:")
         return Visit(
             self._parts, self._parts.configuration, _language(self._parts.configuration.language), client, secure,
-            public or _address(raw, secure, behind_proxy=policy.is_proxy(raw.remote)), datetime.now(UTC),
+            public or _address(raw, secure, behind_proxy=policy.is_proxy(raw.remote), port=port), datetime.now(UTC),
         )  # fmt: skip
 
     def _token(self, visit: Visit) -> str:
@@ -176,10 +179,13 @@ class ConsoleSite:
         return None if secrets.compare_digest(given.encode(), visit.csrf.encode()) else _page(400)
 
 
-def _address(raw: RawRequest, secure: bool, *, behind_proxy: bool) -> str:
-    """Where the browser found the bridge."""
+def _address(raw: RawRequest, secure: bool, *, behind_proxy: bool, port: int | None) -> str:
+    """Where the browser found the bridge. `port`: where the platform's URLs are, if the console has one of its own."""
     host = (raw.header(b"x-forwarded-host").split(",")[-1].strip() if behind_proxy else "") or raw.header(b"host")
-    return f"{'https' if secure else 'http'}://{host if _HOST.fullmatch(host) else 'bridge.example.com'}"
+    host = host if _HOST.fullmatch(host) else "bridge.example.com"
+    if port is not None and not behind_proxy:
+        host = f"{_PORT.sub('', host)}:{port}"
+    return f"{'https' if secure else 'http'}://{host}"
 
 
 class _Id(IntegerConverter):
