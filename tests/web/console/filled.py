@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from bridge.store import audit, bulkruns, calls, deliveries, emissions, queries
+from bridge.store import audit, bulkruns, calls, deliveries, emissions, oppositions, queries
 from bridge.store.audit import AuditEntry
 from bridge.store.callbacks import CallbackState, key_of
 from bridge.store.calls import Call, CallState
@@ -17,6 +17,7 @@ from bridge.store.database import Database
 from bridge.store.deliveries import Failure, NewDelivery, Took
 from bridge.store.emissions import Mode
 from bridge.store.folded import FoldedCall
+from bridge.store.oppositions import NewOpposition, new_reference
 from bridge.store.queries import StoredQuery, TrailStep
 from bridge.store.tables import callbacks, campaigns, events
 
@@ -38,6 +39,9 @@ def fill(database: Database, now: datetime | None = None, count: int = 70) -> No
         _lines(database, connection, now)
         _queries(database, connection, now)
         _bulk_run(connection, now)
+        for e164 in ("+34600111000", "+34600111001"):
+            new = NewOpposition(e164, new_reference(), now, "query BAJA")
+            oppositions.add(database, connection, [new])
         connection.execute(insert(campaigns).values(name="spring", source="shop", file=HOSTILE, started_at=now))
         for place, action in enumerate(("console.sign_in", "line.pause", "callback.confirm")):
             audit.add(

@@ -6,6 +6,7 @@ from flask import abort
 from werkzeug.wrappers import Response
 
 from bridge.calls.words import amount, status_line
+from bridge.store import oppositions
 from bridge.web.console import words
 from bridge.web.console.context import here, render
 from bridge.web.console.pages.calls.place import section
@@ -18,6 +19,8 @@ def show(id_: str) -> Response:
     visit = here()
     with visit.parts.database.read() as connection:
         call_story = story(connection, visit.configuration, id_)
+        e164 = call_story.e164 if call_story is not None else ""
+        reference = oppositions.opposed(connection, [e164]).get(e164, "") if e164 else ""
     if call_story is None:
         abort(404)
     happened = call_story.call.call if call_story.call is not None else None
@@ -31,5 +34,5 @@ def show(id_: str) -> Response:
     } if happened else {}  # fmt: skip
     return render(
         "calls/show.html", story=call_story, moments=moments(call_story, visit.zone(call_story.line)), listed=listed,
-        costs=costs, words=words,
+        costs=costs, words=words, opposition=reference,
     )  # fmt: skip
