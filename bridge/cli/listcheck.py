@@ -19,6 +19,7 @@ from bridge.callbacks.rowfile import RowFile
 from bridge.callbacks.tasks import Rules
 from bridge.cli.commands import show_json
 from bridge.cli.desk import Asking, asking, now
+from bridge.cli.language import language, say, words
 from bridge.cli.options import config_option, json_option
 from bridge.queue import queue_for
 from bridge.texts import Plural, Text
@@ -33,7 +34,7 @@ class _CheckDay(click.ParamType):  # type: ignore[type-arg]  # generic in the ne
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         day = dates.read(value)
         if isinstance(day, datetime) or day is None:
-            self.fail(f"{value!r}: write 2026-03-31 or 31/03/2026", param, ctx)
+            self.fail(words(Text("{value}: write 2026-03-31 or 31/03/2026", value=repr(value))), param, ctx)
         return day
 
 
@@ -67,9 +68,8 @@ def numbers(
     """Write the numbers of a campaign's file, one a line, each once: to be checked against an exclusion list. The
     bridge remembers that they went out. Exit 1: there are none."""
     with asking(config, strict=True) as ask:
-        configuration = ask.store.configuration
-        rules, language = _rules(ask, source), configuration.language
-        rows = RowFile(file, rules, "", language, now(), encoding, delimiter, sheet)
+        rules = _rules(ask, source)
+        rows = RowFile(file, rules, "", language(), now(), encoding, delimiter, sheet)
         target = sys.stdout if output is None else _private(output)
         try:
 
@@ -81,13 +81,13 @@ def numbers(
         finally:
             if output is not None:
                 target.close()
-    went = Plural("{count:,} number", "{count:,} numbers", sent.numbers).render(language)
-    of_rows = Plural("{count:,} row", "{count:,} rows", sent.rows).render(language)
-    lacking = Plural("{count:,} without a number", "{count:,} without a number", sent.without).render(language)
+    went = Plural("{count:,} number", "{count:,} numbers", sent.numbers)
+    of_rows = Plural("{count:,} row", "{count:,} rows", sent.rows)
+    lacking = Plural("{count:,} without a number", "{count:,} without a number", sent.without)
     _end()
     text = Text("{numbers} of {rows} ({lacking}): check them, then `campaign permitted FILE --checked-on DATE`",
                 numbers=went, rows=of_rows, lacking=lacking)  # fmt: skip
-    click.echo(text.render(language), err=True)
+    say(text, err=True)
     return 0 if sent.numbers else 1
 
 
@@ -114,26 +114,25 @@ def permitted(  # noqa: PLR0913, PLR0917 - as above
     with them and do not come back are in the exclusion list. Exit 1: nobody may be called."""
     with asking(config, strict=True) as ask:
         configuration = ask.store.configuration
-        language, book = configuration.language, ask.callbacks.book()
+        book = ask.callbacks.book()
         rules = _commercial(ask, source) if source is not None else None
         line = rules.line if rules is not None else configuration.lines[0]
         if checked_on > now().astimezone(ZoneInfo(line.timezone)).date():
-            raise click.BadParameter(
-                Text("{day} is yet to come", day=checked_on.isoformat()).render(language), param_hint="--checked-on"
-            )
-        numbers_ = NumberFile(file, line.country, language, column, FileForm(encoding, delimiter, sheet))
+            text = Text("{day} is yet to come", day=checked_on.isoformat())
+            raise click.BadParameter(words(text), param_hint="--checked-on")
+        numbers_ = NumberFile(file, line.country, language(), column, FileForm(encoding, delimiter, sheet))
         store = ask.store
         back = take_back(store.database, queue_for(store.database), book, numbers_, checked_on, source, now(), _say)
     _end()
     if as_json:
         show_json({**asdict(back), "checked_on": checked_on.isoformat(), "source": source})
         return 0 if back.permitted else 1
-    may = Plural("{count:,} number may be called", "{count:,} numbers may be called", back.permitted).render(language)
-    listed = Plural("{count:,} is in the list", "{count:,} are in the list", back.listed).render(language)
-    click.echo(f"{may}; {listed}")
+    may = Plural("{count:,} number may be called", "{count:,} numbers may be called", back.permitted)
+    listed = Plural("{count:,} is in the list", "{count:,} are in the list", back.listed)
+    click.echo(f"{words(may)}; {words(listed)}")
     if back.without:
         lacking = Plural("{count:,} row has no number", "{count:,} rows have no number", back.without)
-        click.echo(lacking.render(language), err=True)
+        say(lacking, err=True)
     return 0 if back.permitted else 1
 
 
@@ -147,7 +146,7 @@ def _rules(ask: Asking, source: str | None) -> Rules:
     rules = ask.callbacks.book().rules.get(source or "")
     if rules is None:
         names = ", ".join(f"--source {title}" for title in titles) or "-"
-        raise click.UsageError(Text("choose the source: {names}", names=names).render(ask.store.configuration.language))
+        raise click.UsageError(words(Text("choose the source: {names}", names=names)))
     return rules
 
 
@@ -155,7 +154,7 @@ def _commercial(ask: Asking, source: str) -> Rules:
     rules = ask.callbacks.book().rules.get(source)
     if rules is None or not rules.commercial:
         text = Text("there is no source {name} with purpose: commercial", name=source)
-        raise click.BadParameter(text.render(ask.store.configuration.language), param_hint="--source")
+        raise click.BadParameter(words(text), param_hint="--source")
     return rules
 
 
