@@ -19,18 +19,19 @@ SELECT = (
 
 def tables(server: SqlServer) -> None:
     """Make the tables, empty."""
-    for statement in (
-        f"CREATE TABLE customers (id {server.serial}, name VARCHAR(200), phone VARCHAR(80), mobile VARCHAR(80), "
-        "changed DATE)",
-        "CREATE TABLE orders (number VARCHAR(40) NOT NULL PRIMARY KEY, status VARCHAR(40))",
-        f"CREATE TABLE survey (id {server.serial}, bridge_key VARCHAR(100) NOT NULL UNIQUE, phone VARCHAR(40), "
-        "score VARCHAR(200))",
-        f"CREATE TABLE calls (id {server.serial}, bridge_key VARCHAR(100) NOT NULL UNIQUE, customer INTEGER, "
-        "subject VARCHAR(200), note VARCHAR(2000), seconds INTEGER, cost NUMERIC(10, 4), began TIMESTAMP NULL)",
-        f"CREATE TABLE callbacks (id {server.serial}, phone VARCHAR(40), due TIMESTAMP NULL, "
-        "status VARCHAR(20) NOT NULL DEFAULT 'open', note VARCHAR(200))",
-    ):
-        server.run(statement)
+    server.each(
+        (
+            f"CREATE TABLE customers (id {server.serial}, name VARCHAR(200), phone VARCHAR(80), mobile VARCHAR(80), "
+            "changed DATE)",
+            "CREATE TABLE orders (number VARCHAR(40) NOT NULL PRIMARY KEY, status VARCHAR(40))",
+            f"CREATE TABLE survey (id {server.serial}, bridge_key VARCHAR(100) NOT NULL UNIQUE, phone VARCHAR(40), "
+            "score VARCHAR(200))",
+            f"CREATE TABLE calls (id {server.serial}, bridge_key VARCHAR(100) NOT NULL UNIQUE, customer INTEGER, "
+            "subject VARCHAR(200), note VARCHAR(2000), seconds INTEGER, cost NUMERIC(10, 4), began TIMESTAMP NULL)",
+            f"CREATE TABLE callbacks (id {server.serial}, phone VARCHAR(40), due TIMESTAMP NULL, "
+            "status VARCHAR(20) NOT NULL DEFAULT 'open', note VARCHAR(200))",
+        )
+    )
 
 
 def section(server: SqlServer, **changed: object) -> dict[str, Any]:

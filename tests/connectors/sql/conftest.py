@@ -39,8 +39,7 @@ def shared(_servers: dict[str, SqlServer], tmp_path: Path) -> Shared:
             _servers[kind] = served(kind, tmp_path)
             tables(_servers[kind])
         else:
-            for table in TABLES:
-                _servers[kind].run(f"DELETE FROM {table}")
+            _servers[kind].each(f"DELETE FROM {table}" for table in TABLES)
         _servers[kind].proxy = None
         return _servers[kind]
 
