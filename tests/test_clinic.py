@@ -69,7 +69,7 @@ def test_it_has_neither_fault_nor_warning_and_its_cases_pass(folder: Path, run: 
     assert load(folder / "config.yaml").warnings == ()
     assert run("check")[0] == 0
     code, said = run("test")
-    assert (code, said.splitlines()[-1].endswith(" passed, 0 failed")) == (0, True), said
+    assert (code, said.splitlines()[-1].endswith(" pasan, 0 fallan")) == (0, True), said
 
 
 def test_a_call_is_answered_logged_and_remembered(folder: Path, run: Run, bridge: Bridge) -> None:

@@ -32,7 +32,7 @@ from bridge.store.database import Database
 from bridge.store.emissions import Mode
 from bridge.store.journal import Journal, JournalEntry
 from bridge.store.lineage import Recorded
-from bridge.texts import Text
+from bridge.texts import Text, said
 
 _log = logging.getLogger("bridge.callbacks")
 
@@ -193,7 +193,7 @@ class Fence:
             callbacks.add(self._database, connection, unknown)
 
     def _said(self, error: StoreUnavailable) -> str:
-        text = Text("the journal of emissions can't be read: {error}", error=str(error))
+        text = Text("the journal of emissions can't be read: {error}", error=said(error))
         return text.render(self._book().configuration.language)
 
 

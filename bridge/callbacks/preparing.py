@@ -24,7 +24,7 @@ from bridge.lookups.gateway import ConnectorGateway
 from bridge.lookups.outage import OutOfOrder
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.overview import CLAIMS
-from bridge.texts import Language, Text
+from bridge.texts import Language, Text, said
 from connectors.base import (
     ClaimedElsewhere,
     ConnectorError,
@@ -239,5 +239,5 @@ def _away(serving: ServingSources, callback: Callback, error: ConnectorError, no
     if not isinstance(error, OutOfOrder):  # of which the start has told, not of each callback
         level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
         _log.log(level, "callback %d is not called now, its CRM can't be asked: %s", callback.id, error)
-    reason = Text("the CRM does not answer: {error}", error=str(error)).render(serving.configuration.language)
+    reason = Text("the CRM does not answer: {error}", error=said(error)).render(serving.configuration.language)
     return states.wait(now + timedelta(seconds=seconds), CRM_AWAY, reason, attempts=callback.attempts + 1)

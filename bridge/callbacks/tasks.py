@@ -24,7 +24,7 @@ from bridge.expressions.scope import LineView
 from bridge.hours.calendar import Calendar
 from bridge.hours.zones import EARLIEST, LATEST, resolve, zones_of
 from bridge.infocaller.emission import LONGEST_WAIT, MOST_RETRIES
-from bridge.texts import Text
+from bridge.texts import Text, said
 from connectors import dates
 from connectors.base import Task
 from connectors.expression import ExpressionError, Template
@@ -318,7 +318,7 @@ def _is_null(template: Template, scope: Mapping[str, object], name: str) -> bool
 
 
 def _failed(name: str, error: Exception) -> UnusableTask:
-    return UnusableTask(Text("{name} can't be computed: {error}", name=name, error=str(error)))
+    return UnusableTask(Text("{name} can't be computed: {error}", name=name, error=said(error)))
 
 
 def _digest(read: Mapping[str, str]) -> str:

@@ -28,6 +28,8 @@ _Parameter = TypeVar("_Parameter", bound=click.Parameter)
 class Command(click.Command):
     """A command that helps in the reader's language, and takes `--language`."""
 
+    _for_reading = False
+
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         if not any("--language" in param.opts for param in self.params):
@@ -46,6 +48,15 @@ class Command(click.Command):
         """As click's, in the reader's language."""
         super(Command, self._shown(ctx)).format_help(ctx, formatter)
 
+    def get_help_option(self, ctx: click.Context) -> click.Option | None:
+        """As click's, which keeps what it said first, in the reader's language."""
+        option = super().get_help_option(ctx)
+        if option is None or not self._for_reading:
+            return option
+        shown = copy.copy(option)
+        shown.help = words(Text("Show this message and exit."))
+        return shown
+
     def get_short_help_str(self, limit: int = 45) -> str:
         """As click's, in the reader's language."""
         shown = copy.copy(self)
@@ -54,6 +65,7 @@ class Command(click.Command):
 
     def _shown(self, context: click.Context) -> Command:
         shown = copy.copy(self)
+        shown._for_reading = True
         shown.help, shown.epilog = help_words(self.help), help_words(self.epilog)
         shown.params = [_translated(param, context) for param in self.params]
         shown.options_metavar = _metavar_words(self.options_metavar)

@@ -194,7 +194,7 @@ def writing(output: Path | None) -> Iterator[TextIO]:
         with output.open("w", encoding="utf-8", newline="") as file:
             yield file
     except OSError as error:
-        raise click.FileError(str(output), error.strerror or str(error)) from error
+        raise click.FileError(str(output), words(error.strerror or str(error))) from error
 
 
 def _named(store: Stored, call: Call) -> Mapping[str, object]:

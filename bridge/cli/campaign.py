@@ -21,6 +21,7 @@ from bridge.callbacks.tasks import Rules
 from bridge.cli.codes import code
 from bridge.cli.commands import add_pause_and_resume, list_command, show_json, show_list
 from bridge.cli.desk import Asking, asking, iso, now
+from bridge.cli.language import language as reader
 from bridge.cli.language import say, words
 from bridge.cli.listcheck import numbers, permitted
 from bridge.cli.options import Group, config_option, json_option
@@ -174,7 +175,7 @@ def start(  # noqa: PLR0913 - the options of a command
         campaigns = _of(ask)
         source = source or _only_source(ask.store.configuration)
         rules = campaigns.rules(source)
-        rows = RowFile(file, rules, f"{name}/", ask.store.configuration.language, now(), encoding, delimiter, sheet)
+        rows = RowFile(file, rules, f"{name}/", reader(), now(), encoding, delimiter, sheet)
         if dry_run:
             renewable = _Renewals(renewals)
             forecast = _forecast(ask, rules, rows, bad, renewable)

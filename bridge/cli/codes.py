@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bridge.cli.language import words
+from bridge.cli.language import language, words
 from bridge.texts import Text
 
 _CODES = {
     code.message: code
     for code in (
         # callbacks
-        Text("waiting"), Text("queued"), Text("sending"), Text("accepted"), Text("answered"), Text("busy"),
+        Text("waiting"), Text("queued"), Text("sending"), Text("answered"), Text("busy"),
         Text("no_answer"), Text("failed"), Text("no_outcome"), Text("rejected"), Text("cancelled"), Text("expired"),
         Text("may_have_rung"),
         # what keeps them back
@@ -20,20 +20,27 @@ _CODES = {
         # lines, sources and campaigns
         Text("running"), Text("paused"), Text("stopped"), Text("held"), Text("over"),
         # jobs
-        Text("pending"), Text("dead"), Text("done"), Text("discarded"), Text("activity"), Text("save"), Text("report"),
+        Text("pending"), Text("done"), Text("discarded"), Text("activity"), Text("save"), Text("report"),
         # calls
-        Text("open"), Text("incomplete"), Text("received"), Text("emitted"), Text("hidden"), Text("unknown"),
+        Text("open"), Text("incomplete"), Text("hidden"), Text("unknown"),
         # Queries
         Text("found"), Text("not found"), Text("ambiguous"), Text("down"), Text("late"), Text("shown"), Text("kept"),
         Text("on error"), Text("on timeout"), Text("unknown query"), Text("not_found"), Text("on_error"),
         Text("on_timeout"), Text("unknown_query"),
         # figures of `simulate burst`
-        Text("calls"), Text("per second"),
+        Text("per second"),
     )
 }  # fmt: skip
+_SINGLE = {
+    "received": Text("a received call"), "emitted": Text("an emitted call"), "calls": Text("calls placed"),
+    "accepted": Text("accepted by the platform"), "dead": Text("given up on"),
+}  # fmt: skip
+"""Those that are said of one thing, or of several, in another way."""
 
 
 def code(word: str) -> str:
     """Return what such a word means; one that is not known, as it is."""
-    text = _CODES.get(word)
+    if language() == "en":
+        return word
+    text = _SINGLE.get(word) or _CODES.get(word)
     return word if text is None else words(text)

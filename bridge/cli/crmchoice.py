@@ -17,7 +17,7 @@ from bridge.setup.configuration import CustomerSource, Setup
 from bridge.setup.crm import SQL, Need, crm_source, crms, needs
 from bridge.setup.database import TableFound, UnusableDatabase, absolute, database_source, tables
 from bridge.setup.trial import sign_in
-from bridge.texts import Text, literal
+from bridge.texts import Text, literal, said
 from connectors.base import ConnectorError
 from connectors.phone import parse
 
@@ -120,16 +120,18 @@ def _signs_in(dialogue: Dialogue, source: CustomerSource) -> bool:
         findings = sign_in(setup)
     except ConfigurationFaults as error:
         for fault in error.faults:
-            dialogue.say(Text("  does not work: {what}: {text}", what=fault.path, text=fault.text), err=True)
+            dialogue.say(Text("  does not work: {what}: {text}", what=fault.path, text=said(fault.text)), err=True)
         return False
     except (BridgeError, ConnectorError, OSError) as error:
-        dialogue.say(Text("  does not work: {what}: {text}", what=source.name, text=str(error)), err=True)
+        dialogue.say(Text("  does not work: {what}: {text}", what=source.name, text=said(error)), err=True)
         return False
     for finding in findings:
         if finding.ok:
-            dialogue.say(Text("  works: {what}: {text}", what=finding.what, text=finding.text))
+            dialogue.say(Text("  works: {what}: {text}", what=said(finding.what), text=said(finding.text)))
         else:
-            dialogue.say(Text("  does not work: {what}: {text}", what=finding.what, text=finding.text), err=True)
+            dialogue.say(
+                Text("  does not work: {what}: {text}", what=said(finding.what), text=said(finding.text)), err=True
+            )
     return all(finding.ok for finding in findings)
 
 

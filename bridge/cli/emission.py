@@ -28,7 +28,7 @@ from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.ledger import EmissionLedger, Entry
 from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 from bridge.simulator.script import PlannedFault, Reaction
-from bridge.texts import Plural, Text
+from bridge.texts import Plural, Text, said
 
 _FAULTS = [fault.value for fault in PlannedFault if fault]
 _HOW = ("answered", "voicemail", "busy", "no_answer", "failed", "never")
@@ -114,7 +114,7 @@ def emission(
         platform = EmissionPlatform(lines, ledger=ledger, outcomes=outcomes, port=port)
     except OSError as error:
         outcomes.close()
-        text = Text("can't listen on port {port}: {reason}", port=str(port), reason=error.strerror or str(error))
+        text = Text("can't listen on port {port}: {reason}", port=str(port), reason=said(error.strerror or error))
         raise click.UsageError(words(text)) from error
     with platform:
         platform.script.next(*next_)

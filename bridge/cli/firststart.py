@@ -14,6 +14,7 @@ from bridge.cli.contactlist import choose_columns
 from bridge.cli.crmchoice import ask_crm, ask_database, known_customer, wants
 from bridge.cli.dialogue import Dialogue, plain
 from bridge.cli.given import Given, Stop, answered
+from bridge.cli.language import fault_words, words
 from bridge.cli.options import program
 from bridge.config import files as config_files
 from bridge.config.dotenv import parse
@@ -26,7 +27,7 @@ from bridge.setup.crm import SQL
 from bridge.setup.files import NotWritten, make_folder, publish
 from bridge.setup.source import contacts_source, written_path
 from bridge.setup.trial import Tried, try_out
-from bridge.texts import Text
+from bridge.texts import Text, said
 from connectors.base import ConnectorError
 from connectors.phone import mask
 
@@ -108,7 +109,7 @@ class FirstStart:
         try:
             return parse(config_files.text(config_files.content(self._dotenv))).values
         except (config_files.NotUsable, config_files.NotText) as error:
-            raise Stop(Text("{path} can't be read: {error}", path=self._dotenv, error=str(error))) from None
+            raise Stop(Text("{path} can't be read: {error}", path=self._dotenv, error=said(error))) from None
 
     def _customers(self) -> Customers:
         crm = wants(self._dialogue, self._given)
@@ -151,10 +152,10 @@ class FirstStart:
             return try_out(setup, callers)
         except ConfigurationFaults as error:
             text = Text("a configuration of these answers would not work: {faults}", faults="\n".join(
-                f"{fault.path}: {fault.text}" for fault in error.faults))  # fmt: skip
+                f"{fault.path}: {words(fault.text)}" for fault in error.faults))  # fmt: skip
             raise Stop(text) from None
         except (BridgeError, ConnectorError, OSError) as error:
-            raise Stop(Text("it could not be tried: {error}", error=str(error))) from None
+            raise Stop(Text("it could not be tried: {error}", error=said(error))) from None
 
     def _write(self, setup: Setup, kept: Mapping[str, str]) -> None:
         """Write both files; `.env` first, so that a configuration always has its secrets. Raises `Stop`."""
@@ -181,10 +182,10 @@ class FirstStart:
         try:
             loaded = load(self._config)
         except ConfigurationFaults as error:
-            dialogue.say(str(error), err=True)
+            dialogue.say("\n".join(map(fault_words, error.faults)), err=True)
             return 1
         for warning in loaded.warnings:
-            dialogue.say(Text("warning: {warning}", warning=str(warning)), err=True)
+            dialogue.say(Text("warning: {warning}", warning=fault_words(warning)), err=True)
         for name, value in setup.secrets.items():
             if environment().get(name, value) != value:
                 dialogue.say(

@@ -17,6 +17,7 @@ from bridge.callbacks.listcheck import send_out, take_back
 from bridge.callbacks.numberfile import NumberFile
 from bridge.callbacks.rowfile import RowFile
 from bridge.callbacks.tasks import Rules
+from bridge.cli.bilingual import Command
 from bridge.cli.commands import show_json
 from bridge.cli.desk import Asking, asking, now
 from bridge.cli.language import language, say, words
@@ -48,7 +49,7 @@ def _says_form(function: Any) -> Any:
     return function
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", help="The source whose rows these are; default: the only one without from:.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file; default: printed.")
@@ -91,7 +92,7 @@ def numbers(
     return 0 if sent.numbers else 1
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--checked-on", required=True, type=_CheckDay(), help="The day on which they were checked.")
 @click.option("--source", help="Only for calls of this source; default: for all commercial ones.")

@@ -126,7 +126,7 @@ def _save(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise click.FileError(str(path), error.strerror or str(error)) from error
+        raise click.FileError(str(path), words(error.strerror or str(error))) from error
 
 
 def _show(made: CallReport, only: str | None, language: Language) -> None:

@@ -90,7 +90,7 @@ def _status(config: Path) -> _Status:
         try:
             troubles = reported(state, time.time())
         except LedgerUnusable as error:
-            text = Text("what the running bridge noticed can't be read: {error}", error=str(error))
+            text = Text("what the running bridge noticed can't be read: {error}", error=said(error))
             click.echo(text.render(summary.language), err=True)
             troubles = []
         summary.troubles = current(place, troubles)

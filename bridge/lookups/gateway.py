@@ -19,7 +19,7 @@ from bridge.lookups.breaker import CircuitBreaker
 from bridge.lookups.cache import AnswerCache
 from bridge.runtime.pace import SharedPace
 from bridge.runtime.permit import ComputePermit
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from connectors.base import Breaker as BreakerOptions
 from connectors.base import (
@@ -147,7 +147,7 @@ class ConnectorGateway:
             if self.breaker.open:
                 text = Text(
                     "The CRM {name} does not answer lookups: {error}. Queries that need it get what `on_error` says",
-                    name=name, error=str(error),
+                    name=name, error=said(error),
                 )  # fmt: skip
                 action = Text("See whether {name} is up: `infocaller-bridge check --connect`", name=name)
                 self._report(Severity.WARNING, text, action)
@@ -157,7 +157,7 @@ class ConnectorGateway:
             if isinstance(error, Misconfigured):
                 text = Text(
                     "The CRM {name} refuses lookups: {error}. Queries that need it get what `on_error` says",
-                    name=name, error=str(error),
+                    name=name, error=said(error),
                 )  # fmt: skip
                 action = Text("Mend connector {name}: `infocaller-bridge check --connect` tries it", name=name)
                 self._report(Severity.ERROR, text, action)

@@ -21,7 +21,7 @@ from bridge.store import callfigures
 from bridge.store.database import Database
 from bridge.store.outagelog import OutageLog
 from bridge.store.sharednotes import SharedNotes
-from bridge.texts import Language, Text
+from bridge.texts import Language, Text, said
 from bridge.troubles import Severity, Troubles
 
 _log = logging.getLogger("bridge.reports")
@@ -106,7 +106,7 @@ class ReportMailer:
             pause = min(_FIRST_PAUSE * 2 ** (failures - 1), _LONGEST_PAUSE)
             self._not_before[key] = self._clock() + pause
             text = Text("The report of {period} can't be sent to {who}: {why}", period=period.title, who=who,
-                        why=str(error))  # fmt: skip
+                        why=said(error))  # fmt: skip
             self._report(subject, Severity.ERROR, text)
             return False
         self._failures.pop(key, None)

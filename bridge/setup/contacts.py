@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bridge.errors import BridgeError
 from bridge.setup.columns import LONGEST_NAME, Choice, guess, is_extension, is_number, looks_like_header
-from bridge.texts import Text
+from bridge.texts import Text, said
 from connectors.csv import reading
 from connectors.csv.columns import Columns
 from connectors.csv.source import FileForm, is_spreadsheet, table_rows
@@ -173,7 +173,7 @@ class _opened:  # noqa: N801 - used as a function is
         if isinstance(error, reading.Damaged):
             raise NoContacts(self._damage(str(error))) from None
         if isinstance(error, (OSError, ValueError)):
-            raise NoContacts(Text("it can't be read: {error}", error=str(error))) from None
+            raise NoContacts(Text("it can't be read: {error}", error=said(error))) from None
 
     def _damage(self, message: str) -> Text:
         if message in _REASONS:

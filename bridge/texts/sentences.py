@@ -119,6 +119,10 @@ class Sentences:
             place, tried = words.find(separator), 0
             while place >= 0 and tried < _MOST_CUTS:
                 tried += 1
+                head = words[: place + 1]
+                if separator == ": " and self._known(head, depth):
+                    pair = (head, words[place + 2 :])
+                    return " ".join(self.translated(piece, depth + 1) for piece in pair)
                 before, after = words[:place], words[place + len(separator) :]
                 if self._known(before, depth) or self._known(after.removesuffix(")"), depth):
                     closing = ")" if separator == " (" and after.endswith(")") else ""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from bridge.store import emissions, overview
 from bridge.store.emissions import EmissionState, Kind, Mode
-from bridge.texts import Plural, Text
+from bridge.texts import Plural, Text, literal, said
 from bridge.troubles.observation import Observation, Place, quoted
 from bridge.troubles.trouble import Severity
 
@@ -38,7 +38,7 @@ def _standing(kind: Kind, name: str, state: EmissionState) -> Iterator[Observati
     if kind == "source":
         whose = Text("Source {name} calls nobody", name=name)
         resume = f"infocaller-bridge callbacks resume {name}"
-    why = f": {quoted(state.reason)}" if state.reason else ""
+    why = Text(": {reason}", reason=said(quoted(state.reason))) if state.reason else literal("")
     if state.restored:
         yield Observation(
             "restored", name, Severity.ERROR,
@@ -87,7 +87,7 @@ def _standing(kind: Kind, name: str, state: EmissionState) -> Iterator[Observati
             kind, name, Severity.WARNING,
             Text(
                 "The tasks of source {name} can't be read, so no new one is called: {error}",
-                name=name, error=quoted(state.error),
+                name=name, error=said(quoted(state.error)),
             ),
             Text("Mend what the text names; `infocaller-bridge check --connect` tries it"), None, state.failures,
         )  # fmt: skip
@@ -104,7 +104,7 @@ def of_rejected(place: Place, connection: Connection, now: datetime) -> Iterator
                 Text(
                     "All {count:,} tasks of source {name} that came within a day were rejected, the last because "
                     "{reason}",
-                    count=rejected.count, name=rejected.name, reason=quoted(rejected.error),
+                    count=rejected.count, name=rejected.name, reason=said(quoted(rejected.error)),
                 ),
                 Text(
                     "Look at the first of `infocaller-bridge callbacks list --state rejected`; mend the column or the "
@@ -143,7 +143,7 @@ def of_claims(_place: Place, connection: Connection, now: datetime) -> Iterator[
                 "{name}: {error}",
                 "Left alone, because another installation of the bridge had claimed them: {count:,} tasks of source "
                 "{name}: {error}",
-                left.count, name=left.name, error=quoted(left.error),
+                left.count, name=left.name, error=said(quoted(left.error)),
             ),
             Text("See whether a second bridge works on the same list, such as one for tests, and stop one of the two"),
             left.since, left.count,

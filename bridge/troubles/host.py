@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bridge.errors import Fault, StoreUnavailable
 from bridge.store import spool
-from bridge.texts import Plural, Text
+from bridge.texts import Plural, Text, said
 from bridge.troubles.observation import Observation, Place, quoted
 from bridge.troubles.trouble import Severity
 
@@ -25,7 +25,7 @@ def of_configuration(place: Place) -> Iterator[Observation]:
         if place.faults:
             text = Text(
                 "The configuration has {faults}, it can't be used and `serve` would not start: {first}",
-                faults=_faults(place.faults), first=quoted(str(place.faults[0])),
+                faults=_faults(place.faults), first=said(quoted(str(place.faults[0]))),
             )  # fmt: skip
             yield Observation("configuration", "", Severity.ERROR, text, _MEND_FILE, count=len(place.faults))
         return
@@ -35,14 +35,14 @@ def of_configuration(place: Place) -> Iterator[Observation]:
             Text(
                 "The section of connector {name} has {faults}, so the bridge does not ask it: Queries get on_error, "
                 "and what has to reach it waits: {first}",
-                name=name, faults=_faults(faults), first=quoted(str(faults[0])),
+                name=name, faults=_faults(faults), first=said(quoted(str(faults[0]))),
             ),
             _MEND_FILE, count=len(faults),
         )  # fmt: skip
     if loaded.ignored:
         text = Text(
             "The configuration has {faults}, and the parts at fault are not used: {first}",
-            faults=_faults(loaded.ignored), first=quoted(str(loaded.ignored[0])),
+            faults=_faults(loaded.ignored), first=said(quoted(str(loaded.ignored[0]))),
         )  # fmt: skip
         yield Observation("configuration", "", Severity.WARNING, text, _MEND_FILE, count=len(loaded.ignored))
 

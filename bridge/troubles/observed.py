@@ -11,7 +11,7 @@ from bridge.errors import StoreUnavailable
 from bridge.store import schema
 from bridge.store.database import Database
 from bridge.store.tables import REVISION
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import calling, host, silence, work
 from bridge.troubles.observation import Observation, Place, quoted
 from bridge.troubles.trouble import Severity
@@ -54,14 +54,14 @@ def _away(database: Database, error: StoreUnavailable) -> Observation:
     text = Text(
         "The database can't be used: {error}. Queries are answered, events are refused, nothing reaches the CRMs and "
         "nobody is called back",
-        error=quoted(str(error)),
+        error=said(quoted(str(error))),
     )
     action = Text("Mend what the text names")
     if database.postgresql:
         text = Text(
             "The database can't be used: {error}. Queries are answered, this host keeps events meanwhile, nothing "
             "reaches the CRMs and nobody is called back",
-            error=quoted(str(error)),
+            error=said(quoted(str(error))),
         )
         action = Text("Start the database server, or mend `database:`")
     return Observation("database", "", Severity.ERROR, text, action)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from bridge.store import overview
-from bridge.texts import Plural, Text
+from bridge.texts import Plural, Text, said
 from bridge.troubles.observation import Observation, Place, quoted
 from bridge.troubles.trouble import Severity
 
@@ -41,7 +41,7 @@ def of_jobs(_place: Place, connection: Connection, now: datetime) -> Iterator[Ob
             Plural(
                 "{count:,} record can't be brought to {name} and is not tried again: {error}",
                 "{count:,} records can't be brought to {name} and are not tried again: {error}",
-                dead.count, name=dead.name, error=quoted(dead.error),
+                dead.count, name=dead.name, error=said(quoted(dead.error)),
             ),
             Text(
                 "Mend the cause, then `infocaller-bridge jobs retry --all --connector {name}`; "
@@ -79,7 +79,7 @@ def of_jobs(_place: Place, connection: Connection, now: datetime) -> Iterator[Ob
 def _crm(failing: overview.Failing, now: datetime) -> Iterator[Observation]:
     if not failing.misconfigured and failing.attempts < 2 and failing.since and now - failing.since < _BLIP:
         return
-    name, error = failing.connector, quoted(failing.error)
+    name, error = failing.connector, said(quoted(failing.error))
     if failing.misconfigured:
         yield Observation(
             "crm", name, Severity.ERROR,

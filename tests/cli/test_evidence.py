@@ -77,7 +77,7 @@ def test_a_chain_that_nobody_touched_is_good_and_its_head_can_be_noted(run: Run,
 def test_what_was_changed_is_named(run: Run, called: Exchange, statement: str) -> None:
     with called.database.write() as connection:
         connection.execute(text(statement))
-    said = run("evidence", "verify")
+    said = run("evidence", "verify", "--language", "es")
     assert said.code == 1
     assert "fault: row" in said.out
     faults = json.loads(run("evidence", "verify", "--json").out)["chains"][0]["faults"]

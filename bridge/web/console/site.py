@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter, Map
 
 from bridge.errors import StoreUnavailable
-from bridge.texts import Language, Text, literal
+from bridge.texts import Language, Text, literal, said
 from bridge.web import reply
 from bridge.web.console import assets, context, formats, signin
 from bridge.web.console import pages as folder
@@ -239,9 +239,9 @@ def _failed(error: Exception) -> ResponseReturnValue:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))  # type: ignore[attr-defined]
         return response
     if isinstance(error, StoreUnavailable):
-        return _page(503, Text("The database can't be used now: {error}", error=str(error)))
+        return _page(503, Text("The database can't be used now: {error}", error=said(error)))
     if isinstance(error, ConnectorError):
-        return _page(502, Text("The CRM can't do this now: {error}", error=str(error)))
+        return _page(502, Text("The CRM can't do this now: {error}", error=said(error)))
     return _page(500, literal(reply.unexpected(error)))
 
 

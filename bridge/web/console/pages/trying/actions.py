@@ -12,7 +12,7 @@ from bridge.config import editing
 from bridge.config.casetext import with_case
 from bridge.config.model import Case
 from bridge.config.nodes import Unreadable
-from bridge.texts import Text, literal
+from bridge.texts import Text, literal, said
 from bridge.web.console import changes
 from bridge.web.console.changes import ConfigurationDraft
 from bridge.web.console.context import done, here
@@ -49,7 +49,7 @@ def keep() -> Response:
         return page(form, 422, refusal=literal(str(error)))
     if not candidate.good:
         fault = next(iter(candidate.read.faults), None)
-        return page(form, 422, refusal=Text("The configuration would have a fault then: {fault}", fault=str(fault)))
+        return page(form, 422, refusal=Text("The configuration would have a fault then: {fault}", fault=said(fault)))
     try:
         candidate.keep("config.case", expected=current.digest, subject=str(case["ask"]))
     except editing.NotSaved as error:
