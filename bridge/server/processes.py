@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ _log = logging.getLogger("bridge.server.processes")
 _LONGEST_PAUSE = 30.0
 AGAIN = 3.0
 """Seconds after which a process that was told to stop is told once more."""
+_TURN = 0.0005
 _SETTLED = 60.0  # seconds after which a process that ends counts as one that had been well
 
 _starting = threading.Lock()
@@ -39,6 +41,12 @@ def spare_what_stays() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def take_short_turns() -> None:
+    """Have threads hand the interpreter on ten times as soon as they do by themselves: the loop, which answers who is
+    on the line, waits for a turn of each thread that computes a page meanwhile."""
+    sys.setswitchinterval(_TURN)
 
 
 class Child:

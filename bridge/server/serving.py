@@ -35,7 +35,7 @@ from bridge.runtime.logbuffer import LogBuffer
 from bridge.runtime.state import state_folder
 from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering, beat_on_loop
 from bridge.server.process import ServingProcess
-from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays
+from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays, take_short_turns
 from bridge.service.metrics import Metrics
 from bridge.web.console.site import sections
 
@@ -366,4 +366,5 @@ def _application(
     application = process.application(partial(beat_on_loop, heartbeats), platform=platform, console=console)
     closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
+    take_short_turns()
     return application

@@ -26,7 +26,7 @@ from bridge.web.ratelimit import Failures
 from bridge.web.receive import Receiver
 from connectors.base import Usage
 
-_CONSOLE_THREADS = 4
+_CONSOLE_THREADS = 2  # whatever they compute, Queries wait for their turn meanwhile
 
 
 @dataclass(slots=True)
