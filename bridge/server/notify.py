@@ -129,8 +129,8 @@ class Pulse:
 
 
 class Reporter:
-    """The thread that tells the service manager how we are. `answers` is asked until it is true, which is `READY=1`;
-    from then on `WATCHDOG=1` follows, as long as none of `processes` (by id, with their names) is silent."""
+    """The thread that tells the service manager how we are. Once each of `processes` (by id, with their names) has
+    beaten and `answers` is true, that is `READY=1`; from then on `WATCHDOG=1` follows, as long as none is silent."""
 
     def __init__(
         self,
@@ -157,17 +157,21 @@ class Reporter:
         self._manager.tell("STOPPING=1", "STATUS=stopping")
 
     def _run(self) -> None:
-        while not self._answers():
+        beaten = self._beaten()
+        while not (self._processes().keys() <= beaten and self._answers()):
             if self._stop.wait(0.1):
                 return
+            beaten |= self._beaten()
         self._manager.tell("READY=1", "STATUS=running")
         if self._manager.watchdog is not None:
-            self._watch(self._manager.watchdog)
+            self._watch(self._manager.watchdog, beaten)
 
-    def _watch(self, watchdog: float) -> None:
+    def _beaten(self) -> set[int]:
+        return set() if self._heartbeats is None else self._heartbeats.latest()
+
+    def _watch(self, watchdog: float, beaten: set[int]) -> None:
         pulse, before = Pulse(watchdog / 2), ""
         while True:
-            beaten = set() if self._heartbeats is None else self._heartbeats.latest()
             silent = ", ".join(pulse.silent(self._processes(), beaten, time.monotonic()))
             if silent != before:
                 self._manager.tell(f"STATUS={silent} does not answer" if silent else "STATUS=running")
@@ -178,6 +182,7 @@ class Reporter:
                 self._manager.tell("WATCHDOG=1")
             if self._stop.wait(min(watchdog / 4, _LONGEST_PAUSE)):
                 return
+            beaten = self._beaten()
 
 
 def answering(address: str, port: int) -> Callable[[], bool]:

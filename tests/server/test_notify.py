@@ -81,6 +81,23 @@ def test_a_process_is_silent_after_its_patience_and_has_longer_to_start() -> Non
     assert pulse.silent({1: "serving process 1", 3: "the background work"}, {1}, 602) == []
 
 
+def test_ready_comes_once_each_process_has_beaten(listener: socket.socket) -> None:
+    heartbeats = Heartbeats()
+    manager = ServiceManager({"NOTIFY_SOCKET": listener.getsockname()})
+    reporter = Reporter(manager, lambda: True, lambda: {os.getpid(): "serving process 1"}, heartbeats)
+    try:
+        reporter.start()
+        listener.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            listener.recv(1000)
+        listener.settimeout(60)
+        beat(heartbeats.writer)
+        assert listener.recv(1000) == b"READY=1\nSTATUS=running"
+    finally:
+        reporter.stopping()
+        heartbeats.close()
+
+
 def test_ready_comes_once_it_answers_and_nothing_after_stopping(listener: socket.socket) -> None:
     answers: list[bool] = []
     manager = ServiceManager({"NOTIFY_SOCKET": listener.getsockname(), "WATCHDOG_USEC": "400000"})
