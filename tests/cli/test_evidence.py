@@ -79,7 +79,7 @@ def test_what_was_changed_is_named(run: Run, called: Exchange, statement: str) -
         connection.execute(text(statement))
     said = run("evidence", "verify", "--language", "es")
     assert said.code == 1
-    assert "fault: row" in said.out
+    assert "fallo: " in said.out
     faults = json.loads(run("evidence", "verify", "--json").out)["chains"][0]["faults"]
     assert faults[0]["what"] in ("missing", "changed")
 

@@ -114,7 +114,7 @@ queries: {A: {find: {x: {in: crm, phone: "{{ nadie }}"}}, answer: {X: "{{ a b }}
 ENGLISH = re.compile(
     r"\b(?:the|is|are|was|were|been|of|and|or|not|with|for|it|its|this|that|there|has|have|had|does|into|nothing|nobody|"
     r"write|which|whose|such|default|usage|what|when|who|where|why|how|missing|wrong|unknown|never|since|until|asked|"
-    r"found|waiting|failed|called|already|please|takes|needs|must|may|can|can't|error:? no)\b",
+    r"found|waiting|failed|already|please|takes|needs|must|may|can|can't|error:? no)\b",
     re.IGNORECASE,
 )
 OURS = re.compile(
