@@ -19,7 +19,7 @@ _SAID = (
 _COLOURS = (("ok  ", "#7ee2a0"), ("=== ", "#8cc0ff"), ("--- ", "#8cc0ff"), ("$ ", "#ffffff"), ("    ", "#aab4c2"))
 _CHANCES = (
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:8080"),
-    (re.compile(r"/\S*(infocaller-bridge-demo-)\w+"), r"/tmp/\1example"),
+    (re.compile(r"/\S*(infocaller-bridge-demo-)\w+"), r"/tmp/\1x"),
     (re.compile(r"\b1[78]\d{14,17}\b"), "179588588298300187"),
 )
 """What is another at each run, and what the picture has instead."""
