@@ -6,7 +6,10 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-READS = {"bridge/config/load.py"}
+READS = {
+    "bridge/config/load.py",
+    "bridge/cli/language.py",  # the language of the terminal, which no file beside the configuration changes
+}
 
 
 def test_the_environment_is_read_in_one_place() -> None:
