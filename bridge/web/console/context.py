@@ -66,6 +66,10 @@ class Visit:
         """Return a text in the reader's language."""
         return text.render(self.language) if isinstance(text, Text) else text
 
+    def sentence(self, words: str) -> str:
+        """Return what the program said in English elsewhere, such as a fault, in the reader's language."""
+        return texts.said(words).render(self.language)
+
     def moment(self, value: datetime | None, line: str = "") -> formats.TimeElement | str:
         """Return a moment as a `<time>` element, on a line's clock."""
         return formats.moment(value, self.zone(line), self.now, self.language)

@@ -283,7 +283,21 @@ def _values() -> dict[str, Any]:
     """What every template may use besides the values of its view."""
     visit = here()
     shown = [section for section in sections() if section.title is not None and visit.may(section.role)]
-    names = ["t", "n", "say", "moment", "clock", "age", "span", "count", "tenths", "number", "person", "private"]
+    names = [
+        "t",
+        "n",
+        "say",
+        "sentence",
+        "moment",
+        "clock",
+        "age",
+        "span",
+        "count",
+        "tenths",
+        "number",
+        "person",
+        "private",
+    ]
     return {name: getattr(visit, name) for name in names} | {
         "visit": visit,
         "asset": assets.address,

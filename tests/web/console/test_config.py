@@ -119,6 +119,9 @@ def test_a_text_with_faults_is_not_saved_and_not_lost(admin: Browser, file: Path
     assert "did you mean queries?" in words(answer)
     assert file.read_text() == CONFIGURATION
     assert "<b>\n" not in answer.text
+    admin.get("/console/config?lang=es")
+    assert "¿quiso decir queries?" in words(save(admin, faulty))
+    admin.get("/console/config?lang=en")
 
 
 def test_a_test_that_fails_is_asked_about_once(bridge: Bridge, admin: Browser, file: Path) -> None:

@@ -103,5 +103,6 @@ def _as_json(candidate: ConfigurationDraft) -> Response:
 
 def _place(fault: Fault, severity: str) -> dict[str, object]:
     return {
-        "line": fault.line, "column": fault.column, "path": fault.path, "text": fault.text, "severity": severity,
+        "line": fault.line, "column": fault.column, "path": fault.path, "text": here().sentence(fault.text),
+        "severity": severity,
     }  # fmt: skip
