@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from bridge.simulator.calls import Platform, SimulatedCall, Target, new_sequence, wall_clock
-from bridge.store import callbacks
+from bridge.store import callbacks, overview
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.schema import connect
@@ -78,14 +78,16 @@ class Crowd:
 
 
 @contextmanager
-def killing(bridges: Sequence[Bridge], port: int, chance: random.Random) -> Iterator[list[datetime]]:
+def killing(
+    bridges: Sequence[Bridge], port: int, database: Database, chance: random.Random
+) -> Iterator[list[datetime]]:
     """kill -9 one after the other, as long as the block runs, and start each again, none before the one that answers at
-    this port is there; when that was."""
+    this port is there, nor before somebody has begun the background work since the last; when that was."""
     stop, killed = threading.Event(), list[datetime]()
 
     def kill() -> None:
         while not stop.wait(3 + chance.random() * 4):
-            if not ready(port):
+            if not ready(port) or not worked(database, killed[-1] if killed else None):
                 continue
             bridge = bridges[len(killed) % len(bridges)]
             bridge.kill()
@@ -120,6 +122,13 @@ def watched(database: Database) -> Iterator[list[str]]:
         watcher.join()
 
 
+def worked(database: Database, since: datetime | None) -> bool:
+    """Whether a process has done background work since then."""
+    with database.read() as connection:
+        noted = overview.noted(connection, overview.WORKED)
+    return noted is not None and (since is None or datetime.fromisoformat(noted) > since)
+
+
 def tasks(database: Database) -> list[Callback]:
     with database.read() as connection:
         return callbacks.find(connection, CallbackFilter(source="missed_calls"), CALLERS * 3)
@@ -132,7 +141,7 @@ def figures(port: int) -> str:
         return ""
 
 
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_everybody_who_was_missed_is_called_back_once_and_nobody_who_was_spoken_to(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -154,7 +163,7 @@ def test_everybody_who_was_missed_is_called_back_once_and_nobody_who_was_spoken_
             wait_until_ready(port, bridges)
             crowd = Crowd(Target(f"http://127.0.0.1:{port}", LINE, PASSWORD, KEY, timeout=10))
             with watched(database) as twice:
-                with killing(bridges, port, chance) as killed:
+                with killing(bridges, port, database, chance) as killed:
                     with ThreadPoolExecutor(24) as pool:
                         for future in [pool.submit(crowd.call, n) for n in range(CALLERS)]:
                             future.result()

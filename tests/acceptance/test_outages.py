@@ -130,6 +130,14 @@ def others_are_well(world: World, caller: str) -> None:
     until(lambda: f"+34{caller}" in world.calls(), 60)
 
 
+def not_asked(world: World, start: int) -> bool:
+    """Whether the CRM is asked for none of these callers, who get the default. Each serving process has to meet a few
+    failures of its own first, and which process meets whom the machine decides."""
+    callers = numbers(start)
+    assert got_the_default(world.ask_all(callers))
+    return not set(callers) & set(world.crm.asked())
+
+
 @pytest.mark.timeout(720)
 def test_while_a_crm_hangs_callers_get_the_default_and_others_notice_nothing(tmp_path: Path) -> None:
     with world(tmp_path) as bridge:
@@ -138,13 +146,11 @@ def test_while_a_crm_hangs_callers_get_the_default_and_others_notice_nothing(tmp
         waited = numbers(100)
         assert got_the_default(bridge.ask_all(waited))  # a hung request is never answered: nobody waited for it
         assert set(waited) & set(bridge.crm.asked()), "at first it is asked"
-        unasked = numbers(200)
-        assert got_the_default(bridge.ask_all(unasked))
-        assert not set(unasked) & set(bridge.crm.asked()), "after a few failures the CRM is not asked"
+        assert any(not_asked(bridge, start) for start in range(200, 700, 100)), "after a few failures it is not asked"
         others_are_well(bridge, "600111222")
         bridge.crm.tell("clear")
-        until(lambda: bridge.knows("600000300", "Customer 300"), 60)
-        for caller in numbers(400, 5):
+        until(lambda: bridge.knows("600000800", "Customer 800"), 60)
+        for caller in numbers(900, 5):
             until(lambda caller=caller: bridge.reaches_agent(caller), 60)  # type: ignore[misc]  # mypy can't type it
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,8 +58,10 @@ exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin "$3" --system --u
 
 
 def possible() -> bool:
-    """Whether this machine lets us: root, namespaces, overlays."""
+    """Whether this machine lets us: root, namespaces, overlays, the program where a service may see it."""
     if os.geteuid() != 0 or not SYSTEMD.exists() or not shutil.which("nsenter") or not shutil.which("unshare"):
+        return False
+    if Path(sys.prefix).resolve().is_relative_to("/tmp"):  # which the service does not see: PrivateTmp
         return False
     overlay = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a /mnt/b && "
     overlay += "mount -t overlay overlay -o lowerdir=/opt,upperdir=/mnt/a,workdir=/mnt/b /opt"
