@@ -57,6 +57,11 @@ class Browser:
     def cookies(self) -> Mapping[str, str]:
         return self._session.cookies.get_dict()
 
+    def forget_language(self) -> None:
+        """As before somebody chose a language: that of Accept-Language counts."""
+        for cookie in [each for each in self._session.cookies if each.name == "console_language"]:
+            self._session.cookies.clear(cookie.domain, cookie.path, cookie.name)
+
     def get(self, path: str, **headers: str) -> requests.Response:
         """GET; the token of its forms is remembered."""
         return self._noted(self._session.get(self._base + path, headers=headers, allow_redirects=False, timeout=60))

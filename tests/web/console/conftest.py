@@ -33,3 +33,10 @@ def operator(console: Bridge) -> Browser:
 @pytest.fixture(scope="session")
 def admin(console: Bridge) -> Browser:
     return Browser(console).sign_in(Role.ADMIN)
+
+
+@pytest.fixture(autouse=True)
+def _each_test_begins_in_english(request: pytest.FixtureRequest) -> None:
+    """Whatever language another test chose in the browsers that all share."""
+    for name in {"viewer", "operator", "admin"} & set(request.fixturenames):
+        request.getfixturevalue(name).forget_language()
