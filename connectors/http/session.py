@@ -86,7 +86,8 @@ class Session(requests.Session):
         """Send a request that is ready to go, and what `judge` makes of the answer.
 
         `judge` raises `ConnectorError` for an answer that is none. Where the request is `idempotent`, what may pass is
-        tried again as long as that ends before the deadline: a connection that broke at once, the rest after a pause.
+        tried again as long as that ends before the deadline: a connection that broke at once, the rest after a pause. Where
+        that try is cut short, the first failure is raised.
         Redirects stay on the host; without `follow` the answer that redirects is judged itself. Cookies are neither
         kept nor sent. Raises `ConnectorError`.
         """
@@ -95,14 +96,18 @@ class Session(requests.Session):
         except Unavailable as error:
             if not (idempotent and _may_pass(error)):
                 raise
-            failures = [error]
+            first = error
+        failures = [first]
 
         def again(request: requests.PreparedRequest, _deadline: Deadline) -> T:
             if failures:  # the first try is made above: tenacity's way around it costs as much as a tenth of it
                 raise failures.pop()
             return self._once(request, deadline, judge, follow)
 
-        result: T = self._retrying(again, request, deadline)
+        try:
+            result: T = self._retrying(again, request, deadline)
+        except TimedOut as error:  # cut short: what was said the first time tells more
+            raise first from error
         return result
 
     def describe(self, response: requests.Response) -> str:

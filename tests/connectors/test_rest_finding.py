@@ -331,6 +331,15 @@ def test_what_may_pass_is_tried_again_while_there_is_time(crm: RestCrm) -> None:
     assert len(crm.requests) == 3
 
 
+def test_a_second_try_that_is_cut_short_leaves_what_the_first_was_told(crm: RestCrm) -> None:
+    crm.faults.add("error", "/customers", times=1)
+    crm.faults.add("hang", "/customers")
+    with opened(crm) as crm_, pytest.raises(Unavailable, match="500") as raised:
+        crm_.contacts(seconds=0.6)
+    assert not isinstance(raised.value, TimedOut)
+    assert len(crm.requests) == 2
+
+
 @pytest.mark.parametrize("fault", ["too_many", "too_many_date"])
 def test_retry_after_is_told_where_there_is_no_time_for_it(crm: RestCrm, fault: str) -> None:
     crm.faults.add(fault, "/customers", seconds=40)
