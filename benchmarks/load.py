@@ -242,10 +242,11 @@ def free_port() -> int:
 
 @contextmanager
 def running(command: Sequence[str], port: int, folder: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A server as a process of its own, ended afterwards; waits until it listens on `port`."""
+    """A server as a process of its own, ended afterwards; waits until it listens on `port` and has come to rest."""
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             _await(port, process)
+            _rest(process)
             yield process
         finally:
             process.terminate()
@@ -265,6 +266,17 @@ def _await(port: int, process: subprocess.Popen[bytes]) -> None:
             raise SystemExit(f"{process.args!r} ended with {process.returncode}")
         time.sleep(0.02)
     raise SystemExit(f"{process.args!r} did not start")
+
+
+def _rest(process: subprocess.Popen[bytes], patience: float = 30.0) -> None:
+    """Wait until all of its processes together use a tenth of a core at most: what starts is not what serves."""
+    end, before = time.monotonic() + patience, processor_seconds(process)
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        now = processor_seconds(process)
+        if now - before <= 0.05:
+            return
+        before = now
 
 
 def processor_seconds(process: subprocess.Popen[bytes]) -> float:
