@@ -86,10 +86,9 @@ class Session(requests.Session):
         """Send a request that is ready to go, and what `judge` makes of the answer.
 
         `judge` raises `ConnectorError` for an answer that is none. Where the request is `idempotent`, what may pass is
-        tried again as long as that ends before the deadline: a connection that broke at once, the rest after a pause. Where
-        that try is cut short, the first failure is raised.
-        Redirects stay on the host; without `follow` the answer that redirects is judged itself. Cookies are neither
-        kept nor sent. Raises `ConnectorError`.
+        tried again as long as that ends before the deadline: a connection that broke at once, the rest after a pause.
+        Where that try is cut short, the first failure is raised. Redirects stay on the host; without `follow` the
+        answer that redirects is judged itself. Cookies are neither kept nor sent. Raises `ConnectorError`.
         """
         try:
             return self._once(request, deadline, judge, follow)
