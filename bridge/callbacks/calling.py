@@ -26,6 +26,7 @@ from bridge.callbacks.turns import LineScheduler
 from bridge.config.model import Configuration
 from bridge.errors import StoreUnavailable
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, POLL, Handlers, Queue, Wakeup
+from bridge.runtime.tracing import Traces
 from bridge.store import callbacks, emissions
 from bridge.store.calls import Call
 from bridge.store.database import Database
@@ -48,7 +49,7 @@ class Calling:
     """Everything that works on callbacks, on one database. `current` gives the newest configuration, `use` what serves
     it, `folder` is the configuration's, `state` the bridge's own. `start`, then `stop`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is another part of the process
         self,
         database: Database,
         queue: Queue,
@@ -58,10 +59,12 @@ class Calling:
         state: Path,
         clock: Callable[[], datetime],
         random: Random,
+        *,
+        traces: Traces | None = None,
     ) -> None:
         self.service = CallbackService(database, queue, current, clock)
         self._parts = parts = Parts(
-            database, queue, use, self.service.book, Reports(database, queue, clock), clock, random
+            database, queue, use, self.service.book, Reports(database, queue, clock), clock, random, traces
         )  # fmt: skip
         self._turns = LineScheduler(parts)
         self._outcomes = Outcomes(parts, self.service.missed)

@@ -13,6 +13,7 @@ from bridge.callbacks.reports import Reports, Use
 from bridge.callbacks.tasks import Rules, of_source
 from bridge.config.model import Configuration
 from bridge.queue.base import Queue
+from bridge.runtime.tracing import Traces
 from bridge.store.callbacks import Callback
 from bridge.store.database import Database
 from connectors.base import Task
@@ -98,7 +99,8 @@ Random = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`use` gives what serves now, `clock` the time, aware."""
+    """`use` gives what serves now, `clock` the time, aware. `traces`: what spans are made by, None where nobody wants
+    any."""
 
     database: Database
     queue: Queue
@@ -107,3 +109,4 @@ class Parts:
     reports: Reports
     clock: Callable[[], datetime]
     random: Random
+    traces: Traces | None = None

@@ -79,6 +79,7 @@ class Sending:
         self._reports = parts.reports
         self._clock = parts.clock
         self._random = parts.random
+        self._traces = parts.traces
         self._turns = turns
         self._outcomes = outcomes
         self._fence = fence
@@ -251,7 +252,14 @@ class Sending:
         else:
             if time.monotonic() - began <= _AT_ONCE:
                 self._begun.add(ready.callback.id)
+                first = time.monotonic()
                 sent = emitter.send(committed.request, rules.line.password.get_secret_value())
+                if self._traces is not None:
+                    came_of_it = sent.consequence(ready.data.from_task)
+                    self._traces.note(
+                        "emission", "client", first, failed=sent.failure,
+                        attributes={"infocaller.callback": ready.callback.id, "infocaller.outcome": came_of_it},
+                    )  # fmt: skip
         self._settle(rules, ready, sent)
         self._begun.discard(ready.callback.id)
         rang = (Consequence.ACCEPTED, Consequence.MAY_HAVE_RUNG)

@@ -20,6 +20,7 @@ from bridge.delivery.retry import Later, NotNow
 from bridge.errors import StoreUnavailable
 from bridge.lookups.outage import OutOfOrder
 from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Wakeup, call_key
+from bridge.runtime.tracing import Traces
 from bridge.store import (
     audit,
     bulkruns,
@@ -94,7 +95,8 @@ class Deliverer:
     """The handler of `DELIVER`: one attempt of one delivery.
 
     `senders` by the delivery's kind; `random` as in `retry.decide`. `batches`, by kind: where several that wait for one
-    connector may go together, they do, as soon as more than one waits.
+    connector may go together, they do, as soon as more than one waits. `traces`: what spans are made by; None: nobody
+    wants any.
     """
 
     def __init__(
@@ -106,10 +108,12 @@ class Deliverer:
         *,
         batches: Mapping[str, Batch] | None = None,
         lease: float = 20.0,
+        traces: Traces | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
         self._database = database
         self._queue = queue
+        self._traces = traces
         self._batches = batches or {}
         self._senders = senders
         self._random = random
@@ -173,7 +177,18 @@ class Deliverer:
         for delivery, outcome in zip(together, outcomes, strict=True):
             self._settle(delivery, began, clock, outcome)
 
+    def _note(self, traces: Traces, delivery: Delivery, clock: float, outcome: WriteResult | Exception) -> None:
+        name = type(outcome).__name__ if isinstance(outcome, Exception) else "done"
+        attributes: dict[str, str | int] = {
+            "infocaller.connector": delivery.connector, "infocaller.job": delivery.id,
+            "infocaller.attempt": delivery.attempts, "infocaller.outcome": name,
+        }  # fmt: skip
+        failed = "" if isinstance(outcome, (WriteResult, NotNow)) else name
+        traces.note(f"deliver {delivery.kind}", "client", clock, attributes, failed=failed)
+
     def _settle(self, delivery: Delivery, began: datetime, clock: float, outcome: WriteResult | Exception) -> None:
+        if self._traces is not None:
+            self._note(self._traces, delivery, clock, outcome)
         if isinstance(outcome, WriteResult):
             self._done(delivery, Took(began, _ms(clock)), outcome)
         elif isinstance(outcome, NotNow):

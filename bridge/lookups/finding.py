@@ -37,7 +37,7 @@ class LookupOutcome(StrEnum):
 class TrailEntry:
     """One connector asked (or not) for one step. `outcome` is that of `LookupOutcome`; `note` says more for a person:
     that an answer was kept from before, why a CRM was not asked, what its error was. `ms`: how long it took. `record`:
-    what was found, None if nothing was."""
+    what was found, None if nothing was. `began`: on the monotonic clock."""
 
     step: str
     connector: str
@@ -45,6 +45,7 @@ class TrailEntry:
     ms: float
     note: str = ""
     record: Record | None = field(default=None, compare=False, repr=False)
+    began: float = field(default=0.0, compare=False, repr=False)
 
     @property
     def link(self) -> str | None:
@@ -63,7 +64,7 @@ class Trail:
     ) -> None:
         """Note that `connector` was asked; `started` is on `time.perf_counter`."""
         ms = int((time.perf_counter() - started) * 1e6) / 1000  # to the microsecond; `round` takes as long as the rest
-        self.entries.append(TrailEntry(step, connector, outcome, ms, note, record))
+        self.entries.append(TrailEntry(step, connector, outcome, ms, note, record, started))
 
 
 @dataclass(frozen=True, slots=True)

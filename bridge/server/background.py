@@ -39,6 +39,7 @@ from bridge.reports.keeping import FigureKeeper
 from bridge.reports.mailing import ReportMailer
 from bridge.runtime import log
 from bridge.runtime.state import state_folder
+from bridge.runtime.tracing import Traces, traces
 from bridge.server.notify import Reporter, ServiceManager, beat_in_thread
 from bridge.server.processes import end_with, heed_signals
 from bridge.service.composition import Current, Newest, Service
@@ -73,6 +74,7 @@ class Background:
         *,
         pace: WorkerSettings | None = None,
         troubles: Troubles | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self._current = current
         self._troubles = troubles or Troubles()
@@ -80,7 +82,14 @@ class Background:
             configuration, connectors = service.configuration, tuple(service.sources)
         queue = queue_for(database)
         self._calling = Calling(
-            database, queue, lambda: current.configuration, current.use, *_folders(current), _now, random.random
+            database,
+            queue,
+            lambda: current.configuration,
+            current.use,
+            *_folders(current),
+            _now,
+            random.random,
+            traces=traces,
         )
         made = Activities(database, queue, current.use, _now, self._calling.own)
         pops = ScreenPops(database, queue, current.use, _now, self._troubles)
@@ -93,7 +102,7 @@ class Background:
             announced.KIND: self._announced,
         }
         batches = {activities.KIND: Batch(made.deliver_all, made.batch)}
-        deliverer = Deliverer(database, queue, senders, random.random, batches=batches)
+        deliverer = Deliverer(database, queue, senders, random.random, batches=batches, traces=traces)
         self._worker = Worker(
             database,
             queue,
@@ -224,7 +233,10 @@ def _begun(loaded: Loaded, stop: threading.Event, closing: ExitStack) -> Backgro
     watcher = Watcher(
         current, lambda changed, before: opened(changed, previous=before), lambda _good, _at: None, troubles
     )
-    background = Background(current, database, troubles=troubles)
+    tracing = traces(environment())
+    if tracing is not None:
+        closing.callback(tracing.close)
+    background = Background(current, database, troubles=troubles, traces=tracing)
     closing.callback(watcher.close)
     watcher.start()
     background.start()

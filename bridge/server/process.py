@@ -7,13 +7,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from bridge.alerts import Alerts
-from bridge.config.load import Loaded
+from bridge.config.load import Loaded, environment
 from bridge.intake.keeper import Keeper
 from bridge.intake.querylog import QueryLog
 from bridge.queries.answering import ToSave
 from bridge.runtime.limits import SharedLimits
 from bridge.runtime.permit import ComputePermit
 from bridge.runtime.state import state_folder
+from bridge.runtime.tracing import traces
 from bridge.service.composition import Current, Newest, Service
 from bridge.service.metrics import Metrics, Standing, standing
 from bridge.service.reload import Watcher
@@ -48,6 +49,9 @@ class ServingProcess:
         closing.callback(self._guessing.close)
         self._record = QueryLog(loaded, self._troubles, metrics.queries_not_kept)
         closing.callback(self._record.close)  # when nobody is answered any more
+        self._traces = traces(environment())
+        if self._traces is not None:
+            closing.callback(self._traces.close)
         self._keeper = Keeper(loaded, lambda: self._newest.configuration, self._troubles)
         self._current = Current(self._opened(loaded), self._newest)
         closing.callback(self._current.close)
@@ -80,6 +84,7 @@ class ServingProcess:
             console=pages if console else None,
             platform=platform,
             record=self._record,
+            traces=self._traces,
             began=began,
         )
         return create(self._current, parts, self._closing)

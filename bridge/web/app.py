@@ -10,6 +10,7 @@ from flask import Flask
 
 from bridge.intake.querylog import QueryLog
 from bridge.runtime.limits import SharedLimits
+from bridge.runtime.tracing import Traces
 from bridge.service.composition import Current
 from bridge.service.metrics import Jobs, Metrics, Now, Standing
 from bridge.troubles import Troubles
@@ -49,6 +50,8 @@ class WebParts:
     troubles: Troubles = field(default_factory=Troubles)
     record: QueryLog | None = None
     """What keeps in mind what was asked and answered; None: nothing does."""
+    traces: Traces | None = None
+    """What spans are made by; None: nobody wants any."""
     standing: Callable[[], Standing] = Standing
     """What `/metrics` says of troubles, lines and callbacks."""
     console: ConsoleParts | None = None
@@ -76,7 +79,7 @@ def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
 
     pages = FlaskPages(install)
     closing.callback(pages.close)
-    routes = Infocaller(parts.metrics, parts.keep_event, parts.troubles, parts.record).routes()
+    routes = Infocaller(parts.metrics, parts.keep_event, parts.troubles, parts.record, parts.traces).routes()
     receiver = Receiver(
         current, gates, routes, parts.failures, parts.metrics, parts.troubles, parts.guessing, record=parts.record
     )

@@ -11,7 +11,9 @@ from bridge.errors import ProtocolError, StoreUnavailable
 from bridge.infocaller import events
 from bridge.infocaller.messages import Document, QueryAnswer
 from bridge.intake.querylog import QueryLog
+from bridge.lookups.finding import LookupOutcome
 from bridge.queries.answering import Answered, Question
+from bridge.runtime.tracing import Step, Traces
 from bridge.service.composition import Service
 from bridge.service.metrics import Metrics
 from bridge.store.tables import LONGEST_KEY
@@ -35,6 +37,9 @@ class VerifiedEvent:
     line: Line
 
 
+_LOOKED_UP = frozenset(map(str, LookupOutcome))
+_FAILED = ("on_error", "on_timeout")
+
 KeepEvent = Callable[[VerifiedEvent], Steps[object]]
 """Done when the event is on disk, also when it was there already. Raises `StoreUnavailable`, and `ProtocolError` for
 what no platform sends."""
@@ -56,7 +61,7 @@ def question(document: Document, line: Line, name: str, panel: events.Panel) -> 
 class Infocaller:
     """The platform's routes. `keep_event`: where events go; None: this bridge keeps none, and says so. `troubles` hears
     of events that are refused, and of Queries that the configuration lacks. `record`: what keeps in mind what was asked
-    and answered; None: nothing does."""
+    and answered; None: nothing does. `traces`: what spans are made by; None: nobody wants any."""
 
     def __init__(
         self,
@@ -64,10 +69,11 @@ class Infocaller:
         keep_event: KeepEvent | None,
         troubles: Troubles,
         record: QueryLog | None = None,
+        traces: Traces | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._metrics, self._keep_event, self._troubles, self._clock = metrics, keep_event, troubles, clock
-        self._record = record
+        self._record, self._traces = record, traces
 
     def routes(self) -> Mapping[str, Route]:
         """Return the routes by the first segment after the key."""
@@ -89,6 +95,8 @@ class Infocaller:
             self._record.answered(asked, document, answered, received.service.configuration)
         self._troubles.heard()
         self._told_of(name, answered)
+        if self._traces is not None:
+            _note_query(self._traces, document, answered, received.arrived)
         received.entry.fields |= {
             "query": answered.query[:40],
             "caller": mask(document.other_party),
@@ -126,6 +134,8 @@ class Infocaller:
         except ProtocolError as error:
             raise Refused(400, str(error)) from error
         except StoreUnavailable as error:
+            if self._traces is not None:
+                _note_event(self._traces, received, name, "not_kept")
             self._troubles.report(
                 "events_refused",
                 severity=Severity.ERROR,
@@ -142,7 +152,36 @@ class Infocaller:
         if self._record is not None:
             self._record.kept(received.line.number, name)
         received.entry.fields["outcome"] = "kept"
+        if self._traces is not None:
+            _note_event(self._traces, received, name)
         return reply.write(200, QueryAnswer("0", "OK"), document.format)
+
+
+def _note_query(traces: Traces, document: Document, answered: Answered, arrived: float) -> None:
+    known = answered.outcome != "unknown_query"  # by another name it could bear anything
+    failed = answered.outcome if not known or answered.outcome in _FAILED else ""
+    attributes: dict[str, str | int] = {
+        "infocaller.call": document.call_sequence,
+        "infocaller.outcome": answered.outcome,
+        "infocaller.result": answered.result,
+    }
+    steps = [
+        Step(
+            f"find {entry.step}" if entry.outcome in _LOOKED_UP else entry.step,
+            entry.began,
+            entry.began + entry.ms / 1000,
+            {"infocaller.connector": entry.connector, "infocaller.outcome": entry.outcome},
+            entry.outcome if entry.outcome in ("down", "late") else "",
+        )
+        for entry in answered.trail
+    ]
+    name, ended = f"Query {answered.query}" if known else "Query", arrived + answered.ms / 1000
+    traces.note(name, "server", arrived, attributes, ended=ended, failed=failed, steps=steps)
+
+
+def _note_event(traces: Traces, received: VerifiedRequest, name: str, failed: str = "") -> None:
+    attributes = {"infocaller.call": received.document.call_sequence[:LONGEST_KEY]}
+    traces.note(f"event {name}", "server", received.arrived, attributes, failed=failed)
 
 
 def _query_name(service: Service, argument: str, _parameters: Mapping[str, str], document: Document | None) -> str:

@@ -165,22 +165,29 @@ def is_running(pid: int) -> bool:
 
 
 @contextmanager
-def running(folder: Path, server: str = "", *, work: bool = False, temporary: Path | None = None) -> Iterator[Bridge]:
+def running(
+    folder: Path, server: str = "", *, work: bool = False, temporary: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Bridge]:  # fmt: skip
     """A bridge in `folder`; `server` are more lines of its `server:` section; `work`: with its background work;
-    `temporary`: its TMPDIR, default `folder`. It is gone when the block ends."""
+    `temporary`: its TMPDIR, default `folder`; `environ`: more variables. It is gone when the block ends."""
     configuration = folder / "config.yaml"
     if not configuration.exists():
         configuration.write_text(CONFIGURATION % server)
         configuration.chmod(0o600)
     log_file = folder / "log"
-    environ = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(temporary or folder)}
+    variables = (
+        os.environ
+        | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD, "TMPDIR": str(temporary or folder)}
+        | dict(environ or {})
+    )
     with log_file.open("wb") as log:
         command = [*SERVE, "-c", str(configuration), *([] if work else ["--web"])]
         process: subprocess.Popen[bytes] | nursery.Started
         if os.environ.get("PYTEST_CURRENT_TEST", "").startswith("tests/acceptance"):
-            process = subprocess.Popen(command, stderr=log, env=environ, start_new_session=True)
+            process = subprocess.Popen(command, stderr=log, env=variables, start_new_session=True)
         else:
-            process = nursery.start(command[3:], environ, log.fileno())
+            process = nursery.start(command[3:], variables, log.fileno())
     bridge = Bridge(process, log_file, configuration)
     try:
         until(lambda: LISTENING.search(bridge.log) or process.poll() is not None)
