@@ -97,7 +97,7 @@ class _Nginx:
             "user www-data;": "user root;" if os.geteuid() == 0 else "",
             "worker_processes auto;": "worker_processes 1;",
             "/run/nginx.pid": f"{folder}/nginx.pid",
-            "/dev/stderr": f"{folder}/error.log",
+            "error_log stderr": f"error_log {folder}/error.log",
             "http {\n": f"http {{\n{places}\n",
             "127.0.0.1:8080": f"127.0.0.1:{bridge}",
             "listen 80 ": f"listen 127.0.0.1:{plain} ",

@@ -159,7 +159,7 @@ def test_what_the_bridge_does_becomes_spans(tmp_path: Path, collector: Collector
                 "Query DESVIO",
                 "Query CAIDO",
                 "Query",
-                "event inicio",
+                "event desvio_correcto",
                 "event fin",
                 "deliver activity",
                 "emission",
