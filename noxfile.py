@@ -104,6 +104,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(python="3.11")
+def debian(session: nox.Session) -> None:
+    """Walk docs/deployment.md on an empty Debian 12 that systemd boots (minutes; root, debootstrap, systemd-container)."""
+    session.install("--editable", ".[test]")
+    session.run("python", "-m", "tests.walks.debian", *session.posargs)
+
+
+@nox.session(python="3.11")
 def pictures(session: nox.Session) -> None:
     """Make the pictures in docs/pictures/ anew, or some: `-- console`, `mondays`, `terminal`. Look at each of them."""
     session.install("--editable", ".[test]")

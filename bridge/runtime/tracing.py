@@ -31,7 +31,7 @@ Side = Literal["server", "client"]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChildSpan:
     """A part of a piece of work: we asked somebody else. As for `Traces.note`."""
 
     name: str
@@ -61,7 +61,7 @@ class Traces:
         *,
         ended: float | None = None,
         failed: str = "",
-        steps: Sequence[Step] = (),
+        steps: Sequence[ChildSpan] = (),
     ) -> None:
         """Note what was done. `began` and `ended` (None: now) are on the monotonic clock; `failed`: in a word why it
         went wrong, empty where it did not; `steps` become its children. Never raises: no work may suffer."""
@@ -72,7 +72,7 @@ class Traces:
 
     def _note(
         self, name: str, side: Side, began: float, attributes: Attributes, ended: float | None, failed: str,
-        steps: Sequence[Step],
+        steps: Sequence[ChildSpan],
     ) -> None:  # fmt: skip
         monotonic = time.monotonic()
         epoch = time.time() - monotonic

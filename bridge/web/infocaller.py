@@ -13,7 +13,7 @@ from bridge.infocaller.messages import Document, QueryAnswer
 from bridge.intake.querylog import QueryLog
 from bridge.lookups.finding import LookupOutcome
 from bridge.queries.answering import Answered, Question
-from bridge.runtime.tracing import Step, Traces
+from bridge.runtime.tracing import ChildSpan, Traces
 from bridge.service.composition import Service
 from bridge.service.metrics import Metrics
 from bridge.store.tables import LONGEST_KEY
@@ -158,15 +158,15 @@ class Infocaller:
 
 
 def _note_query(traces: Traces, document: Document, answered: Answered, arrived: float) -> None:
-    known = answered.outcome != "unknown_query"  # by another name it could bear anything
-    failed = answered.outcome if not known or answered.outcome in _FAILED else ""
+    configured = answered.outcome != "unknown_query"  # by another name it could bear anything
+    failed = answered.outcome if not configured or answered.outcome in _FAILED else ""
     attributes: dict[str, str | int] = {
         "infocaller.call": document.call_sequence,
         "infocaller.outcome": answered.outcome,
         "infocaller.result": answered.result,
     }
     steps = [
-        Step(
+        ChildSpan(
             f"find {entry.step}" if entry.outcome in _LOOKED_UP else entry.step,
             entry.began,
             entry.began + entry.ms / 1000,
@@ -175,7 +175,7 @@ def _note_query(traces: Traces, document: Document, answered: Answered, arrived:
         )
         for entry in answered.trail
     ]
-    name, ended = f"Query {answered.query}" if known else "Query", arrived + answered.ms / 1000
+    name, ended = f"Query {answered.query}" if configured else "Query", arrived + answered.ms / 1000
     traces.note(name, "server", arrived, attributes, ended=ended, failed=failed, steps=steps)
 
 

@@ -16,7 +16,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -45,8 +44,8 @@ def blocks(page: Path, title: str) -> list[str]:
                   flags=re.M | re.S)  # fmt: skip
     section = re.split(rf"^#+ {re.escape(title)}\n", text, flags=re.M)[1]
     section = re.split(r"^##+ ", section, flags=re.M)[0].replace("\0", "")
-    found = re.findall(r"^( *)```sh\n(.*?)^\1```$", section, re.M | re.S)
-    return [re.sub(f"^{indent}", "", body, flags=re.M) for indent, body in found]
+    code = re.findall(r"^( *)```sh\n(.*?)^\1```$", section, re.M | re.S)
+    return [re.sub(f"^{indent}", "", body, flags=re.M) for indent, body in code]
 
 
 class Machine:
@@ -178,8 +177,8 @@ def place_call(machine: Machine) -> None:
 def calls(machine: Machine) -> list[object]:
     """The calls that the bridge keeps."""
     listed = "infocaller-bridge calls list --json"
-    found: list[object] = json.loads(machine.run(f"cd /etc/infocaller-bridge\nrunuser -u infocaller -- {listed}"))
-    return found
+    kept: list[object] = json.loads(machine.run(f"cd /etc/infocaller-bridge\nrunuser -u infocaller -- {listed}"))
+    return kept
 
 
 def answers(machine: Machine, seconds: float = 60.0) -> None:
@@ -223,4 +222,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
