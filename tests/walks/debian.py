@@ -135,7 +135,7 @@ def walk(machine: Machine) -> None:
     answers(machine)
     assert len(calls(machine)) == 1, "the call that was placed is kept"
     exposure = machine.run("systemd-analyze security infocaller-bridge --no-pager | tail -1")
-    assert float(re.findall(r"[\d.]+", exposure)[0]) < 3, exposure
+    assert float(re.findall(r"\d+\.\d+", exposure)[0]) < 3, exposure
 
     back_up, restore = blocks(PAGE, "Backup and restore")[0], blocks(PAGE, "Restore the database")[0]
     machine.run(_sqlite_alone(back_up))
