@@ -105,7 +105,7 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(python="3.11")
 def debian(session: nox.Session) -> None:
-    """Walk docs/deployment.md on an empty Debian 12 that systemd boots; minutes. As root, by debootstrap and systemd-nspawn."""
+    """Walk docs/deployment.md on an empty Debian 12 that systemd boots: minutes; root, debootstrap, systemd-nspawn."""
     session.install("--editable", ".[test]")
     session.run("python", "-m", "tests.walks.debian", *session.posargs)
 
