@@ -36,7 +36,13 @@ def _name(requirement: str) -> str:
 def test_everything_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = {_name(each) for each in [*project["dependencies"], *extras["distributed"], *extras["testing"]]}
+    declared = {
+        _name(each)
+        for each in [
+            *project["dependencies"],
+            *(each for extra in ("distributed", "otel", "testing") for each in extras[extra]),
+        ]
+    }
     distributions = packages_distributions()
     missing = {
         package: distributions.get(package, [])
@@ -56,10 +62,11 @@ def test_serving_never_imports_the_suite_for_authors_of_connectors() -> None:
 
 
 def test_a_bridge_loads_no_connector_that_it_does_not_use() -> None:
-    """Each of a bridge's processes would take a tenth longer to start for a CRM that it does not have."""
+    """Nor OpenTelemetry, if nobody asks for traces: each process would take a tenth longer to start."""
     code = (
         "import sys, bridge.server.process; from connectors.registry import installed; installed().connector('csv'); "
-        "print(sorted({'simple_salesforce', 'connectors.rest', 'connectors.salesforce.options'} & sys.modules.keys()))"
+        "print(sorted({'simple_salesforce', 'connectors.rest', 'connectors.salesforce.options', 'opentelemetry'}"
+        " & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
