@@ -23,11 +23,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from multiprocessing import Queue, get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -35,8 +35,9 @@ from typing import Any
 
 import psycopg
 import requests
-from sqlalchemy import JSON, Connection, Table, func, select, text
+from sqlalchemy import JSON, Connection, Table, func, select
 
+from benchmarks.databases import at_rest, empty_databases, timed
 from benchmarks.load import Load, free_port, machine, open_loop, process_seconds, processor_seconds, running
 from benchmarks.query import CONFIG, LINE, PASSWORD, contacts, query_requests
 from bridge.infocaller.messages import Format
@@ -48,7 +49,6 @@ from bridge.store.database import Database
 from bridge.store.folded import Diversion, FoldedCall
 from bridge.store.schema import connect
 
-SERVER, NAME = "postgresql://postgres@127.0.0.1:5432", "bridge_benchmark_console"
 BUSY, EXTENSIONS, DAYS, PIECE, TIMES = "+34699000000", 30, 90, 5_000, 20
 CONSOLE = """
 database: {database}
@@ -179,10 +179,7 @@ def fill(database: Database, calls: int) -> None:
             add(database, connection, tables.events, filled.events)
             add(database, connection, tables.queries, filled.queries)
             callfigures.count(database, connection, [], difference(filled.figures))
-    if database.postgresql:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("VACUUM ANALYZE"))
+    at_rest(database)
 
 
 class Visitor:
@@ -233,14 +230,10 @@ def pages(
     with served(folder, database, 1) as (base, _, process):
         visitor = Visitor(base)
         for what, path in PAGES.items():
-            address, times = path.format(**named), []
-            for _ in range(3):
-                visitor.open(address)
+            ask = partial(visitor.open, path.format(**named))
+            timed(3, ask)
             before, of_database = processor_seconds(process), database_seconds(database)
-            for _ in range(TIMES):
-                began = time.perf_counter()
-                visitor.open(address)
-                times.append((time.perf_counter() - began) * 1000)
+            times = timed(TIMES, ask)
             ours, theirs = processor_seconds(process) - before, database_seconds(database) - of_database
             yield what, times, (ours / TIMES * 1000, theirs / TIMES * 1000)
 
@@ -358,31 +351,8 @@ def main() -> None:
         kind = "PostgreSQL" if asked.database.startswith("postgresql") else "SQLite"
         measure(kind, asked.database, asked.calls, asked.only)
         return
-    with tempfile.TemporaryDirectory() as folder:
-        measure("SQLite", f"sqlite:///{folder}/bridge.db", asked.calls, asked.only)
-    url = _server()
-    if url is None:
-        print("no PostgreSQL at 127.0.0.1:5432", file=sys.stderr)
-        return
-    try:
-        measure("PostgreSQL", url, asked.calls, asked.only)
-    finally:
-        _drop()
-
-
-def _server() -> str | None:
-    """The URL of an empty database; None where there is no server."""
-    with suppress(psycopg.OperationalError):
-        _drop()
-        with psycopg.connect(SERVER, autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {NAME}")
-        return f"{SERVER}/{NAME}"
-    return None
-
-
-def _drop() -> None:
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+    for kind, url in empty_databases("console"):
+        measure(kind, url, asked.calls, asked.only)
 
 
 if __name__ == "__main__":

@@ -10,18 +10,17 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from sqlalchemy import insert, text
 
+from benchmarks.databases import at_rest, empty_databases, timed
 from benchmarks.load import machine
 from bridge.lookups.history import HistoryGateway
 from bridge.store.calls import Call, CallState, _values
@@ -32,7 +31,6 @@ from bridge.store.tables import calls as table
 from connectors.base import Context, Deadline, LookupQuery
 from connectors.phone import Phone
 
-SERVER, NAME = "postgresql://postgres@127.0.0.1:5432", "bridge_benchmark_history"
 LINE, BUSY = "912345678", "+34699000000"
 QUESTIONS, PIECE = 2_000, 5_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -73,10 +71,7 @@ def fill(database: Database, calls: int) -> None:
     if piece:
         with database.write() as connection:
             connection.execute(insert(table), piece)
-    if database.postgresql:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("VACUUM ANALYZE calls"))
+    at_rest(database)
 
 
 def migrated(database: Database) -> float:
@@ -100,11 +95,14 @@ def asked(database: Database, calls: int) -> tuple[list[float], list[float]]:
         for n in range(-100, QUESTIONS):  # the first ones warm it
             about = BUSY if n % 20 == 0 else number(chance.randrange(1, many))
             query = LookupQuery(("last", "answered", "missed")[n % 3], phone=Phone(about, about, "ES"))
-            began = time.perf_counter()
-            gateway.find(gateway.wanted(query, {}), Deadline.after(60), None)
+            took = timed(1, partial(_look, gateway, query))
             if n >= 0:
-                (busy if about == BUSY else people).append((time.perf_counter() - began) * 1000)
+                (busy if about == BUSY else people).extend(took)
     return people, busy
+
+
+def _look(gateway: HistoryGateway, query: LookupQuery) -> None:
+    gateway.find(gateway.wanted(query, {}), Deadline.after(60), None)
 
 
 def main() -> None:
@@ -117,46 +115,22 @@ def main() -> None:
         "\n| database | calls kept | the index made, s | p50 ms | p99 ms | the busy number's calls | p50 ms | p99 ms |"
     )
     print("|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in ("SQLite", "PostgreSQL"):
-            url = f"sqlite:///{folder}/bridge.db" if kind == "SQLite" else _server()
-            if url is None:
-                print("no PostgreSQL at 127.0.0.1:5432", file=sys.stderr)
-                continue
-            try:
-                for calls in sorted({500, most}):
-                    database = connect(url, patience=60.0)
-                    fill(database, calls)
-                    took = migrated(database)
-                    database.close()
-                    people, busy = asked(unprepared(url), calls)
-                    print(
-                        f"| {kind} | {calls:,} | {took:.1f} | {_times(people)} | {calls // 100:,} | {_times(busy)} |",
-                        flush=True,
-                    )
-            finally:
-                if kind == "PostgreSQL":
-                    _drop()
+    for kind, url in empty_databases("history"):
+        for calls in sorted({500, most}):
+            database = connect(url, patience=60.0)
+            fill(database, calls)
+            took = migrated(database)
+            database.close()
+            people, busy = asked(unprepared(url), calls)
+            print(
+                f"| {kind} | {calls:,} | {took:.1f} | {_times(people)} | {calls // 100:,} | {_times(busy)} |",
+                flush=True,
+            )
 
 
 def _times(milliseconds: list[float]) -> str:
     hundredths = statistics.quantiles(milliseconds, n=100)
     return f"{statistics.median(milliseconds):.2f} | {hundredths[98]:.2f}"
-
-
-def _server() -> str | None:
-    """The URL of an empty database; None where there is no server."""
-    with suppress(psycopg.OperationalError):
-        _drop()
-        with psycopg.connect(SERVER, autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {NAME}")
-        return f"{SERVER}/{NAME}"
-    return None
-
-
-def _drop() -> None:
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,16 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-import psycopg
 from sqlalchemy import insert, text
 
+from benchmarks.databases import at_rest, empty_databases, timed
 from benchmarks.load import machine
 from bridge.config.model import Configuration
 from bridge.reports.keeping import count_some
@@ -83,10 +81,7 @@ def fill(database: Database, calls: int) -> None:
         with database.write() as connection:
             connection.execute(insert(table), [call for call, _ in piece])
             connection.execute(insert(events), [event for _, heard in piece for event in heard])
-    if database.postgresql:
-        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("VACUUM ANALYZE"))
+    at_rest(database)
 
 
 def counted(database: Database) -> float:
@@ -99,12 +94,11 @@ def counted(database: Database) -> float:
 
 def asked(database: Database, period: Period) -> list[float]:
     """Milliseconds of a report, many times over."""
-    times = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        make(database, CONFIGURATION, period, END)
-        times.append((time.perf_counter() - began) * 1000)
-    return times
+    return timed(TIMES, lambda: make(database, CONFIGURATION, period, END))
+
+
+def _written(database: Database) -> None:
+    workbook(make(database, CONFIGURATION, MONTH, END), "es")
 
 
 def fresh(database: Database, many: int) -> None:
@@ -122,51 +116,25 @@ def main() -> None:
     print(machine())
     print("\n| database | calls kept | added up in, s | sums | a month, median ms | most | a year | 300 new | xlsx |")
     print("|---|---|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for kind in ("SQLite", "PostgreSQL"):
-            url = f"sqlite:///{folder}/bridge.db" if kind == "SQLite" else _server()
-            if url is None:
-                print("no PostgreSQL at 127.0.0.1:5432", file=sys.stderr)
-                continue
-            try:
-                database = connect(url, patience=60.0)
-                fill(database, calls)
-                took = counted(database)
-                with database.read() as connection:
-                    sums = connection.execute(text("SELECT count(*) FROM figures")).scalar_one()
-                month, year = asked(database, MONTH), asked(database, Period(date(2026, 1, 1), date(2026, 12, 31)))
-                began = time.perf_counter()
-                workbook(make(database, CONFIGURATION, MONTH, END), "es")
-                xlsx = (time.perf_counter() - began) * 1000
-                fresh(database, 300)
-                with database.read() as connection:
-                    assert callfigures.left_to_count(connection) == min(300, calls)
-                late = asked(database, MONTH)
-                database.close()
-                medians = " | ".join(f"{statistics.median(times):.0f}" for times in (year, late))
-                print(
-                    f"| {kind} | {calls:,} | {took:.0f} | {sums:,} | {statistics.median(month):.0f} | "
-                    f"{max(month):.0f} | {medians} | {xlsx:.0f} |",
-                    flush=True,
-                )
-            finally:
-                if kind == "PostgreSQL":
-                    _drop()
-
-
-def _server() -> str | None:
-    """The URL of an empty database; None where there is no server."""
-    with suppress(psycopg.OperationalError):
-        _drop()
-        with psycopg.connect(SERVER, autocommit=True) as server:
-            server.execute(f"CREATE DATABASE {NAME}")
-        return f"{SERVER}/{NAME}"
-    return None
-
-
-def _drop() -> None:
-    with psycopg.connect(SERVER, autocommit=True) as server:
-        server.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+    for kind, url in empty_databases("reports"):
+        database = connect(url, patience=60.0)
+        fill(database, calls)
+        took = counted(database)
+        with database.read() as connection:
+            sums = connection.execute(text("SELECT count(*) FROM figures")).scalar_one()
+        month, year = asked(database, MONTH), asked(database, Period(date(2026, 1, 1), date(2026, 12, 31)))
+        (xlsx,) = timed(1, partial(_written, database))
+        fresh(database, 300)
+        with database.read() as connection:
+            assert callfigures.left_to_count(connection) == min(300, calls)
+        late = asked(database, MONTH)
+        database.close()
+        medians = " | ".join(f"{statistics.median(times):.0f}" for times in (year, late))
+        print(
+            f"| {kind} | {calls:,} | {took:.0f} | {sums:,} | {statistics.median(month):.0f} | "
+            f"{max(month):.0f} | {medians} | {xlsx:.0f} |",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

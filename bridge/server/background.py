@@ -41,7 +41,7 @@ from bridge.runtime import log
 from bridge.runtime.state import state_folder
 from bridge.runtime.tracing import Traces, traces
 from bridge.server.notify import Reporter, ServiceManager, beat_in_thread
-from bridge.server.processes import end_with, heed_signals
+from bridge.server.processes import end_with, heed_signals, stand_back
 from bridge.service.composition import Current, Newest, Service
 from bridge.service.reload import Watcher
 from bridge.store import hosts
@@ -60,8 +60,6 @@ _PATIENCE = 60.0
 _LONGEST_PAUSE = 15.0
 _SETTLE = 5.0
 """Seconds to keep what came of an emission."""
-_NICE = 5
-"""How far this process stands back where processors are scarce: callers who wait for an answer come first."""
 
 
 class Background:
@@ -276,7 +274,7 @@ def _main() -> int:
     """`python -m bridge.server.background CONFIG PARENT HEARTBEATS`: the working process beside those that serve. It
     beats into the descriptor of `HEARTBEATS`."""
     path, parent, heartbeats = sys.argv[1:]
-    os.nice(_NICE)
+    stand_back()
     beat_in_thread(int(heartbeats))
     loaded = load_to_serve(path)
     log.start(loaded.configuration.server.log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -21,7 +22,7 @@ from bridge.service.reload import Watcher
 from bridge.store.oppositions import NewOpposition
 from bridge.troubles import Place, Troubles, Watch
 from bridge.web.app import WebParts, create
-from bridge.web.console.parts import ConsoleParts
+from bridge.web.consoles import HandedConsole
 from bridge.web.edge import Edge
 from bridge.web.guessing import Guessing
 from bridge.web.infocaller import VerifiedEvent
@@ -67,10 +68,13 @@ class ServingProcess:
         self._record.start()
         metrics.started(time.time())
 
-    def application(self, began: Callable[[], None], *, platform: bool = True, console: bool = True) -> Edge:
-        """Return the application that answers requests; `began` is called on its event loop once that runs.
-        `platform`: whether it answers anything but the console; `console`: whether it has one."""
-        pages = ConsoleParts(self._current, self._state, self._troubles, self._metrics, self._closing)
+    def application(self, began: Callable[[], None], orders: socket.socket | None) -> Edge:
+        """Return the application that answers requests; `began` is called on its event loop once that runs. `orders`:
+        where it hands on those for the console, None where that is at another address."""
+        console = None
+        if orders is not None:
+            console = HandedConsole(orders, lambda: self._newest.configuration.language)
+            self._closing.callback(console.close)
         parts = WebParts(
             self._metrics,
             keep_event=self._keep_event,
@@ -81,8 +85,7 @@ class ServingProcess:
             jobs=self._keeper.jobs,
             troubles=self._troubles,
             standing=self._standing,
-            console=pages if console else None,
-            platform=platform,
+            console=console,
             record=self._record,
             traces=self._traces,
             began=began,
@@ -107,3 +110,10 @@ class ServingProcess:
 
     def _standing(self) -> Standing:
         return standing(Place(self._newest.loaded, self._keeper.database, self._state), self._troubles.all())
+
+
+def answer_all(
+    orders: socket.socket | None, loaded: Loaded, metrics: Metrics, closing: ExitStack, began: Callable[[], None]
+) -> Edge:
+    """Return the application of a serving process, see `ServingProcess` and its `application`."""
+    return ServingProcess(loaded, metrics, closing).application(began, orders)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 _log = logging.getLogger("bridge.server.processes")
 _LONGEST_PAUSE = 30.0
 AGAIN = 3.0
 """Seconds after which a process that was told to stop is told once more."""
+_LOOK = 0.5
+"""Seconds between two looks at what a forked process does."""
+_AFTER_FAILURE = 1.0
 _TURN = 0.0005
+_NICE = 5
 _SETTLED = 60.0  # seconds after which a process that ends counts as one that had been well
 
 _starting = threading.Lock()
@@ -47,6 +54,11 @@ def take_short_turns() -> None:
     """Have threads hand the interpreter on ten times as soon as they do by themselves: the loop, which answers who is
     on the line, waits for a turn of each thread that computes a page meanwhile."""
     sys.setswitchinterval(_TURN)
+
+
+def stand_back() -> None:
+    """Have this process stand back where processors are scarce: callers who wait for an answer come first."""
+    os.nice(_NICE)
 
 
 class Child:
@@ -108,6 +120,84 @@ class Child:
                     self._command, stdin=subprocess.DEVNULL, process_group=0, pass_fds=self._inherits
                 )
             return self._process
+
+
+class Forked:
+    """A process that is forked from this one once there is something to read from `orders`, and again whenever it has
+    ended and there is. `work`: what it does until it gets SIGTERM. It has a process group of its own, as a `Child` has.
+    """
+
+    def __init__(self, name: str, orders: socket.socket, work: Callable[[], None]) -> None:
+        self._name, self._orders, self._work = name, orders, work
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._pid: int | None = None
+        self._code = 0
+        self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, within: float) -> None:
+        """End it by SIGTERM, by SIGKILL where that takes longer than `within` seconds."""
+        with self._guard:
+            self._stop.set()
+            if self._pid is not None:
+                os.kill(self._pid, signal.SIGTERM)
+        end = time.monotonic() + within
+        while not self._ended():
+            if time.monotonic() > end:
+                _log.error("%s did not stop within %g s and is ended", self._name, within)
+                with self._guard:
+                    if self._pid is not None:
+                        os.kill(self._pid, signal.SIGKILL)
+                end += within
+            time.sleep(_LOOK / 10)
+
+    def _keep(self) -> None:
+        while not self._stop.is_set():
+            if not select.select([self._orders], [], [], _LOOK)[0]:
+                continue
+            began = time.monotonic()
+            if not self._forked():
+                return
+            while not self._ended():
+                if self._stop.wait(_LOOK):
+                    return
+            _log.error("%s ended with code %d and is started again when it is needed", self._name, self._code)
+            self._stop.wait(0 if time.monotonic() - began > _SETTLED else _AFTER_FAILURE)
+
+    def _forked(self) -> bool:
+        with self._guard:
+            if self._stop.is_set():
+                return False
+            self._pid = os.fork()
+            if self._pid == 0:
+                self._become()
+            return True
+
+    def _become(self) -> NoReturn:
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            self._work()
+            code = 0
+        except BaseException:  # noqa: BLE001 - the process ends here, whatever it was
+            _log.exception("%s has failed", self._name)
+        finally:
+            logging.shutdown()
+            os._exit(code)
+
+    def _ended(self) -> bool:
+        """Whether none runs. A number that nobody has waited for yet is still that process's own."""
+        with self._guard:
+            if self._pid is None:
+                return True
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            if not pid:
+                return False
+            self._pid, self._code = None, os.waitstatus_to_exitcode(status)
+            return True
 
 
 def heed_signals() -> None:

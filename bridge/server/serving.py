@@ -15,13 +15,13 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
@@ -33,9 +33,10 @@ from bridge.runtime import log
 from bridge.runtime.counters import SharedCounters
 from bridge.runtime.logbuffer import LogBuffer
 from bridge.runtime.state import state_folder
+from bridge.server.console import answer_console, answer_orders
 from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering, beat_on_loop
-from bridge.server.process import ServingProcess
-from bridge.server.processes import AGAIN, Child, end_with, hold_forks, spare_what_stays, take_short_turns
+from bridge.server.process import answer_all
+from bridge.server.processes import AGAIN, Child, Forked, end_with, hold_forks, spare_what_stays, take_short_turns
 from bridge.service.metrics import Metrics
 from bridge.web.console.site import sections
 
@@ -49,6 +50,10 @@ _LARGEST_HEAD = 64 * 1024
 _CONNECTIONS = 16_384
 """As many may be open in a process, where the system allows as many files: who sends slowly costs nothing but that."""
 _SPARE = 2  # processes that count beside the serving ones, while one takes another's place
+
+
+_Make: TypeAlias = "Callable[[Loaded, Metrics, ExitStack, Callable[[], None]], Edge]"
+"""Makes an application in a serving process. It gets what is called on the event loop once that runs."""
 
 
 class CannotServe(BridgeError):
@@ -76,11 +81,11 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
     heartbeats = Heartbeats()
     inherits = (heartbeats.writer,)
     beside = Child("background work", _work_command(loaded, heartbeats), inherits=inherits) if work else None
-    console = _console_child(loaded)
+    apart = _console_child(loaded)
     try:
-        return _serve_web(loaded, host, port, beside, console, heartbeats)
+        return _serve_web(loaded, host, port, beside, apart, heartbeats)
     finally:
-        for child in (beside, console):
+        for child in (beside, apart):
             if child is not None:
                 child.stop(_STOP_WITHIN)
         heartbeats.close()
@@ -130,15 +135,14 @@ def serve_console(path: Path, parent: int) -> int:
         _log.info("the console listens on %s/console/", _where(claimed))
         sections()
         shared = SharedCounters(1 + _SPARE)
-        only = partial(_application, platform=False)
-        return _run(granian, partial(only, loaded, shared, os.getpid(), heartbeats.writer))
+        return _run(granian, partial(_application, answer_console, loaded, shared, os.getpid(), heartbeats.writer))
     finally:
         claimed.close()
         heartbeats.close()
 
 
 def _serve_web(
-    loaded: Loaded, host: str | None, port: int | None, beside: Child | None, console: Child | None,
+    loaded: Loaded, host: str | None, port: int | None, beside: Child | None, apart: Child | None,
     heartbeats: Heartbeats,
 ) -> int:  # fmt: skip
     settings = loaded.configuration.server
@@ -149,14 +153,29 @@ def _serve_web(
         granian = _granian(loaded, claimed, beside, heartbeats, workers=settings.workers, environ=environment())
         _start_log(loaded)  # once more: granian has set up its own
         _announce(loaded, claimed)
-        for child in (beside, console):
+        for child in (beside, apart):
             if child is not None:
                 child.start()
-        sections()  # loaded once, and not by each serving process
-        pages = partial(_application, console=console is None)
-        return _run(granian, partial(pages, loaded, shared, os.getpid(), heartbeats.writer))
+        sections()  # loaded once, for the process that makes the console's pages
+        spare_what_stays()  # looking at it in each process would give each a copy of it
+        with ExitStack() as closing:
+            orders = _console(loaded, closing) if apart is None else None
+            answer = partial(answer_all, orders)
+            return _run(granian, partial(_application, answer, loaded, shared, os.getpid(), heartbeats.writer))
     finally:
         claimed.close()
+
+
+def _console(loaded: Loaded, closing: ExitStack) -> socket.socket:
+    """Return where serving processes hand on requests for the console. Who answers them ends with `closing`."""
+    orders, taken = socket.socketpair()
+    work = partial(answer_orders, loaded, os.getpid(), taken)
+    process = Forked("the console", taken, work)
+    for end in (orders, taken):
+        closing.callback(end.close)
+    closing.callback(process.stop, _STOP_WITHIN)
+    process.start()
+    return orders
 
 
 def _sweep() -> None:
@@ -351,9 +370,7 @@ def _where(claimed: socket.socket) -> str:
     return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"
 
 
-def _application(
-    loaded: Loaded, shared: SharedCounters, parent: int, heartbeats: int, *, platform: bool = True, console: bool = True
-) -> Edge:
+def _application(make: _Make, loaded: Loaded, shared: SharedCounters, parent: int, heartbeats: int) -> Edge:
     """In each serving process: its application, and its end."""
     os.setpgid(0, 0)  # Ctrl-C reaches the parent alone, which tells us to stop
     closing = ExitStack()
@@ -362,8 +379,7 @@ def _application(
     closing.callback(lines.close)
     _start_log(loaded, lines)
     end_with(parent)
-    process = ServingProcess(loaded, Metrics(shared), closing)
-    application = process.application(partial(beat_on_loop, heartbeats), platform=platform, console=console)
+    application = make(loaded, Metrics(shared), closing, partial(beat_on_loop, heartbeats))
     closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
     take_short_turns()

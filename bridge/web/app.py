@@ -15,8 +15,7 @@ from bridge.service.composition import Current
 from bridge.service.metrics import Jobs, Metrics, Now, Standing
 from bridge.troubles import Troubles
 from bridge.web import callbacks, health
-from bridge.web.console.parts import ConsoleParts
-from bridge.web.console.site import ConsoleSite
+from bridge.web.consoles import Console
 from bridge.web.edge import Edge
 from bridge.web.gate import AccessPolicies
 from bridge.web.guessing import Guessing
@@ -26,8 +25,6 @@ from bridge.web.pages import FlaskPages
 from bridge.web.ratelimit import Failures
 from bridge.web.receive import Receiver
 from connectors.base import Usage
-
-_CONSOLE_THREADS = 2  # whatever they compute, Queries wait for their turn meanwhile
 
 
 @dataclass(slots=True)
@@ -54,10 +51,8 @@ class WebParts:
     """What spans are made by; None: nobody wants any."""
     standing: Callable[[], Standing] = Standing
     """What `/metrics` says of troubles, lines and callbacks."""
-    console: ConsoleParts | None = None
-    """What the console works on; None: there is none."""
-    platform: bool = True
-    """Whether there is anything but the console (and `/healthz`)."""
+    console: Console | None = None
+    """The console; None: there is none at this address."""
     began: Callable[[], None] = lambda: None
     """Called on the event loop once it runs."""
 
@@ -65,11 +60,6 @@ class WebParts:
 def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
     """Return the application, whose threads end with `closing`."""
     gates = AccessPolicies(current)
-    console = _console(parts.console, gates, closing)
-    if not parts.platform:
-        nothing = FlaskPages(lambda _app: None, threads=1)
-        closing.callback(nothing.close)
-        return Edge(None, nothing, gates, parts.metrics, console, parts.began)
     now = Now(lambda: _usages(current), parts.jobs, parts.standing)
     desk = callbacks.Desk(gates.now, parts.failures, parts.taking, parts.asked)
 
@@ -84,19 +74,16 @@ def create(current: Current, parts: WebParts, closing: ExitStack) -> Edge:
         current, gates, routes, parts.failures, parts.metrics, parts.troubles, parts.guessing, record=parts.record
     )
     closing.callback(receiver.close)
-    return Edge(receiver, pages, gates, parts.metrics, console, parts.began)
+    return Edge(receiver, pages, gates, parts.metrics, parts.console, parts.began)
 
 
-def _console(
-    parts: ConsoleParts | None, gates: AccessPolicies, closing: ExitStack
-) -> tuple[ConsoleSite, FlaskPages] | None:
-    """The console, with threads of its own: a page that waits for the database holds up no callback."""
-    if parts is None:
-        return None
-    console = ConsoleSite(parts, gates.now)
-    pages = FlaskPages(console.install, "bridge.web.console", threads=_CONSOLE_THREADS)
-    closing.callback(pages.close)
-    return console, pages
+def create_console(
+    console: Console, gates: AccessPolicies, metrics: Metrics, closing: ExitStack, began: Callable[[], None]
+) -> Edge:
+    """Return an application that is the console alone (and `/healthz`)."""
+    nothing = FlaskPages(lambda _app: None, threads=1)
+    closing.callback(nothing.close)
+    return Edge(None, nothing, gates, metrics, console, began)
 
 
 def _usages(current: Current) -> dict[str, Usage]:

@@ -2,7 +2,7 @@
 
 No thread waits here. Who may send a body, and how large, is decided on the headers; the loop reads it, within a bound
 of time; the platform's requests are then answered on the loop as far as memory alone can answer them, and whatever may
-block is done in threads and awaited. Pages have threads of their own, so that none of them delays a Query.
+block is done in threads and awaited. The console's pages are made by another process, so that none delays a Query.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bridge.service.metrics import Metrics
 from bridge.web import callbacks
 from bridge.web.body import BodyReader, Receive
 from bridge.web.console.sections import PREFIX as CONSOLE
-from bridge.web.console.site import ConsoleSite
+from bridge.web.consoles import Console
 from bridge.web.driver import LoopDriver
 from bridge.web.entry import AccessLogEntry
 from bridge.web.gate import AccessPolicies, BodyLimits
@@ -37,7 +37,7 @@ class Edge:
         pages: FlaskPages,
         gates: AccessPolicies,
         metrics: Metrics,
-        console: tuple[ConsoleSite, FlaskPages] | None = None,
+        console: Console | None = None,
         began: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,11 +57,11 @@ class Edge:
             admission = self._receiver.admit(raw)
             await self._bodies.read(raw, admission.limits, receive)
             steps = self._receiver.answer(raw, admission)
-        elif self._console is not None and (raw.path.startswith(CONSOLE) or raw.path == _CONSOLE):
-            console, pages = self._console
-            limits = await self._driver.complete(console.limits(raw, pages.apart))
+        elif self._console is not None and self._is_of_console(raw.path):
+            no_body = self._gates.now().no_body
+            limits = await self._driver.complete(self._console.limits(raw)) if raw.method == "POST" else no_body
             await self._bodies.read(raw, limits, receive)
-            steps = pages.answer(raw)
+            steps = self._console.answer(raw)
         else:
             await self._bodies.read(raw, self._page_limits(raw), receive)
             steps = self._pages.answer(raw)
@@ -79,6 +79,10 @@ class Edge:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
+
+    def _is_of_console(self, path: str) -> bool:
+        """Whether this is an address of the console, if the configuration opens one."""
+        return (path.startswith(CONSOLE) or path == _CONSOLE) and bool(self._gates.now().configuration.console_users)
 
     def _page_limits(self, raw: RawRequest) -> BodyLimits:
         """Return on what terms a body is read: by who may use a URL that has a use for it."""

@@ -52,7 +52,7 @@ class FlaskPages:
         if self._threads.queued >= _MOST:
             raw.entry.fields["outcome"] = "busy"
             return Reply(503, b'{"error":"too many requests wait already"}\n', "application/json")
-        answered = self._threads.submit(lambda: self._answer(raw))
+        answered = self._threads.submit(lambda: self.made(raw))
         yield Wait(answered, Deadline.never())
         return answered.result()
 
@@ -64,7 +64,8 @@ class FlaskPages:
         """Take no more; what hangs is left behind."""
         self._threads.close()
 
-    def _answer(self, raw: RawRequest) -> Reply:
+    def made(self, raw: RawRequest) -> Reply:
+        """Return the answer to a request, made in the calling thread."""
         status, headers = 500, []
 
         def start(line: str, new_headers: list[tuple[str, str]], *_rest: Any) -> Callable[[bytes], object]:

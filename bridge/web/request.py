@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import parse_qsl
 
 from bridge.web.entry import AccessLogEntry
@@ -19,6 +20,9 @@ class Refused(Exception):
     def __init__(self, status: int, reason: str, *, retry_after: float | None = None, allow: str = "") -> None:
         super().__init__(reason)
         self.status, self.reason, self.retry_after, self.allow = status, reason, retry_after, allow
+
+    def __reduce__(self) -> tuple[object, ...]:  # a request goes to another process with its fault
+        return partial(Refused, retry_after=self.retry_after, allow=self.allow), (self.status, self.reason)
 
 
 @dataclass(slots=True)

@@ -1,5 +1,4 @@
-"""What the console's pages work on: made once in each serving process, with a database of its own, so that whoever
-waits in a page holds up nobody who keeps an event."""
+"""What the console's pages work on: made once in the process that makes them."""
 
 from __future__ import annotations
 
@@ -15,7 +14,6 @@ from bridge.queue import queue_for
 from bridge.queue.base import Queue
 from bridge.runtime.limits import SharedLimits
 from bridge.service.composition import Current
-from bridge.service.metrics import Metrics
 from bridge.store import console
 from bridge.store.database import Database, unprepared
 from bridge.store.watched import WatchedDatabase
@@ -32,8 +30,8 @@ _PATIENCE = 3.0
 class ConsoleParts:
     """See this module's docstring. `state`: the state folder."""
 
-    def __init__(self, serving: Current, state: Path, troubles: Troubles, metrics: Metrics, closing: ExitStack) -> None:
-        self.serving, self.state, self.troubles, self.metrics = serving, state, troubles, metrics
+    def __init__(self, serving: Current, state: Path, troubles: Troubles, closing: ExitStack) -> None:
+        self.serving, self.state, self.troubles = serving, state, troubles
         self._lock = threading.Lock()
         self._database: WatchedDatabase | None = None
         self._closing = closing

@@ -94,9 +94,8 @@ class Sessions:
         return SignedInUser(id_, user.name, role)
 
     def genuine(self, cookie: str) -> bool:
-        """Return whether a cookie was made here for a user of today, by the key that is at hand; the session may have
-        ended. Waits for nothing."""
-        return self._signing.at_hand and self._signed(cookie, look=False) is not None
+        """Return whether a cookie was made here for a user of today; the session may have ended."""
+        return self._signed(cookie) is not None
 
     def end(self, session: SignedInUser) -> None:
         """End a session, wherever it is kept."""
@@ -123,7 +122,7 @@ class Sessions:
                 pass  # a disk that is full: it can be read, and the session goes on
         return session
 
-    def _signed(self, cookie: str, *, look: bool = True) -> tuple[str, str, ConsoleUser, timedelta] | None:
+    def _signed(self, cookie: str) -> tuple[str, str, ConsoleUser, timedelta] | None:
         """What a cookie says: its kind, its id, whose it is, how old; None where it is not ours."""
         parts = cookie.split(".")
         if len(cookie) > 400 or len(parts) != 5:
@@ -136,7 +135,7 @@ class Sessions:
             return None
         user = self._users().get(name)
         words = ("session", cookie.rpartition(".")[0], _what_is_told(user)) if user is not None else ()
-        if user is None or not self._signing.signed(signature, *words, look=look):
+        if user is None or not self._signing.signed(signature, *words):
             return None
         return (kind, id_, user, age) if age <= ABSOLUTE else None
 

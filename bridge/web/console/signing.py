@@ -35,19 +35,13 @@ class SigningKey:
         self._sure = False
         self._next = 0.0
 
-    @property
-    def at_hand(self) -> bool:
-        """Whether it is there already, so that to sign takes no look at the database or the disk."""
-        return bool(self._key)
-
     def sign(self, *words: str) -> str:
         """Return the signature of these words."""
         return _signature(self._now(), words)
 
-    def signed(self, signature: str, *words: str, look: bool = True) -> bool:
-        """Return whether this is the signature of these words. `look` False: by the key that is at hand, whatever the
-        database and the disk have."""
-        right = _signature(self._now() if look else self._key, words)
+    def signed(self, signature: str, *words: str) -> bool:
+        """Return whether this is the signature of these words."""
+        right = _signature(self._now(), words)
         return hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace"))
 
     def _now(self) -> bytes:

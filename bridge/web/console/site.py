@@ -28,8 +28,7 @@ from bridge.web.console.parts import ConsoleParts
 from bridge.web.console.sections import FORM_SIZE, PREFIX, ROLES, ConsoleSection, Role, RouteAccess
 from bridge.web.gate import AccessPolicy, BodyLimits
 from bridge.web.request import RAW, RawRequest, Refused
-from connectors.base import ConnectorError, Deadline
-from connectors.steps import Apart, Steps, Wait
+from connectors.base import ConnectorError
 
 _log = logging.getLogger("bridge.web.console")
 LANGUAGES: dict[str, Language] = {"es": "es", "en": "en"}
@@ -101,11 +100,11 @@ class ConsoleSite:
         app.jinja_env.autoescape = True
         app.jinja_env.finalize = formats.shown
 
-    def limits(self, raw: RawRequest, apart: Apart[str]) -> Steps[BodyLimits]:
-        """Return on what terms a body is read: a form's size by its action, more than a small one only from who is
-        signed in. Runs on the event loop: what may block is done `apart`."""
+    def limits(self, raw: RawRequest) -> BodyLimits:
+        """Return on what terms a form is read: its size by its action, more than a small one only from who is signed
+        in."""
         policy = self._gate()
-        if raw.method != "POST" or self._app is None or not policy.configuration.console_users:
+        if self._app is None or not policy.configuration.console_users:
             return policy.no_body
         if raw.path == signin.LOGIN:
             return BodyLimits(signin.FORM_SIZE, body=True)
@@ -116,8 +115,6 @@ class ConsoleSite:
         terms = self._access.get(str(endpoint))
         if terms is None and endpoint != signin.OUT:
             return policy.no_body
-        if not self._parts.signing.at_hand:
-            yield Wait(apart(lambda: self._parts.signing.sign("")), Deadline.after(_FORM_WITHIN))
         if not self._parts.sessions.genuine(_cookie(raw, signin.COOKIE)):
             return BodyLimits(signin.FORM_SIZE, body=True)
         largest = terms.max_body if terms is not None else signin.FORM_SIZE

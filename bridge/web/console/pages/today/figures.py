@@ -15,6 +15,7 @@ from bridge.store import deliveries, figures, overview, queries
 from bridge.store.deliveries import State
 from bridge.store.figures import HourOfCalls
 from bridge.store.queries import QueryCount, QueryFilter, StoredQuery, TrailStep
+from bridge.troubles import Severity, trouble_id
 from bridge.web.console.charts import Bar, BarChart, bars
 from bridge.web.console.context import Visit
 from connectors.base import Usage
@@ -27,13 +28,14 @@ _FAILED = frozenset({LookupOutcome.LATE.value, LookupOutcome.DOWN.value})
 
 @dataclass(frozen=True, slots=True)
 class ConnectorFigures:
-    """How a connector stands. `open`: this process does not ask it, because it does not answer; `waiting` and `dead`:
-    records that have to reach it; `usage`: what it said of its limits. `asked`: how often the newest Queries asked it;
-    `median` and `slowest`: the milliseconds of those; `failed`: how many it did not answer in time, or at all."""
+    """How a connector stands. `lookups`: how bad it is that it does not answer them, None: it does; `waiting` and
+    `dead`: records that have to reach it; `usage`: what it said of its limits. `asked`: how often the newest Queries
+    asked it; `median` and `slowest`: the milliseconds of those; `failed`: how many it did not answer in time, or at
+    all."""
 
     name: str
     type: str
-    open: bool
+    lookups: Severity | None
     waiting: int
     dead: int
     usage: Usage | None
@@ -100,12 +102,13 @@ def _connectors(
         for step in query.trail:
             steps.setdefault(step.connector, []).append(step)
     with visit.parts.serving.use() as service:
-        sources = {name: (source.breaker.open, source.connector.usage) for name, source in service.sources.items()}
+        usages = {name: source.connector.usage for name, source in service.sources.items()}
+    troubles = {trouble.id: trouble.severity for trouble in visit.parts.troubles.all()}
     return [
         ConnectorFigures(
-            name, options.type, sources[name][0] if name in sources else False,
+            name, options.type, troubles.get(trouble_id("crm", name)),
             jobs.get((name, State.PENDING), 0) + jobs.get((name, State.RUNNING), 0), jobs.get((name, State.DEAD), 0),
-            sources[name][1] if name in sources else None, *_speed(steps.get(name, [])),
+            usages.get(name), *_speed(steps.get(name, [])),
         )
         for name, options in configuration.connectors.items()
     ]  # fmt: skip
