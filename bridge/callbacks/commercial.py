@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from bridge.callbacks.gates import Candidate, CommercialFacts
 from bridge.callbacks.tasks import Rules
-from bridge.store import exclusions, oppositions
+from bridge.store import exclusions, oppositions, spool
 from bridge.store.exclusions import NumberStanding
 
 
@@ -29,6 +31,13 @@ def facts_of(connection: Connection, rules: Rules, asked: Candidate) -> Commerci
     if not rules.commercial:
         return None
     return joined(asked, known(connection, rules, asked.numbers))
+
+
+def facts_now(connection: Connection, rules: Rules, asked: Candidate, spooled: Path) -> CommercialFacts | None:
+    """Return the same right before it rings. `spooled`: the file of this host's spool, whose oppositions come into the
+    database some time after that was away."""
+    facts = facts_of(connection, rules, asked)
+    return None if facts is None else replace(facts, unheard=spool.may_hold(spooled, asked.numbers))
 
 
 def joined(asked: Candidate, by_number: Mapping[str, CommercialFacts]) -> CommercialFacts:

@@ -38,6 +38,7 @@ _NEWS = timedelta(seconds=2)
 _MOST_OPENINGS = 20
 """Openings that are tried for a time to come, where several hours have to be kept to."""
 SPOKEN = Text("somebody has spoken with the caller since")
+UNHEARD = Text("there is news of this number, which is taken up first")
 
 
 class Gate(StrEnum):
@@ -202,11 +203,13 @@ class LineLoad(NamedTuple):
 class CommercialFacts:
     """What the lists know of whom a commercial call would ring. `opposed`: somebody there said no to such calls;
     `permitted`: the day of the last check against exclusion lists that permitted every number of it, None: there was
-    none; `excluded`: that of the check which found one of them in a list, and none since has permitted it."""
+    none; `excluded`: that of the check which found one of them in a list, and none since has permitted it; `unheard`:
+    there is news of them that has not been taken up."""
 
     opposed: bool = False
     permitted: date | None = None
     excluded: date | None = None
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,8 +291,11 @@ def _listed(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
 
 
 def _opposed(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
-    if facts.rules.commercial and facts.commercial is not None and facts.commercial.opposed:
+    lists = facts.commercial if facts.rules.commercial else None
+    if lists is not None and lists.opposed:
         return Decision.ended(Gate.OPPOSED, Text("said no to commercial calls"))
+    if lists is not None and lists.unheard:
+        return Decision.put_off(Gate.OPPOSED, facts.now + _NEWS, UNHEARD)
     return Decision.admitted(slot)
 
 
@@ -297,8 +303,7 @@ def _spoken(_asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     if facts.spoken is Spoken.YES:
         return Decision.ended(Gate.SPOKEN_SINCE, SPOKEN)
     if facts.spoken is Spoken.UNKNOWN:
-        reason = Text("there is news of this number, which is taken up first")
-        return Decision.put_off(Gate.SPOKEN_SINCE, facts.now + _NEWS, reason)
+        return Decision.put_off(Gate.SPOKEN_SINCE, facts.now + _NEWS, UNHEARD)
     return Decision.admitted(slot)
 
 

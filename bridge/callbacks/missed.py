@@ -23,7 +23,6 @@ from bridge.callbacks.task_intake import new_row
 from bridge.callbacks.tasks import restored, stored
 from bridge.config.builtin import MISSED_CALLS
 from bridge.config.callbacks import BUILT_IN_ORIGIN
-from bridge.errors import StoreUnavailable
 from bridge.queue.base import LINE, Queue, line_key
 from bridge.store import callbacks, events, history, spool
 from bridge.store.callbacks import Callback, CallbackState
@@ -136,7 +135,7 @@ class MissedCalls:
 def spoken_since(connection: Connection, callback: Callback, now: datetime, spooled: Path) -> Spoken:
     """Return whether somebody has spoken with the caller of a task of missed calls since the last of them. `spooled`:
     the file of this host's spool, whose events come into the database some time after that was away."""
-    if _holds(spooled, callback.customer) or events.unfolded_of(connection, callback.customer):
+    if spool.may_hold(spooled, [callback.customer]) or events.unfolded_of(connection, callback.customer):
         return Spoken.UNKNOWN
     spoken = history.spoken(connection, callback.customer, now)
     return Spoken.YES if spoken is not None and spoken.over_at >= _last(callback) else Spoken.NO
@@ -158,14 +157,6 @@ def _goes_on(callback: Callback) -> bool:
     """Whether its own call is out, or may have rung and a person has yet to say so."""
     unsettled = callback.state is CallbackState.MAY_HAVE_RUNG and callback.settled_at is None
     return callback.state in _AT_WORK or unsettled
-
-
-def _holds(spooled: Path, e164: str) -> bool:
-    try:
-        return spool.holds(spooled, e164)
-    except StoreUnavailable as error:
-        _log.warning("callbacks of missed calls wait, the spool can't be looked into: %s", error)
-        return True
 
 
 def _last(callback: Callback) -> datetime:

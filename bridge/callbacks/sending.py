@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from bridge.callbacks import brakes, gates, identity, states
-from bridge.callbacks.commercial import facts_of
+from bridge.callbacks.commercial import facts_now, facts_of
 from bridge.callbacks.emitter import Emitter, Sent
 from bridge.callbacks.fence import Behind, Fence
 from bridge.callbacks.gates import Candidate, Facts, Gate, Slot
@@ -228,7 +228,7 @@ class Sending:
         callbacks.in_turn(self._database, connection, f"number:{callback.number}")
         facts = replace(
             facts,
-            commercial=facts_of(connection, newest, asked),
+            commercial=facts_now(connection, newest, asked, self._spool),
             called_before=self._called_before(connection, callback),
             rung=callbacks.rung(connection, callback.number, since, callback.id),
             emitted_today=callbacks.emitted_today(connection, callback.line, newest.line.timezone, now),

@@ -8,7 +8,8 @@ database's own uniqueness makes that harmless.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -31,12 +32,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 
+from bridge.errors import StoreUnavailable
 from bridge.store.database import Database, unprepared
 from bridge.store.deliveries import NewDelivery
 from bridge.store.events import Arrival
 from bridge.store.oppositions import NewOpposition
 from bridge.store.schema import prepare_file
 from connectors.filelock import FileLock
+
+_log = logging.getLogger(__name__)
 
 Item = Arrival | NewDelivery | NewOpposition
 _KINDS: dict[type[Item], str] = {Arrival: "event", NewDelivery: "delivery", NewOpposition: "opposition"}
@@ -91,21 +95,23 @@ class Spool:
             return connection.execute(select(func.count()).select_from(_spool)).scalar_one()
 
     def move(self, take_over: Callable[[Sequence[Item]], Sequence[str]], most: int = 200) -> int:
-        """Hand the oldest to `take_over`, and drop them when it returns; how many there were. 0 also while another
-        process is at it. `take_over` says for each why the database refuses it, empty where it has it now; the refused
-        stay here, and are not handed out again. What it raises passes through, and nothing is dropped."""
+        """Hand the oldest to `take_over`, oppositions before all else, and drop them when it returns; how many there
+        were. 0 also while another process is at it. `take_over` says for each why the database refuses it, empty where
+        it has it now; the refused stay here, and are not handed out again. What it raises passes through, and nothing
+        is dropped."""
         if not self._moving.acquire(0):
             return 0
         try:
             with self._database.read() as connection:
-                rows = connection.execute(_waiting(select(_spool)).order_by(_spool.c.id).limit(most)).all()
+                first = (_spool.c.kind != _KINDS[NewOpposition], _spool.c.id)
+                rows = connection.execute(_waiting(select(_spool)).order_by(*first).limit(most)).all()
             if rows:
                 refusals = take_over([_item(row.kind, row.item) for row in rows])
                 with self._database.write() as connection:
                     for row, why in zip(rows, refusals, strict=True):
                         if why:
                             connection.execute(update(_spool).where(_spool.c.id == row.id).values(refused=why))
-                    connection.execute(_waiting(delete(_spool)).where(_spool.c.id <= rows[-1].id))
+                    connection.execute(_waiting(delete(_spool)).where(_spool.c.id.in_([row.id for row in rows])))
             return len(rows)
         finally:
             self._moving.release()
@@ -149,15 +155,23 @@ def rows(path: Path) -> tuple[int, int]:
     return counts.get(False, 0), counts.get(True, 0)
 
 
-def holds(path: Path, e164: str) -> bool:
-    """Return whether something about a number waits to be moved in the spool at `path`; nothing is changed by looking.
-    Raises `StoreUnavailable`."""
+def may_hold(path: Path, numbers: Collection[str]) -> bool:
+    """Return whether something about one of these numbers (E.164) waits to be moved in the spool at `path`, or that
+    can't be told; nothing is changed by looking."""
+    try:
+        return _holds(path, numbers)
+    except StoreUnavailable as error:
+        _log.warning("callbacks wait, the spool can't be looked into: %s", error)
+        return True
+
+
+def _holds(path: Path, numbers: Collection[str]) -> bool:
     if not path.exists():
         return False
     database = unprepared(URL.create("sqlite", database=str(path.resolve())).render_as_string(hide_password=False))
     try:
         with database.read() as connection:
-            query = _waiting(select(_spool.c.id)).where(_spool.c.e164 == e164)
+            query = _waiting(select(_spool.c.id)).where(_spool.c.e164.in_(list(numbers)))
             return connection.execute(query.limit(1)).first() is not None
     finally:
         database.close()

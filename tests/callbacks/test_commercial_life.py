@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bridge.simulator.script import Reaction
 from bridge.store import evidence, oppositions
 from bridge.store.evidence import EvidenceRow
 from bridge.store.oppositions import NewOpposition, new_reference
+from bridge.store.spool import Item, Spool
 from tests.callbacks.world import World
 
 SOURCES = """hours: always
@@ -77,6 +78,38 @@ def test_who_opposes_while_the_call_waits_for_its_turn_is_not_rung(world: World,
     world.work()
     assert world.callback(callback.id).gate == "opposed"
     assert platform.ledger.rung == []
+
+
+def test_who_opposed_while_the_database_was_away_is_not_rung_before_it_has_heard_of_that(
+    world: World, platform: EmissionPlatform
+) -> None:
+    callback = asked(world)
+    spool = Spool(world.state / "spool.db")
+    spool.append([NewOpposition(ANA, new_reference(), world.now, "query BAJA")])
+    world.work()
+    callback = world.callback(callback.id)
+    assert (callback.state.value, callback.gate, platform.ledger.rung) == ("waiting", "opposed", [])
+
+    def take_over(items: Sequence[Item]) -> list[str]:
+        with world.database.write() as connection:
+            oppositions.add(world.database, connection, [item for item in items if isinstance(item, NewOpposition)])
+        return [""] * len(items)
+
+    spool.move(take_over)
+    spool.close()
+    world.later(seconds=5)
+    callback = world.callback(callback.id)
+    assert (callback.state.value, callback.gate, platform.ledger.rung) == ("rejected", "opposed", [])
+
+
+def test_where_the_spool_cant_be_looked_into_nobody_is_sold_to(world: World, platform: EmissionPlatform) -> None:
+    (world.state / "spool.db").write_bytes(b"no database at all, but a file that was damaged" * 50)
+    callback = asked(world)
+    world.work()
+    assert (world.callback(callback.id).gate, platform.ledger.rung) == ("opposed", [])
+    (world.state / "spool.db").unlink()
+    world.later(seconds=5)
+    assert len(platform.ledger.rung) == 1
 
 
 def test_who_opposes_is_still_called_about_a_contract(world: World, platform: EmissionPlatform) -> None:

@@ -13,6 +13,7 @@ from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
 from bridge.store import events
 from bridge.store.database import Database, unprepared
+from bridge.store.events import Arrival
 from bridge.store.oppositions import NewOpposition, new_reference
 from bridge.store.schema import connect
 from bridge.store.spool import Item, Spool
@@ -58,6 +59,26 @@ def _stored(postgres_url: str) -> list[str]:
 def _woken(postgres_url: str) -> set[str]:
     with psycopg.connect(postgres_url) as server:
         return {row[0] for row in server.execute("SELECT args->>'key' FROM procrastinate_jobs").fetchall()}
+
+
+def test_oppositions_leave_the_spool_before_whatever_else_came_earlier(spool: Spool) -> None:
+    spool.append([arrival(str(number)) for number in range(3)])
+    new = NewOpposition(SOMEONE, new_reference(), NOW, "query BAJA")
+    spool.append([new])
+    lots: list[Sequence[Item]] = []
+
+    def take_over(items: Sequence[Item]) -> list[str]:
+        lots.append(items)
+        return [""] * len(items)
+
+    while spool.move(take_over, most=2):
+        pass
+    assert [len(lot) for lot in lots] == [2, 2]
+    first = lots[0][0]
+    assert isinstance(first, NewOpposition)
+    assert first.reference == new.reference
+    assert [item.call_sequence for lot in lots for item in lot if isinstance(item, Arrival)] == ["0", "1", "2"]
+    assert spool.count() == 0
 
 
 def test_while_postgresql_is_away_events_go_to_the_spool_and_come_over_when_it_is_back(
