@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from bridge.callbacks.gates import OF_THE_ROW, Decision, Gate
+from bridge.callbacks.gates import MENDED, Decision, Gate
 from bridge.store.callbacks import Callback, Change
 from bridge.store.callbacks import CallbackState as State
 from bridge.store.campaigns import Campaign
@@ -241,7 +241,7 @@ def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> C
             return reopen(row["next_at"], "", **columns)
         put_off = (
             callback.gate
-            and callback.gate not in OF_THE_ROW
+            and callback.gate not in MENDED  # what the row says now may be what was missing
             and callback.due == row["due"]
             and callback.source == row["source"]
         )

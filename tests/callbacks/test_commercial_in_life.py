@@ -104,6 +104,16 @@ def test_interest_without_a_check_of_exclusion_lists_waits_for_one(tmp_path: Pat
         assert here.callback().version > waiting.version
 
 
+def test_who_gives_consent_needs_no_check_of_exclusion_lists_any_more(tmp_path: Path) -> None:
+    with world(tmp_path, SELLING) as here:
+        here.accept("T1", "600111001", "spring", basis="legitimate_interest", on="2026-11-01")
+        here.work()
+        assert (here.callback().gate, rung(here)) == ("exclusion_list", [])
+        here.accept("T1", "600111001", "spring", **GOOD)
+        here.work()
+        assert rung(here) == ["+34600111001"]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_consent_that_was_withdrawn_between_its_turn_and_ringing_is_heeded(tmp_path: Path, restarted: bool) -> None:
     with world(tmp_path, FROM_CRM) as here:
