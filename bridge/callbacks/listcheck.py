@@ -23,8 +23,8 @@ _OF_TASK = re.compile(r"\{\{\s*task\.([A-Za-z_]\w*)\s*\}\}")
 
 @dataclass(frozen=True, slots=True)
 class WentOut:
-    """Numbers that go out. `check`: its id; `rows`: of the file; `without`: those of them without a number that the
-    line may call."""
+    """Numbers that go out: of each row who is rung, and whom the call is about. `check`: its id; `rows`: of the file;
+    `without`: those of them without a number that the line may call."""
 
     check: int
     numbers: int
@@ -101,7 +101,7 @@ class _Callable:
             if row.wish is None:
                 self.without += 1
             else:
-                yield int(row.wish.number.digits)
+                yield from {int(phone.digits) for phone in (row.wish.number, row.wish.customer)}
 
 
 def take_back(

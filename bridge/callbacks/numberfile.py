@@ -26,19 +26,21 @@ _ANY_FORM = FileForm()
 class NumberFile:
     """The phone numbers of a file: a CSV file in whatever characters, a list without a header, or a spreadsheet.
     `column`: where they stand; None: the column in which there are most. `country`: of numbers without a country code.
-    `empty`: rows without a number. Iterating raises `FileUnreadable`."""
+    `all_of_row`: each number of a row counts, not the first alone. `empty`: rows without a number. Iterating raises
+    `FileUnreadable`."""
 
     path: Path
     country: str
     language: Language = "en"
     column: str | None = None
     form: FileForm = _ANY_FORM
+    all_of_row: bool = False
     rows: int = 0
     empty: int = 0
     oddities: Oddities = field(default_factory=Oddities)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the first number of each row, in E.164 without +, in their order."""
+        """Yield the numbers of the rows, in E.164 without +, in their order."""
         self.rows = self.empty = 0
         try:
             if self.path.stat().st_size == 0:
@@ -61,10 +63,8 @@ class NumberFile:
         for cells in chain([list(header)] if headless else [], (cells for _, cells in chain(start, rows))):
             self.rows += 1
             numbers = read(cells[column].strip())
-            if numbers:
-                yield numbers[0]
-            else:
-                self.empty += 1
+            yield from numbers if self.all_of_row else numbers[:1]
+            self.empty += not numbers
 
     def _is_header(self, cells: Sequence[str]) -> bool:
         return any(cells) if self.column is None else Columns().in_header(self.column, cells) is not None

@@ -148,7 +148,8 @@ def import_(
     """Note everybody in a file: a list of numbers, a CSV file or a spreadsheet. Exit 1: there is no number in it."""
     with stored(config) as store:
         form = FileForm(encoding, delimiter, sheet)
-        numbers = NumberFile(file, store.configuration.lines[0].country, language(), column, form)
+        country = store.configuration.lines[0].country
+        numbers = NumberFile(file, country, language(), column, form, all_of_row=True)
         new = before = 0
         for lot in exclusions.lots(numbers):
             fresh = _take(store, lot)

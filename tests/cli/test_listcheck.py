@@ -80,6 +80,15 @@ def test_a_source_that_takes_its_own_way_to_the_number_is_followed(run: Run, con
     assert run("campaign", "numbers", str(people)).out.split() == [ANA, LEO]
 
 
+@pytest.mark.usefixtures("database")
+def test_whom_the_call_is_about_goes_out_beside_who_is_rung(run: Run, config: Path, tmp_path: Path) -> None:
+    text = config.read_text("utf-8")
+    config.write_text(text.replace("    purpose:", "    customer: '{{ task.owner }}'\n    purpose:"), "utf-8")
+    file = tmp_path / "owners.csv"
+    file.write_text("id,phone,owner\n1,600111222,600999888\n2,912000111,912000111\n", encoding="utf-8")
+    assert run("campaign", "numbers", str(file)).out.split() == [ANA, EVA, LEO]
+
+
 FILES: dict[str, bytes] = {
     "as it was sent": b"600111222\n",
     "a CSV file of Windows": "Teléfono;Resultado\r\n600111222;Sí\r\n".encode("cp1252"),

@@ -80,6 +80,7 @@ FILES: dict[str, bytes] = {
     "a CSV file": "Nombre;Teléfono;Fecha\nAna;600111222;2026-01-02\nEva;600999888;2026-01-02\n".encode("cp1252"),
     "an Excel hint": b"sep=;\nphone;note\n600111222;x\n0034600999888;600\n",
     "cells without a number": b"id,phone\n1,600111222\n2,none\n3,600999888\n",
+    "two numbers in a cell": b"name,phones\nAna,600111222 / 600999888\n",
 }
 
 
