@@ -22,6 +22,7 @@ from bridge.callbacks.pace import LinePace
 from bridge.callbacks.tasks import CallData, Rules, UnusableTask, Wish, restored
 from bridge.config.callernumber import refusal
 from bridge.config.dial import may_dial
+from bridge.config.lawbook import AgeRule, Law
 from bridge.hours.calendar import Calendar
 from bridge.hours.zones import start_of, zones_of
 from bridge.infocaller.emission import RETRY_MINUTES
@@ -354,8 +355,8 @@ def _consent(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
         begins = min(until, start_of(consent.on, facts.rules.line.timezone))
         reason = Text("its consent is dated {day:%Y-%m-%d}, which is yet to come", day=_midnight(consent.on))
         return Decision.put_off(Gate.CONSENT, begins, reason)
-    age = law.age(consent.basis)
-    if age is None or today <= months_after(consent.on, age.months):
+    age = _outlived(consent, law, today)
+    if age is None:
         return Decision.admitted(slot)
     day = _midnight(consent.on)
     reason = (
@@ -370,14 +371,23 @@ def _consent(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
     return Decision.put_off(Gate.CONSENT_OLD, until, reason)
 
 
+def _outlived(consent: Consent, law: Law, today: date) -> AgeRule | None:
+    """What says that it is too old to count; None where it is not, or has no date."""
+    age = law.age(consent.basis)
+    return age if age is not None and consent.on and today > months_after(consent.on, age.months) else None
+
+
 def _exclusion_list(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
-    """Whether the last check against exclusion lists permitted it, and is not too old."""
+    """Whether the last check against exclusion lists permitted it, and is not too old. Consent that does not count
+    spares no check: that of a company's number, which needs none to be called."""
     law, lists = (facts.rules.law(slot.rings_at) if facts.rules.commercial else None), facts.commercial
-    basis = asked.consent.basis if asked.consent is not None else ""
-    if law is None or lists is None or law.lists(basis) is None:
+    if law is None or lists is None:
+        return Decision.admitted(slot)
+    consent, today = asked.consent or Consent(), _day(facts.rules, slot.rings_at)
+    counts = consent.on is not None and consent.on <= today and _outlived(consent, law, today) is None
+    if law.lists(consent.basis if counts else "") is None:
         return Decision.admitted(slot)
     days = int(facts.rules.source.exclusion_max_age // _DAY.total_seconds())
-    today = _day(facts.rules, slot.rings_at)
     if lists.permitted is not None and today <= lists.permitted + timedelta(days=days):
         return Decision.admitted(slot)
     if lists.excluded is not None:
@@ -439,10 +449,12 @@ def _hours(asked: Candidate, facts: Facts, slot: Slot) -> Decision:
 
 
 def _openings(asked: Candidate, rules: Rules, at: datetime) -> Iterator[_Openings]:
-    """All hours that it has to keep to. Those of the law go by the customer's clock, whatever `of` says."""
-    law = rules.law(at) if rules.commercial else None
+    """All hours that it has to keep to. Those of the law go by the clocks of the customer and of the phone that rings,
+    whatever `of` says."""
+    law, default = (rules.law(at) if rules.commercial else None), rules.line.timezone
+    clocks = dict.fromkeys((*zones_of(asked.customer, default), *zones_of(asked.number, default)))
     for _, calendar in law.hours if law is not None else ():
-        yield _Openings(Gate.COMMERCIAL_HOURS, calendar, zones_of(asked.customer, rules.line.timezone))
+        yield _Openings(Gate.COMMERCIAL_HOURS, calendar, tuple(clocks))
     yield _Openings(Gate.HOURS, rules.calendar, rules.zones(asked.customer))
 
 

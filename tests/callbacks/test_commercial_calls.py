@@ -137,7 +137,11 @@ CASES = [
     Case(AUTOMATIC, "2022-06-30 12:00", Gate.CONSENT, consent=("", ""), more={"automatic": True}),
     # a company's number
     Case(BUSINESS, MON, None, consent=("", ""), business=True, lists=PERMITTED),
-    Case(BUSINESS, MON, None, consent=(YES, "2020-01-01"), business=True),
+    Case(BUSINESS, MON, Gate.EXCLUSION_LIST, consent=(YES, "2020-01-01"), business=True),
+    Case(BUSINESS, MON, Gate.EXCLUSION_LIST, consent=(YES, ""), business=True),
+    Case(BUSINESS, MON, Gate.EXCLUSION_LIST, consent=(YES, "2026-11-24"), business=True),
+    Case(BUSINESS, MON, None, consent=(YES, "2020-01-01"), business=True, lists=PERMITTED),
+    Case(BUSINESS, MON, None, consent=(YES, "2026-11-01"), business=True),
     Case(BUSINESS, MON, Gate.EXCLUSION_LIST, consent=("", ""), business=True),
     Case(BUSINESS, "2026-11-28 12:00", Gate.COMMERCIAL_HOURS, consent=("", ""), business=True, lists=PERMITTED,
          more={"hours": "always"}),
@@ -251,6 +255,15 @@ def test_reasons_name_the_key_that_is_missing_and_the_age() -> None:
 
 def test_another_number_of_the_customers_counts_as_well() -> None:
     assert Candidate(parse(PENINSULA, "ES"), parse(CELL, "ES")).numbers == {"+34911234567", "+34600111222"}
+
+
+def test_hours_of_the_law_are_kept_by_the_clock_of_the_phone_that_rings_too() -> None:
+    case = Case(HOURS, "2026-11-23 09:30", Gate.COMMERCIAL_HOURS, more={"of": "line"})
+    of = rules(case)
+    elsewhere = replace(asked(case, of), number=parse(CANARIES, "ES"))
+    facts = Facts(rules=of, now=moment(case.at), data=CallData({}, 1, 0, frozenset()), commercial=CLEAR)
+    assert admit(elsewhere, facts).gate is Gate.COMMERCIAL_HOURS
+    assert admit(elsewhere, replace(facts, now=moment("2026-11-23 10:00"))).slot is not None
 
 
 def test_rules_of_a_country_without_any_keep_nobody_back_but_who_opposed() -> None:
