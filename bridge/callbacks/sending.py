@@ -194,8 +194,8 @@ class Sending:
             return emitter
 
     def _commit(self, rules: Rules, ready: Ready) -> _Request | None:
-        """The gate before ringing. None: somebody else was quicker, or it was cancelled meanwhile. Raises `Held`, and
-        `Behind` where the database was restored meanwhile."""
+        """The gate before ringing. None: somebody else was quicker, or it was cancelled or its task changed meanwhile.
+        Raises `Held`, and `Behind` where the database was restored meanwhile."""
         callback = ready.callback
         with self._database.write() as connection:
             now = self._clock()
@@ -209,7 +209,7 @@ class Sending:
                 self._owner, now + LEASE, callback.emissions + 1,
             )  # fmt: skip
             change = Change(change.before, {**change.values, **ready.fresh})
-            if not callbacks.change(connection, callback.id, change, now):
+            if not callbacks.change(connection, callback.id, change, now, version=callback.version):
                 return None
             emission = self._fence.count(connection, callback, request.rings_at)
             grounds = of_emission(connection, callback, request.asked, request.facts, request.rings_at)

@@ -237,6 +237,8 @@ def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> C
         ids = {name: row[name] for name in ("task_id", "campaign")}
         return named(**columns | ids | {"origin": callback.origin})
     if row["state"] == State.WAITING:
+        if callback.state is State.QUEUED:
+            return wait(row["next_at"], row["gate"], row["reason"], **columns)
         if callback.state is not State.WAITING:
             return reopen(row["next_at"], "", **columns)
         put_off = (
@@ -246,7 +248,7 @@ def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> C
             and callback.source == row["source"]
         )
         return renew(**columns, **({} if put_off else {"next_at": row["next_at"], **refusal}))
-    if callback.state is State.WAITING:
+    if callback.state in _ASIDE:
         change = reject(now, **refusal)
         return Change(change.before, {**change.values, **columns})
     if callback.state is State.REJECTED:  # it can't be called now either, for a reason of today

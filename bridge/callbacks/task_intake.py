@@ -299,13 +299,16 @@ def differs(callback: Callback, rules: Rules, wish: Wish) -> bool:
     of = (rules.title, rules.source.origin)
     if callback.state is CallbackState.WAITING and (callback.source, callback.origin) != of:
         return True
-    return callback.digest != wish.digest and callback.state in (CallbackState.WAITING, *states.REOPENED)
+    # a task that a CRM has is read again right before it is called; others are what came last
+    turn_came = callback.state is CallbackState.QUEUED and rules.source.connector is None
+    return callback.digest != wish.digest and (turn_came or callback.state in (CallbackState.WAITING, *states.REOPENED))
 
 
 def _elsewhere(callback: Callback, wish: Wish) -> bool:
-    """Whether a task asks for another number than its callback, which takes no changes any more. One whose data was
-    erased has no number."""
-    changeable = callback.state in (CallbackState.WAITING, *states.REOPENED) and callback.rung_at is None
+    """Whether a task that came by HTTP asks for another number than its callback, which takes no changes any more. One
+    whose data was erased has no number."""
+    ahead = (CallbackState.WAITING, CallbackState.QUEUED, *states.REOPENED)
+    changeable = callback.state in ahead and callback.rung_at is None
     return not changeable and bool(callback.number) and callback.number != wish.number.e164
 
 

@@ -258,11 +258,22 @@ def get(connection: Connection, id_: int, *, lock: bool = False) -> Callback | N
     return None if row is None else _callback(row)
 
 
-def change(connection: Connection, id_: int, transition: Change, now: datetime, *, owner: str | None = None) -> bool:
-    """Make a transition; whether it was made: not if the callback is in another state by now, or another `owner`'s."""
+def change(
+    connection: Connection,
+    id_: int,
+    transition: Change,
+    now: datetime,
+    *,
+    owner: str | None = None,
+    version: int | None = None,
+) -> bool:
+    """Make a transition; whether it was made: not if the callback is in another state by now, or another `owner`'s, or
+    was changed since this `version` of it."""
     where = [callbacks.c.id == id_, callbacks.c.state.in_([state.value for state in transition.before])]
     if owner is not None:
         where.append(callbacks.c.owner == owner)
+    if version is not None:
+        where.append(callbacks.c.version == version)
     values = {**transition.values, "updated_at": now, "version": callbacks.c.version + 1}
     statement = update(callbacks).where(*where).values(values)
     if not _back_to_waiting(transition):

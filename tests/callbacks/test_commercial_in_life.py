@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,44 @@ def test_consent_that_was_withdrawn_between_its_turn_and_ringing_is_heeded(tmp_p
         here.accept("T1", "600111001", "agenda", due="", wait="2026-11-20")
         here.work()
         assert rung(here) == ["+34600111001"]
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "state"),
+    [({"basis": ""}, (State.WAITING, "consent")), ({"phone": "X"}, (State.REJECTED, "task"))],
+)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_row_that_is_sent_again_after_its_turn_came_counts_as_it_is_then(
+    tmp_path: Path, withdrawn: dict[str, str], state: tuple[State, str], restarted: bool
+) -> None:
+    with world(tmp_path, SELLING) as here:
+        here.accept("T1", "600111001", "spring", **GOOD)
+        here.handlers[LINE](NUMBER)
+        assert here.callback().state is State.QUEUED
+        here.accept("T1", source="spring", **{"phone": "600111001", **GOOD, **withdrawn})
+        if restarted:
+            here.restart()
+        here.work()
+        assert (here.callback().state, here.callback().gate) == state
+        assert rung(here) == []
+        here.accept("T1", "600111001", "spring", **GOOD)
+        here.work()
+        assert rung(here) == ["+34600111001"]
+
+
+def test_what_was_sent_again_and_had_its_turn_again_meanwhile_is_not_rung_as_it_was_before(tmp_path: Path) -> None:
+    with world(tmp_path, SELLING) as here:
+        here.accept("T1", "600111001", "spring", **GOOD)
+        here.handlers[LINE](NUMBER)
+        before = here.callback()
+        here.accept("T1", "600111002", "spring", **GOOD)
+        here.handlers[LINE](NUMBER)
+        assert (here.callback().state, here.callback().number) == (State.QUEUED, "+34600111002")
+        sending: Any = here.handlers[CALLBACK]
+        sending._turn(before)  # somebody who was held up while they looked things up for it
+        assert rung(here) == []
+        here.work()
+        assert rung(here) == ["+34600111002"]
 
 
 @pytest.mark.parametrize(
