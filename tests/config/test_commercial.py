@@ -107,6 +107,8 @@ def test_a_time_zone_that_is_not_there_is_the_only_fault(tmp_path: Path) -> None
             selling(number="211234567", more=", country: PT, timezone: Europe/Lisbon"),
             "no rules about commercial calls are known of PT",
         ),
+        (selling("retries: 1"), "callbacks[0].retries: a busy phone is tried again by the platform"),
+        (selling('retries: "{{ task.tries }}"'), "callbacks[0].retries: a busy phone is tried again by the platform"),
     ],
 )
 def test_what_is_open_or_not_said_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:

@@ -110,6 +110,12 @@ def advise(whole: CheckContext, source: CallbackSource, loc: Loc) -> Iterator[Wr
     if law is None and source.aim == COMMERCIAL:
         text = f"no rules about commercial calls are known of {line.country}: only oppositions keep anybody back"
         yield Wrong((*loc, "purpose"), text)
+    if source.aim == COMMERCIAL and source.retries != 0:
+        text = (
+            "a busy phone is tried again by the platform, also if whoever is on it says no to such calls meanwhile: "
+            "leave retries out"
+        )
+        yield Wrong((*loc, "retries"), text)
     for rule in broken(source.aim, line, law) if law is not None else ():
         if not refuses(rule, whole.configuration):
             doubt = "" if rule.doubt is None else f"; {rule.doubt.en}"
