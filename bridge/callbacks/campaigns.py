@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks import states
 from bridge.callbacks.forecast import Places
-from bridge.callbacks.rowfile import CampaignRow, RowFile
+from bridge.callbacks.rowfile import NOT_TAKEN, CampaignRow, RowFile
 from bridge.callbacks.service import CallbackService
 from bridge.callbacks.task_intake import NoCampaign, NoSuchSource, Taken
 from bridge.callbacks.tasks import Rules, Wish
@@ -101,20 +101,20 @@ class Campaigns:
     ) -> Taken:
         """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `progress`
         how many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile
-        takes its rows as paused ones; one that is cancelled meanwhile takes no more. Raises `FileUnreadable`,
-        `NoCampaign`."""
+        takes its rows as paused ones; one that is cancelled meanwhile takes no more. Of a row for which `when` does not
+        hold any more, what waits is called no more. Raises `FileUnreadable`, `NoCampaign`."""
 
-        def good() -> Iterator[tuple[Task, Wish]]:
+        def told() -> Iterator[tuple[Task, Wish | None]]:
             for row in rows:
-                if row.wish is not None:
-                    yield row.task, row.wish
-                else:
+                if row.wish is None:
                     bad(row)
+                if row.wish is not None or row.gate == NOT_TAKEN:
+                    yield row.task, row.wish
 
         def lot(so_far: Taken) -> None:
             progress(so_far.new + so_far.known)
 
-        return self._desk.intake.accept_wishes(campaign.source, good(), lot, campaign.name)
+        return self._desk.intake.accept_wishes(campaign.source, told(), lot, campaign.name)
 
     def every(self) -> list[Campaign]:
         with self._database.read() as connection:

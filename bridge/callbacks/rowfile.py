@@ -22,6 +22,8 @@ from connectors.csv.reading import Damaged, Oddities
 from connectors.csv.source import FileForm, table_rows
 
 ID = "id"
+NOT_TAKEN = "when"
+"""The gate of a row for which its source's `when` does not hold."""
 
 
 class FileUnreadable(BridgeError):
@@ -94,8 +96,6 @@ class RowFile:
         task = Task(f"{self.prefix}{name}", fields)
         if decision.gate is not None and decision.final:
             return CampaignRow(number, task, None, decision.text(self.language), decision.gate.value)
-        if not self.rules.takes(task):
-            return CampaignRow(number, task, None, "`when:` of the source does not hold for it", "when")
         if not name:
             return CampaignRow(number, task, None, "its column id is empty", "task")
         if len(task.id) > LONGEST_ID:
@@ -104,5 +104,7 @@ class RowFile:
         if digest in seen:
             same = "the same id" if ID in fields else "the same number"
             return CampaignRow(number, task, None, f"an earlier row has {same}", "double")
+        if not self.rules.takes(task):
+            return CampaignRow(number, task, None, "`when:` of the source does not hold for it", NOT_TAKEN)
         seen.add(digest)
         return CampaignRow(number, task, wish, None)

@@ -92,11 +92,13 @@ class _Asked:
         """Who is to be rung, in E.164; empty where that is not known."""
         return self.wish.number.e164 if self.wish is not None else ""
 
-    def differs(self, callback: Callback) -> bool:
-        """Whether it means something that its callback does not know."""
-        if self.rules is None or self.wish is None:  # what the bridge itself wrote may be what changed it
+    def differs(self, callback: Callback, *, of_crm: bool) -> bool:
+        """Whether it means something that its callback does not know. `of_crm`: a CRM has it."""
+        if self.rules is not None and self.wish is not None:
+            return differs(callback, self.rules, self.wish)
+        if of_crm:  # what the bridge itself wrote may be what changed it
             return callback.state is CallbackState.WAITING and callback.rung_at is None and callback.claimed_at is None
-        return differs(callback, self.rules, self.wish)
+        return callback.state in (CallbackState.WAITING, CallbackState.QUEUED) and callback.rung_at is None
 
 
 class TaskIntake:
@@ -165,18 +167,18 @@ class TaskIntake:
     def accept_wishes(
         self,
         source: str,
-        pairs: Iterable[tuple[Task, Wish]],
+        pairs: Iterable[tuple[Task, Wish | None]],
         progress: Callable[[Taken], None] = lambda _taken: None,
         campaign: str = "",
     ) -> Taken:
-        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already; those
-        that are new are of this campaign, and kept back where it is paused. Raises `NoCampaign` where it was
-        cancelled or dropped meanwhile."""
+        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already, None
+        where its `when` does not hold; those that are new are of this campaign, and kept back where it is paused.
+        Raises `NoCampaign` where it was cancelled or dropped meanwhile."""
         total = Taken()
         remaining = iter(pairs)
         while lot := list(islice(remaining, _PIECE)):
             rules = self._rules(source)
-            total.add(self._take(rules, [_Asked(task, rules, wish) for task, wish in lot], campaign))
+            total.add(self._take(rules, [_Asked(task, rules if wish else None, wish) for task, wish in lot], campaign))
             progress(total)
         return total
 
@@ -203,9 +205,13 @@ class TaskIntake:
         fresh = {
             key: request for key, request in by_key.items() if key not in callback_of and request.rules is not None
         }
-        changed = [callback for callback in callback_of.values() if by_key[callback.task_key].differs(callback)]
+        of_crm = rules.source.connector is not None
+        changed = [
+            callback for callback in callback_of.values() if by_key[callback.task_key].differs(callback, of_crm=of_crm)
+        ]
         stale = [callback.id for callback in callback_of.values() if now - callback.seen_at > _SEEN_EVERY]
-        taken = Taken(known=len(callback_of), nobodys=sum(request.rules is None for request in by_key.values()))
+        nobodys = {key for key, request in by_key.items() if request.rules is None}
+        taken = Taken(known=len(callback_of.keys() - nobodys), nobodys=len(nobodys))
         if fresh or changed or stale:
             with self._database.write() as connection:
                 held = _held(connection, campaign) if campaign else None

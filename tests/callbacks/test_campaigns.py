@@ -16,13 +16,22 @@ from bridge.callbacks.campaigns import Campaigns
 from bridge.callbacks.forecast import Forecast, Places, forecast
 from bridge.callbacks.rowfile import CampaignRow, FileUnreadable, RowFile
 from bridge.callbacks.task_intake import NoCampaign
+from bridge.queue.base import LINE
 from bridge.simulator.script import Reaction
 from bridge.store import campaigns as store
 from bridge.store import privacy
 from bridge.store.tables import callbacks
+from tests.callbacks.world import LINE as NUMBER
 from tests.callbacks.world import MONDAY, World, world
 from tests.connectors.sheetcase import workbook
 
+ASKING = """
+  - name: asking
+    line: "912345678"
+    rule_group: callbacks
+    hours: always
+    when: "{{ task.no != '1' }}"
+"""
 PEOPLE = "id;phone;name\n1;600 111 001;Ana\n2;12;Mala\n3;600111003;Iñigo\n;600111004;Sin id\n3;600111005;Doble\n"
 
 
@@ -30,13 +39,15 @@ def campaigns(here: World) -> Campaigns:
     return Campaigns(here.database, here.queue, here.desk, here.clock)
 
 
-def take(here: World, text: str, name: str = "spring", encoding: str = "utf-8") -> tuple[Taken, list[CampaignRow]]:
+def take(
+    here: World, text: str, name: str = "spring", encoding: str = "utf-8", source: str = "web"
+) -> tuple[Taken, list[CampaignRow]]:
     file = here.folder / f"{name}.csv"
     file.write_bytes(text.encode(encoding))
     desk = campaigns(here)
     bad: list[CampaignRow] = []
-    begun = desk.begin(name, "web", str(file))
-    rows = RowFile(file, desk.rules("web"), f"{name}/", "en", MONDAY)
+    begun = desk.begin(name, source, str(file))
+    rows = RowFile(file, desk.rules(source), f"{name}/", "en", MONDAY)
     return desk.take(begun, rows, bad.append, lambda _count: None), bad
 
 
@@ -69,6 +80,24 @@ def test_the_same_file_again_calls_nobody_again_and_more_rows_are_added(tmp_path
         here.work()
         assert (taken.new, taken.known) == (2, 3)
         assert len(rung(here)) == len(set(rung(here))) == 5
+
+
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_a_row_whose_when_holds_no_more_is_not_called_any_more(tmp_path: Path, in_turn: bool) -> None:
+    with world(tmp_path, ASKING) as here:
+        take(here, "id,phone,no\n1,600111001,\n2,600111002,\n", source="asking")
+        if in_turn:
+            here.handlers[LINE](NUMBER)
+        again = "id,phone,no\n1,600111001,1\n2,600111002,\n2,600111002,1\n"
+        taken, bad = take(here, again, source="asking")
+        assert [(row.number, row.gate) for row in bad] == [(2, "when"), (4, "double")]
+        assert (taken.new, taken.known) == (0, 1)
+        here.work()
+        assert rung(here) == ["+34600111002"]
+        assert here.states()[0] == "cancelled"
+        take(here, "id,phone,no\n1,600111001,\n", source="asking")
+        here.work()
+        assert rung(here) == ["+34600111002", "+34600111001"]
 
 
 def test_two_campaigns_may_have_the_same_ids(tmp_path: Path) -> None:
