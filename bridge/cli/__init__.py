@@ -17,6 +17,7 @@ import click
 
 from bridge.cli.language import LANGUAGES, fault_words, say, speaking
 from bridge.cli.options import Group, handed_down
+from bridge.cli.remarks import remarks
 from bridge.errors import BridgeError, ConfigurationFaults
 from bridge.texts import Text, said
 from connectors.base import ConnectorError
@@ -102,7 +103,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; errors are one or a few lines on stderr, never a traceback."""
     gc.set_threshold(_GATHERED)
-    with speaking(sys.argv[1:] if arguments is None else arguments):
+    with speaking(sys.argv[1:] if arguments is None else arguments), remarks():
         _run(arguments)
 
 

@@ -215,6 +215,6 @@ def as_text(answered: Answered) -> list[str]:
         lines += [f"    {entry.link}"] if entry.link else []
     after = Text("answer: {outcome}, after {ms:g} ms", outcome=code(answered.outcome.replace("_", " ")), ms=answered.ms)
     lines.append(f"  {words(after)}")
-    lines.append(f"Result {answered.result}" + (f": {answered.text}" if answered.text else ""))
+    lines.append(f"Result {answered.result}" + (f": {words(answered.text)}" if answered.text else ""))
     lines += [f"  {name} = {value}" for name, value in answered.variables.items()] or [words(Text("  no variables"))]
     return lines

@@ -103,6 +103,14 @@ def _agreed(dialogue: Dialogue, file: ContactsFile, choice: Choice, given: Given
             choice = _chosen(dialogue, file)
         seen = contents(file.path, choice, COUNTRY)
         show_columns(dialogue, file.path.name, choice, seen)
+        if file.nameless:
+            dialogue.say(
+                Text(
+                    "  Columns without a name hold telephone numbers: {columns}. Name them in the file, and "
+                    "callers are looked up there, too.",
+                    columns=", ".join(file.nameless),
+                )
+            )
         if by_options or dialogue.confirm(Text("Is this right?")):
             return file.path, choice, seen
         choice = _chosen(dialogue, file)

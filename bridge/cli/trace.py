@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
 
 from bridge.cli.language import words
 from bridge.texts import Text
+
+_OURS = re.compile(r".+ looked for in .+\n→ \d+ found")
+"""What a file was asked, which is a sentence. All else is shown as it was sent."""
 
 
 class Trace:
@@ -24,7 +28,7 @@ class Trace:
         with self._lock:
             self._count += 1
             ms = (self._clock() - self._began) * 1000
-            text = exchange.replace("\n", "\n    ")
+            text = (words(exchange) if _OURS.fullmatch(exchange) else exchange).replace("\n", "\n    ")
             done = Text(
                 "[{number}] {connector}, done after {ms:.0f} ms", number=self._count, connector=connector, ms=ms
             )

@@ -112,6 +112,19 @@ def guess(header: Sequence[str], rows: Sequence[Sequence[str]], country: str) ->
     )
 
 
+def nameless(header: Sequence[str], rows: Sequence[Sequence[str]], country: str) -> tuple[str, ...]:
+    """Return the columns that hold phone numbers and have no name, as those below the rest of a merged cell have none:
+    by their letters, as a spreadsheet shows them."""
+    columns = {place: _column("", [row[place] for row in rows], country)
+               for place, title in enumerate(header) if not title}  # fmt: skip
+    return tuple(_letters(place) for place, column in columns.items() if _holds_phones(column))
+
+
+def _letters(place: int) -> str:
+    more, last = divmod(place, 26)
+    return (_letters(more - 1) if more else "") + chr(ord("A") + last)
+
+
 def _column(title: str, cells: Sequence[str], country: str) -> _Column:
     filled = [cell.strip() for cell in cells if cell.strip()]
     simple = plain(title)

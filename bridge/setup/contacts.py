@@ -11,7 +11,15 @@ from itertools import islice
 from pathlib import Path
 
 from bridge.errors import BridgeError
-from bridge.setup.columns import LONGEST_NAME, Choice, guess, is_extension, is_number, looks_like_header
+from bridge.setup.columns import (
+    LONGEST_NAME,
+    Choice,
+    guess,
+    is_extension,
+    is_number,
+    looks_like_header,
+    nameless,
+)
 from bridge.texts import Text, said
 from connectors.csv import reading
 from connectors.csv.columns import Columns
@@ -47,12 +55,14 @@ class NoContacts(BridgeError):
 
 @dataclass
 class ContactsFile:
-    """A file as it was found: its columns, some rows, and those that were guessed."""
+    """A file as it was found: its columns, some rows, those that were guessed, and the letters of those that hold phone
+    numbers without having a name."""
 
     path: Path
     header: tuple[str, ...]
     sample: list[list[str]]
     guessed: Choice
+    nameless: tuple[str, ...] = ()
 
 
 @dataclass
@@ -80,7 +90,7 @@ def look(path: Path, country: str) -> ContactsFile:
     names = [name for name in header if name]
     if not any(len(name) <= LONGEST_NAME for name in names):
         raise NoContacts(Text("it names no columns"))
-    return ContactsFile(path, header, sample, guess(header, sample, country))
+    return ContactsFile(path, header, sample, guess(header, sample, country), nameless(header, sample, country))
 
 
 def _header_below(path: Path, country: str) -> int | None:

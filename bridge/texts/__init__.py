@@ -147,11 +147,20 @@ class _SpanishInt(int):
         return int.__format__(self, spec).replace(",", ".")
 
 
+class _SpanishFloat(float):
+    """Decimals are set off by a comma: 4.427 would be read as thousands."""
+
+    def __format__(self, spec: str) -> str:
+        return float.__format__(self, spec).translate({ord("."): ",", ord(","): "."})
+
+
 def _shown(value: object, language: Language) -> object:
     if isinstance(value, Text):
         return value.render(language)
     if language == "es" and type(value) is int:
         return _SpanishInt(value)
+    if language == "es" and type(value) is float:
+        return _SpanishFloat(value)
     return value
 
 

@@ -21,7 +21,9 @@ _LEAST_WORDS = 2
 _LEAST_LETTERS = 5
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _SEPARATORS = ("\n", "; ", ": ", " (", ", ", ". ")
+_NUMBER = re.compile(r"-?\d[\d,.]*")
 _COUNT = re.compile(r"-?\d{1,3}(?:,\d{3})+")
+_COUNTED = re.compile(r"\d[\d,]* [a-z]+")
 _DEEPEST = 6
 _LONGEST_BEGINNING = 6
 _LONGEST_CUT = 2000
@@ -64,7 +66,7 @@ class _Message:
             if stop < place or values.setdefault(name, words[place:stop]) != words[place:stop]:
                 return None
             place = stop + len(between[number]) if number < len(between) else end
-        return values
+        return values if _NUMBER.fullmatch(values.get("count", "0")) else None
 
 
 class Sentences:
@@ -153,8 +155,8 @@ def _capital(words: str) -> str:
 
 
 def _counts(words: str) -> bool:
-    """Whether it is long enough to be ours: a single word may be anybody's."""
-    return len(_WORD.findall(words)) >= _LEAST_WORDS
+    """Whether it is long enough to be ours: a single word may be anybody's, unless something is counted by it."""
+    return len(_WORD.findall(words)) >= _LEAST_WORDS or _COUNTED.fullmatch(words) is not None
 
 
 def _split(message: str) -> _Template:

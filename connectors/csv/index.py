@@ -29,6 +29,7 @@ import phonenumbers
 from connectors import dates
 from connectors.base import Unavailable
 from connectors.csv.columns import Columns
+from connectors.csv.reading import NO_NUMBER
 from connectors.csv.source import FileForm, NumberedRow
 from connectors.phonebulk import Numbers
 
@@ -205,7 +206,7 @@ class _Writer:
                 else:
                     firsts.append(None)
                     if cell and not cell.isspace():
-                        self._report("phone cells without a number", number)
+                        self._report(NO_NUMBER, number)
             yield number, rank, text, *firsts, "\0".join(cells)
 
 

@@ -72,6 +72,9 @@ class Layout:
     first: int = 1
 
 
+NO_NUMBER = "phone cells that hold no number"
+
+
 @dataclass
 class Oddities:
     """What was odd about rows: how many of each kind, and where the first was."""
@@ -82,10 +85,10 @@ class Oddities:
     def add(self, oddity: str, row: int, line: int = 0) -> None:
         """Count one more row of that kind."""
         self.counts[oddity] = self.counts.get(oddity, 0) + 1
-        self.places.setdefault(oddity, f"row {row}, line {line}" if line else f"row {row}")
+        self.places.setdefault(oddity, f"in row {row}, line {line}" if line else f"in row {row}")
 
     def __str__(self) -> str:
-        return "; ".join(f"{oddity}: {count} (first: {self.places[oddity]})" for oddity, count in self.counts.items())
+        return "\n".join(f"{oddity}: {count}, the first {self.places[oddity]}" for oddity, count in self.counts.items())
 
 
 def opened(path: Path) -> BinaryIO:

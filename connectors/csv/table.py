@@ -179,9 +179,9 @@ class Table:
         self._broken = None
         self._account()
         if built or changed:
-            odd = f"; {built.oddities}" if built and built.oddities else ""
-            level = logging.WARNING if odd else logging.INFO
-            self._log.log(level, "%s: %d rows%s", self._shown, content.rows, odd)
+            self._log.info("%s was read, with %d rows", self._shown, content.rows)
+            for oddity in built.oddities.splitlines() if built else ():
+                self._log.warning("%s has %d rows; %s", self._shown, content.rows, oddity)
 
     def _fail(self, look: FileState | None, error: ConnectorError, *, system: bool = False) -> None:
         """The file can't be taken up."""

@@ -21,7 +21,7 @@ smtp: {host: 127.0.0.1, port: 9, from: a@example.com, timeout: 1s}
 alerts:
   - {email: [ana@example.com]}
 reports:
-  - {email: [ana@example.com], each: month}
+  - {email: [ana@example.com], every: month}
 queries:
   DESVIO:
     find: {contact: {in: crm, phone: "{{ caller }}"}}
@@ -179,6 +179,16 @@ def test_every_command_speaks_spanish(run: Run, worked: None, arguments: str, mo
     said = run(*arguments.split())
     assert said.out + said.err
     assert english(said.out + said.err) == []
+
+
+def test_what_is_odd_in_a_list_is_said_in_spanish(run: Run, config: Path) -> None:
+    (config.parent / "contacts.csv").write_text("phone,name\n600111222,Ana\n60011,Luis\n,Eva,x\n", encoding="utf-8")
+    said = run("check", "--connect")
+    of_the_list = f"aviso: {config.parent}/contacts.csv tiene 3 filas; "
+    assert said.err.endswith(
+        f"{of_the_list}celdas de teléfono sin ningún número: 1, la primera en la fila 3\n"
+        f"{of_the_list}filas con más columnas que la cabecera: 1, la primera en la fila 4, línea 4\n"
+    )
 
 
 def test_a_campaign_speaks_spanish(run: Run, worked: None, config: Path) -> None:

@@ -88,8 +88,8 @@ def test_rows_of_another_width_are_kept_and_counted(tmp_path: Path, caplog: pyte
     with caplog.at_level(logging.WARNING), connector(tmp_path) as opened:
         assert names(opened) == ["Short", "Long", "Even", "Trailing"]
         assert found(opened)[0].fields["note"] == ""
-    assert caplog.text.count("fewer columns than the header: 1 (first: row 2, line 2)") == 1
-    assert caplog.text.count("more columns than the header: 1 (first: row 3, line 3)") == 1
+    assert caplog.text.count("fewer columns than the header: 1, the first in row 2, line 2") == 1
+    assert caplog.text.count("more columns than the header: 1, the first in row 3, line 3") == 1
 
 
 def test_phone_cells_without_a_number_are_counted_without_their_text(
@@ -98,7 +98,7 @@ def test_phone_cells_without_a_number_are_counted_without_their_text(
     (tmp_path / "contacts.csv").write_text("name,phone\nA,600112233\nB,60011223\nC,ask Eva\nD,\n")
     with caplog.at_level(logging.WARNING), connector(tmp_path):
         pass
-    assert "phone cells without a number: 2 (first: row 3)" in caplog.text
+    assert "phone cells that hold no number: 2, the first in row 3" in caplog.text
     assert "60011223" not in caplog.text
 
 

@@ -168,7 +168,7 @@ def test_rows_that_are_wider_than_the_header_are_read_and_said(
     path = workbook(tmp_path / "people.xlsx", [HEADER, [*ROWS[0], "más"], [], *ROWS[1:]])
     with caplog.at_level(logging.WARNING), connector(tmp_path, tables=section(path.name)) as opened:
         assert len(ask(opened, key="00078")) == 1
-    assert "rows with more columns than the header: 1 (first: row 2)" in caplog.text
+    assert "rows with more columns than the header: 1, the first in row 2" in caplog.text
 
 
 # while somebody works on it

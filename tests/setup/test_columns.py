@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.setup.columns import Choice, guess, is_extension, looks_like_header
+from bridge.setup.columns import Choice, guess, is_extension, looks_like_header, nameless
 
 
 def rows(*columns: list[str]) -> list[list[str]]:
@@ -50,6 +50,13 @@ MOBILES = ["600 11 12 22", "+34 611-222-333", "622333444"]
 )
 def test_columns_are_told(header: list[str], columns: list[list[str]], choice: Choice) -> None:
     assert guess(header, rows(*columns), "ES") == choice
+
+
+def test_columns_of_numbers_without_a_name_are_told_by_their_letters() -> None:
+    header = ["Nombre", "Teléfonos", "", *["x"] * 23, "", ""]
+    filled = rows(NAMES, MOBILES, ["Fijo", "912001122", "912001123"], *[NAMES] * 23, MOBILES, NAMES)
+    assert nameless(header, filled, "ES") == ("C", "AA")
+    assert nameless(["", "Tel."], rows(["", "", ""], MOBILES), "ES") == ()
 
 
 def test_a_list_without_rows_is_told_by_its_header_alone() -> None:

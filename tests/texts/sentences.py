@@ -1,9 +1,11 @@
 """The English sentences in the code that reach people without being a `Text`: faults, errors, reasons, descriptions of
-keys. The catalogue has them, too: `bridge.texts.said` finds them there again."""
+keys, and what connectors log, which a command shows. The catalogue has them, too: `bridge.texts.said` finds them there
+again."""
 
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,11 +27,12 @@ _NO_SENTENCES = re.compile(
     r"|# .*|tag:yaml.*|urn:.*|<\?xml.*|.*(?:\+pysqlite|\+psycopg)|[a-z]+(?:[|&][a-z]+)+.*|style-src.*|default-src.*",
     re.DOTALL,
 )
+_LOGGED_TO_PEOPLE = ("connectors/", "bridge/lookups/")
 _LOGS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 _CODE = frozenset({
     "Text", "Plural", "cast", "compile", "execute", "run", "text", "startswith", "endswith", "search", "fullmatch",
     "TypeError", "AssertionError", "AttributeError", "warn", "see", "Expression", "GaugeMetricFamily", "lower",
-    "OutageLog", "cancel",
+    "OutageLog",
 })  # fmt: skip
 _WORD = re.compile(r"(?<![\w/.{-])[A-Za-z][a-z']+(?![\w/.=(])|\b[aI]\b")
 _TEMPLATE = re.compile(r"(?<![{$])\{(?:[a-z_]+|\d)\}(?!\})")
@@ -130,7 +133,8 @@ def sentences() -> Iterator[tuple[str, int, str]]:
         for file in sorted(root.rglob("*.py")):
             name = file.relative_to(root.parent).as_posix()
             if not name.startswith(_NOT_FOR_PEOPLE):
-                for line, text in _of(ast.parse(file.read_text("utf-8"))):
+                tree = ast.parse(file.read_text("utf-8"))
+                for line, text in [*_of(tree), *(_logged(tree) if name.startswith(_LOGGED_TO_PEOPLE) else ())]:
                     sentence = _bare(text.strip())
                     if _counts(text) and sentence and sentence not in _NOBODY_READS:
                         yield name, line, sentence
@@ -170,6 +174,17 @@ def _of(node: ast.AST) -> Iterator[tuple[int, str]]:
         return
     for child in ast.iter_child_nodes(node):
         yield from _of(child)
+
+
+def _logged(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """What is logged as a warning or worse, `{0}` for `%s`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) in _LOGS - {"debug", "info"}:
+            texts = [argument.value for argument in node.args if isinstance(argument, ast.Constant)]
+            for text in texts[:1]:
+                if isinstance(text, str):
+                    places = itertools.count()
+                    yield node.lineno, re.sub(r"%[sdr]", lambda _: f"{{{next(places)}}}", text)  # noqa: B023 - at once
 
 
 def _called(node: ast.Call) -> str:

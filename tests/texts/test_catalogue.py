@@ -13,6 +13,7 @@ from jinja2 import Environment, nodes
 
 from tests.texts.catalogue import IN_TEMPLATES, KEYWORDS, MO, PACKAGE, complete, extracted, kept, messages
 
+ROOT = Path(__file__).parents[2]
 STALE = "run .venv/bin/python -m tests.texts.catalogue, and translate what it names"
 
 
@@ -53,6 +54,15 @@ def _calls() -> Iterator[tuple[Path, ast.Call, str]]:
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KEYWORDS:
                 yield file, node, node.func.id
+
+
+def test_spanish_names_the_spanish_pages_of_the_documentation() -> None:
+    pages = ROOT / "docs"
+    named = {
+        page for message in messages(kept()).values() for form in _forms(message.string)
+        for page in re.findall(r"docs/([a-z/-]+)\.md", form)
+    }  # fmt: skip
+    assert [page for page in sorted(named) if (pages / f"{page}.es.md").exists()] == []
 
 
 def test_each_message_stands_in_the_code_as_it_is_so_that_it_is_found() -> None:

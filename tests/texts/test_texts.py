@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bridge.texts import Language, Plural, Text, from_json, literal
+from bridge.texts import Language, Plural, Text, from_json, literal, said
 
 
 @pytest.mark.parametrize(("language", "shown"), [("en", "Call received from Ana"), ("es", "Llamada recibida de Ana")])
@@ -33,6 +33,17 @@ def test_a_text_within_a_text_is_in_the_same_language() -> None:
 def test_numbers_have_their_plural_and_their_thousands(count: int, english: str, spanish: str) -> None:
     text = Plural("{count:,} time", "{count:,} times", count)
     assert (str(text), text.render("es")) == (english, spanish)
+
+
+def test_decimals_are_written_as_the_language_writes_them() -> None:
+    text = Text("answered in {ms:g} ms: {variables}", ms=4.427, variables="x = 1.5")
+    assert (str(text), text.render("es")) == ("answered in 4.427 ms: x = 1.5", "respondida en 4,427 ms: x = 1.5")
+
+
+def test_only_a_number_is_counted() -> None:
+    known = "unknown key; known here: country, extensions, numbers, password"
+    assert said(known).render("es") == "clave desconocida; aquí se conocen: country, extensions, numbers, password"
+    assert said("1,234 rows taken").render("es") == "1.234 filas tomadas"
 
 
 def test_what_somebody_else_said_is_no_message() -> None:
