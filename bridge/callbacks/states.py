@@ -208,12 +208,12 @@ def cancel(now: datetime, reason: str, *, gate: str = "", withdrawn: bool = Fals
     )
 
 
-def reopen(next_at: datetime, reason: str, **values: Any) -> Change:
+def reopen(next_at: datetime, gate: str, reason: str, **values: Any) -> Change:
     """The CRM asks again for what ended without anybody having been rung, and is told again when it has its turn.
-    `values`: the task as it is now."""
+    `gate` and `reason`: what keeps it back so far; `values`: the task as it is now."""
     return _change(
         REOPENED, State.WAITING,
-        next_at=next_at, gate="", reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0,
+        next_at=next_at, gate=gate, reason=reason, settled_at=None, withdrawn=False, attempts=0, windows=0,
         claimed_at=None, **values,
     )  # fmt: skip
 
@@ -240,7 +240,7 @@ def task_changed(callback: Callback, row: Mapping[str, Any], now: datetime) -> C
         if callback.state is State.QUEUED:
             return wait(row["next_at"], row["gate"], row["reason"], **columns)
         if callback.state is not State.WAITING:
-            return reopen(row["next_at"], "", **columns)
+            return reopen(row["next_at"], row["gate"], row["reason"], **columns)
         put_off = (
             callback.gate
             and callback.gate not in MENDED  # what the row says now may be what was missing

@@ -62,6 +62,14 @@ def test_a_row_whose_consent_was_renewed_is_called(tmp_path: Path, before: dict[
         assert rung(here) == ["+34600111001"]
 
 
+def test_a_row_that_is_called_after_all_says_what_it_still_misses(tmp_path: Path) -> None:
+    with world(tmp_path, SELLING) as here:
+        assert here.accept("T1", "12", "spring", **GOOD).state is State.REJECTED
+        again = here.accept("T1", "600111001", "spring", **{**GOOD, "basis": ""})
+        assert (again.state, again.gate, again.next_at) == (State.WAITING, "consent", again.expires_at)
+        assert "consent: basis" in again.reason
+
+
 def test_consent_of_a_later_day_is_waited_for(tmp_path: Path) -> None:
     with world(tmp_path, SELLING) as here:
         here.accept("T1", "911234567", "spring", **{**GOOD, "on": "2026-11-24"})
