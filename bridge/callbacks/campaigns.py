@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks import states
 from bridge.callbacks.forecast import Places
-from bridge.callbacks.rowfile import NOT_TAKEN, CampaignRow, RowFile
+from bridge.callbacks.rowfile import CampaignRow, RowFile
 from bridge.callbacks.service import CallbackService
 from bridge.callbacks.task_intake import NoCampaign, NoSuchSource, Taken
 from bridge.callbacks.tasks import Rules, Wish
@@ -101,15 +101,15 @@ class Campaigns:
     ) -> Taken:
         """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `progress`
         how many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile
-        takes its rows as paused ones; one that is cancelled meanwhile takes no more. Of a row for which `when` does not
-        hold any more, what waits is called no more. Raises `FileUnreadable`, `NoCampaign`."""
+        takes its rows as paused ones; one that is cancelled meanwhile takes no more. What waits of a row that can't be
+        called any more as it is now is not called. Raises `FileUnreadable`, `NoCampaign`."""
 
-        def told() -> Iterator[tuple[Task, Wish | None]]:
+        def told() -> Iterator[tuple[Task, Wish | str]]:
             for row in rows:
                 if row.wish is None:
                     bad(row)
-                if row.wish is not None or row.gate == NOT_TAKEN:
-                    yield row.task, row.wish
+                if not row.double:
+                    yield row.task, row.wish or row.fault or ""
 
         def lot(so_far: Taken) -> None:
             progress(so_far.new + so_far.known)

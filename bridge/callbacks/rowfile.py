@@ -22,8 +22,6 @@ from connectors.csv.reading import Damaged, Oddities
 from connectors.csv.source import FileForm, table_rows
 
 ID = "id"
-NOT_TAKEN = "when"
-"""The gate of a row for which its source's `when` does not hold."""
 
 
 class FileUnreadable(BridgeError):
@@ -33,13 +31,14 @@ class FileUnreadable(BridgeError):
 @dataclass(frozen=True, slots=True)
 class CampaignRow:
     """A row. `number` as a spreadsheet counts it. `fault`: why it can't be called, None where it can; then `wish` says
-    whom, and `task` is what is to be kept."""
+    whom, and `task` is what is to be kept. `double`: an earlier row is the same task."""
 
     number: int
     task: Task
     wish: Wish | None
     fault: str | None
     gate: str = ""
+    double: bool = False
 
 
 @dataclass
@@ -94,17 +93,18 @@ class RowFile:
         decision = gates.admit(gates.wished(wish), gates.Facts(rules=self.rules, now=self.now))
         name = fields.get(ID, "") if ID in fields else wish.number.e164
         task = Task(f"{self.prefix}{name}", fields)
+        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         if decision.gate is not None and decision.final:
-            return CampaignRow(number, task, None, decision.text(self.language), decision.gate.value)
+            text = decision.text(self.language)
+            return CampaignRow(number, task, None, text, decision.gate.value, digest in seen)
         if not name:
             return CampaignRow(number, task, None, "its column id is empty", "task")
         if len(task.id) > LONGEST_ID:
             return CampaignRow(number, task, None, f"its id is longer than {LONGEST_ID} characters", "task")
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=12).digest()
         if digest in seen:
             same = "the same id" if ID in fields else "the same number"
-            return CampaignRow(number, task, None, f"an earlier row has {same}", "double")
+            return CampaignRow(number, task, None, f"an earlier row has {same}", "double", True)
         if not self.rules.takes(task):
-            return CampaignRow(number, task, None, "`when:` of the source does not hold for it", NOT_TAKEN)
+            return CampaignRow(number, task, None, "`when:` of the source does not hold for it", "when")
         seen.add(digest)
         return CampaignRow(number, task, wish, None)

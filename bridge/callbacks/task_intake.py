@@ -81,11 +81,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A task, whose it is, and what the rules of that source make of it; None: no source takes it."""
+    """A task, whose it is, and what the rules of that source make of it; None: no source takes it. `refused`: why,
+    where that is not `when`."""
 
     task: Task
     rules: Rules | None
     wish: Wish | None
+    refused: str = ""
 
     @property
     def number(self) -> str:
@@ -167,18 +169,22 @@ class TaskIntake:
     def accept_wishes(
         self,
         source: str,
-        pairs: Iterable[tuple[Task, Wish | None]],
+        pairs: Iterable[tuple[Task, Wish | str]],
         progress: Callable[[Taken], None] = lambda _taken: None,
         campaign: str = "",
     ) -> Taken:
-        """As `accept_all`, of tasks with usable ids whose wishes by the rules of the source are known already, None
-        where its `when` does not hold; those that are new are of this campaign, and kept back where it is paused.
-        Raises `NoCampaign` where it was cancelled or dropped meanwhile."""
+        """As `accept_all`, of tasks whose wishes by the rules of the source are known already, or why they can't be
+        called; those that are new are of this campaign, and kept back where it is paused. Raises `NoCampaign` where it
+        was cancelled or dropped meanwhile."""
         total = Taken()
         remaining = iter(pairs)
         while lot := list(islice(remaining, _PIECE)):
             rules = self._rules(source)
-            total.add(self._take(rules, [_Asked(task, rules if wish else None, wish) for task, wish in lot], campaign))
+            asked = [
+                _Asked(task, None, None, wish) if isinstance(wish, str) else _Asked(task, rules, wish)
+                for task, wish in lot
+            ]
+            total.add(self._take(rules, asked, campaign))
             progress(total)
         return total
 
@@ -262,7 +268,7 @@ class TaskIntake:
     def _update(self, connection: Connection, book: Book, callback: Callback, asked: _Asked, campaign: str) -> bool:
         """A task that is known came differently."""
         if asked.rules is None or asked.wish is None:
-            reason = NOBODYS.render(book.configuration.language)
+            reason = asked.refused or NOBODYS.render(book.configuration.language)
             withdrawn = states.cancel(self._clock(), reason, withdrawn=True)
             return callbacks.change(connection, callback.id, withdrawn, self._clock())
         now = self._clock()

@@ -82,6 +82,20 @@ def test_the_same_file_again_calls_nobody_again_and_more_rows_are_added(tmp_path
         assert len(rung(here)) == len(set(rung(here))) == 5
 
 
+def test_a_row_whose_number_is_gone_is_not_called_by_the_one_that_it_had(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        take(here, "id,phone\n1,600111001\n2,600111002\n3,600111003\n")
+        taken, bad = take(here, "id,phone\n1,\n2,803111222\n3,600111003\n3,none\n4,\n")
+        assert [(row.number, row.gate) for row in bad] == [(2, "task"), (3, "number"), (5, "task"), (6, "task")]
+        assert (taken.new, taken.known) == (0, 1)
+        here.work()
+        assert rung(here) == ["+34600111003"]
+        assert "no phone number" in here.callback(1).reason
+        take(here, "id,phone\n1,600111009\n")
+        here.work()
+        assert rung(here) == ["+34600111003", "+34600111009"]
+
+
 @pytest.mark.parametrize("in_turn", [False, True])
 def test_a_row_whose_when_holds_no_more_is_not_called_any_more(tmp_path: Path, in_turn: bool) -> None:
     with world(tmp_path, ASKING) as here:
