@@ -39,6 +39,7 @@ from bridge.queue.base import CALLBACK, EMISSIONS
 from bridge.store import callbacks, emissions, evidence
 from bridge.store.callbacks import Callback, CallbackState, Change
 from bridge.store.journal import JournalEntry
+from bridge.store.version import heed
 from connectors.base import Misconfigured
 
 _log = logging.getLogger("bridge.callbacks")
@@ -195,9 +196,11 @@ class Sending:
 
     def _commit(self, rules: Rules, ready: Ready) -> _Request | None:
         """The gate before ringing. None: somebody else was quicker, or it was cancelled or its task changed meanwhile.
-        Raises `Held`, and `Behind` where the database was restored meanwhile."""
+        Raises `Held`, `Behind` where the database was restored meanwhile, and `TooOld` where a newer version has taken it
+        over."""
         callback = ready.callback
         with self._database.write() as connection:
+            heed(connection, self._database.name)
             now = self._clock()
             state = emissions.held(self._database, connection, "line", rules.line.number)
             source = emissions.get(connection, "source", rules.title)

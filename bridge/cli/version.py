@@ -7,8 +7,8 @@ from pathlib import Path
 from bridge.config.essentials import essentials
 from bridge.errors import BridgeError, StoreUnavailable
 from bridge.store.database import unprepared
-from bridge.store.schema import revision
 from bridge.store.tables import REVISION
+from bridge.store.version import revision, works_beside
 from bridge.texts import Text, said
 
 _PATIENCE = 3.0  # seconds for a database that may be far away
@@ -31,6 +31,7 @@ def _about(url: str, folder: Path) -> Text:
                 return Text("database: {name} is not there yet; `serve` makes it", name=database.name)
             with database.read_within(_PATIENCE) as connection:
                 stored = revision(connection)
+                beside = stored is not None and stored > REVISION and works_beside(connection)
         finally:
             database.close()
     except StoreUnavailable as error:
@@ -43,6 +44,12 @@ def _about(url: str, folder: Path) -> Text:
         return Text(
             "database: {name} is of an earlier version (schema {stored}, this program has {schema}): the next `serve` "
             "brings it up to date, which can't be undone: back it up first (docs/upgrade.md)",
+            name=database.name, stored=stored, schema=REVISION,
+        )  # fmt: skip
+    if beside:
+        return Text(
+            "database: {name} is of a newer version (schema {stored}, this program has {schema}), beside which this "
+            "one may work; install that version here, too",
             name=database.name, stored=stored, schema=REVISION,
         )  # fmt: skip
     return Text(

@@ -75,6 +75,7 @@ class Inbox:
         self._now = now
         self._route = threading.Lock()
         self._spooling = spool is not None and not spool.empty()
+        self._away = "away"
         self._began: dict[int, float] = {}
         self._stopping = threading.Event()
         self._group: GroupCommit[Item, Kept] = GroupCommit(self._commit, name="inbox", most=most)
@@ -87,6 +88,11 @@ class Inbox:
     def spooling(self) -> bool:
         """Whether the database is away and the spool takes what comes."""
         return self._spooling
+
+    @property
+    def away(self) -> str:
+        """Why, while it is spooling."""
+        return self._away
 
     def keep(self, arrival: Arrival) -> Kept:
         """Keep an event. Raises `StoreUnavailable`: it is not certain to be on disk, tell the sender so."""
@@ -112,12 +118,18 @@ class Inbox:
     def try_to_keep(self) -> None:
         """Write something of the size of an event where an event would go now, and drop it again. Raises
         `StoreUnavailable` where that can't be kept."""
-        if self._spool is not None and self._spooling:
+        if not self._spooling:
+            try:
+                for text in ("x" * _USUAL, ""):
+                    with self._database.write() as connection:
+                        overview.note(self._database, connection, "tried", text)
+            except StoreUnavailable:
+                if self._spool is None:
+                    raise
+            else:
+                return
+        if self._spool is not None:
             self._spool.try_to_keep(_USUAL)
-            return
-        for text in ("x" * _USUAL, ""):
-            with self._database.write() as connection:
-                overview.note(self._database, connection, "tried", text)
 
     def close(self) -> None:
         """Store what waits, and stop."""
@@ -144,7 +156,7 @@ class Inbox:
         except StoreUnavailable as error:
             _log.warning("the database is away, the spool takes over: %s", error)
             with self._route:
-                self._spooling = True
+                self._spooling, self._away = True, str(error)
                 return self._to_spool(self._spool, items)
 
     def _to_database(self, items: Sequence[Item]) -> Sequence[Kept | Exception]:
@@ -197,6 +209,7 @@ class Inbox:
                     self._spooling = False
                     _log.warning("the database is back, and everything is in it")
         except StoreUnavailable as error:
+            self._away = str(error)
             _log.debug("the spool still can't be moved: %s", error)
             self._stopping.wait(1.0)
 

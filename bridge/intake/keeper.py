@@ -30,6 +30,7 @@ from bridge.store.events import Arrival
 from bridge.store.oppositions import NewOpposition
 from bridge.store.schema import connect, upgrade
 from bridge.store.spool import Spool
+from bridge.store.version import heed
 from bridge.texts import Text
 from bridge.troubles import Severity, Troubles
 from connectors.base import Deadline, Task
@@ -183,9 +184,10 @@ class Keeper:
         if self._unkept or elsewhere:
             return self._unkept or elsewhere, False
         if self._inbox.spooling:
-            return "away; events are kept in the spool", True
+            return f"{self._inbox.away}; events are kept in the spool", True
         try:
-            with self._database.read():
+            with self._database.read() as connection:
+                heed(connection, self._database.name)
                 return "ok", True
         except StoreUnavailable as error:
             return f"{error}{'; events are kept in the spool' if self._spool else ''}", self._spool is not None

@@ -51,6 +51,7 @@ from bridge.store.deliveries import Delivery
 from bridge.store.events import Event
 from bridge.store.installation import installation_id
 from bridge.store.schema import connect
+from bridge.store.version import TooOld, heed
 from bridge.troubles import Troubles, Watch
 from connectors.base import Connector, Deadline, Misconfigured, WriteResult
 
@@ -60,6 +61,8 @@ _PATIENCE = 60.0
 _LONGEST_PAUSE = 15.0
 _SETTLE = 5.0
 """Seconds to keep what came of an emission."""
+_LOOK = 2.0
+"""Seconds between two looks at the database's version."""
 
 
 class Background:
@@ -182,9 +185,10 @@ def _each(*plans: Plan) -> Plan:
 
 
 def run(loaded: Loaded, parent: int | None = None) -> int:
-    """Work until SIGTERM or SIGINT, or until the process `parent` is gone; the exit code. While the database is away it
-    is tried again and again."""
-    stop = threading.Event()
+    """Work until SIGTERM or SIGINT, or until the process `parent` is gone; the exit code. While the database is away,
+    or of a version that is too new, it is tried again and again. When a newer version takes it over meanwhile, the work
+    ends with exit code 1: whoever starts it anew may have the newer version by then."""
+    stop, too_old = threading.Event(), threading.Event()
     if parent is not None:
         end_with(parent, stop.set)
 
@@ -196,22 +200,41 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     signal.signal(signal.SIGINT, stopping)
     with ExitStack() as closing:
         reporter = Reporter(ServiceManager({} if parent is not None else environment()), lambda: True)
-        background = _begun(loaded, stop, closing)
-        if background is None:
+        database, background = _begun(loaded, stop, closing)
+        if database is None or background is None:
             return 0
+        threading.Thread(target=_heed_version, args=(database, stop, too_old), name="version", daemon=True).start()
         reporter.start()
         stop.wait()
         reporter.stopping()
         ended = background.stop()
     _log.info("the background work has ended" if ended else "what a CRM holds up is left behind, to be done again")
+    code = int(too_old.is_set())
     if not ended:
         logging.shutdown()
-        os._exit(0)  # a thread that hangs in a CRM would keep the process from ending
-    return 0
+        os._exit(code)  # a thread that hangs in a CRM would keep the process from ending
+    return code
 
 
-def _begun(loaded: Loaded, stop: threading.Event, closing: ExitStack) -> Background | None:
-    """The background work, under way, with what watches over it; None: stopped before the database was there."""
+def _heed_version(database: Database, stop: threading.Event, too_old: threading.Event) -> None:
+    """Have the work end, with what is in hand done, as soon as a newer version wants no other beside it."""
+    while not stop.wait(_LOOK):
+        try:
+            with database.read() as connection:
+                heed(connection, database.name)
+        except TooOld as error:
+            _log.error("the background work ends: %s", error)
+            too_old.set()
+            stop.set()
+        except StoreUnavailable as error:
+            _log.debug("the database's version can't be looked at: %s", error)
+
+
+def _begun(
+    loaded: Loaded, stop: threading.Event, closing: ExitStack
+) -> tuple[Database, Background] | tuple[None, None]:
+    """The database and the background work, under way, with what watches over it; None: stopped before the database was
+    there."""
     state, newest = state_folder(loaded), Newest(loaded)
     troubles = Troubles(state)
     closing.callback(troubles.close)
@@ -223,7 +246,7 @@ def _begun(loaded: Loaded, stop: threading.Event, closing: ExitStack) -> Backgro
     watch.start()
     database = _opened(loaded, stop)
     if database is None:
-        return None
+        return None, None
     closing.callback(database.close)
     opened = partial(Service.open, background=True, troubles=troubles, others=_hosts(database, state))
     current = Current(opened(loaded), newest)
@@ -239,7 +262,7 @@ def _begun(loaded: Loaded, stop: threading.Event, closing: ExitStack) -> Backgro
     watcher.start()
     background.start()
     _log.info("the background work has begun, on %s", database.name)
-    return background
+    return database, background
 
 
 def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
@@ -247,7 +270,9 @@ def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
     pause = 0.5
     while not stop.is_set():
         try:
-            return connect(loaded.configuration.database.get_secret_value(), loaded.folder, pool=16)
+            # what is in hand when a newer version comes is finished: only nothing new is begun
+            url = loaded.configuration.database.get_secret_value()
+            return connect(url, loaded.folder, pool=16, heeds_version=False)
         except StoreUnavailable as error:
             _log.error("%s; trying again in %g s", error, pause)
             stop.wait(pause)

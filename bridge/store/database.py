@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from bridge.errors import StoreUnavailable
 from bridge.store.faults import translated
+from bridge.store.version import heed
 from connectors.filelock import FileLock
 
 Insert = sqlite.Insert | postgresql.Insert
@@ -31,12 +32,16 @@ Insert = sqlite.Insert | postgresql.Insert
 _OLDEST_SQLITE = (3, 35)  # RETURNING
 _STEPS = 10_000
 """Of SQLite's machine, between two looks at the clock: a fraction of a millisecond."""
+_HEED_EVERY = 2.0
+"""Seconds between two looks at the database's version."""
 
 
 class Database:
     """A database that is open. Used from many threads; each process opens its own. Use `connect`."""
 
-    def __init__(self, engine: Engine, name: str, path: Path | None, patience: float) -> None:
+    def __init__(
+        self, engine: Engine, name: str, path: Path | None, patience: float, *, heeds_version: bool = True
+    ) -> None:
         self.engine = engine
         self.name = name
         """What messages call it: never with a password."""
@@ -45,6 +50,7 @@ class Database:
         self.patience = patience
         """Seconds to wait for another writer."""
         self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
+        self._heeds_version, self._heeded_until = heeds_version, 0.0
         self._listeners: list[Callable[[], None]] = []
         self._drivers: weakref.WeakSet[Any] = weakref.WeakSet()
         if path is None:
@@ -59,15 +65,17 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """Yield a transaction that may change rows: on disk when the block has ended, undone when it raised.
 
-        Raises `StoreUnavailable` when the database can't be reached or written. Keep it short: on SQLite there is one
-        at a time.
+        Raises `StoreUnavailable` when the database can't be reached or written, or was taken over by a newer version
+        (`TooOld`). Keep it short: on SQLite there is one at a time.
         """
         with translated(self.name):
             if self.lock:
                 with self.lock.held(self.patience), self._begin("IMMEDIATE") as connection:
+                    self._heed(connection)
                     yield connection
             else:
                 with self._begin("") as connection:
+                    self._heed(connection)
                     yield connection
         for listener in self._listeners:
             listener()
@@ -132,6 +140,12 @@ class Database:
         """Close every connection."""
         self.engine.dispose()
 
+    def _heed(self, connection: Connection) -> None:
+        """Refuse what a newer version would be harmed by. It is looked at now and then only."""
+        if self._heeds_version and time.monotonic() >= self._heeded_until:
+            heed(connection, self.name)
+            self._heeded_until = time.monotonic() + _HEED_EVERY
+
     @contextmanager
     def _begin(self, how: str) -> Iterator[Connection]:
         with self.engine.connect() as connection:
@@ -142,24 +156,31 @@ class Database:
 
 
 def unprepared(
-    url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0, durable: bool = True
-) -> Database:
+    url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0, durable: bool = True,
+    heeds_version: bool = True,
+) -> Database:  # fmt: skip
     """Return the database at `url`, its tables as they are; touches no network. `durable` false: what was committed
-    last may be gone after the machine's sudden end, and no commit waits for the disk. `StoreUnavailable` for a URL that
-    can't be."""
+    last may be gone after the machine's sudden end, and no commit waits for the disk. `heeds_version` false: whoever
+    has it sees by themselves that a newer version has taken it over. `StoreUnavailable` for a URL that can't be."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreUnavailable("database: write sqlite:///FILE or postgresql://user:password@host/name") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        return _sqlite(parsed, folder or Path(), pool, patience, "FULL" if durable else "NORMAL")
-    if kind in {"postgresql", "postgres"}:
-        return _postgresql(parsed, pool, patience, durable)
-    raise StoreUnavailable(f"database: {kind} is not supported; write sqlite:///FILE or postgresql://…")
+        engine, name, path = _sqlite(parsed, folder or Path(), pool, patience, "FULL" if durable else "NORMAL")
+    elif kind in {"postgresql", "postgres"}:
+        engine, name, path = _postgresql(parsed, pool, patience, durable)
+    else:
+        raise StoreUnavailable(f"database: {kind} is not supported; write sqlite:///FILE or postgresql://…")
+    return Database(engine, name, path, patience, heeds_version=heeds_version)
 
 
-def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str) -> Database:
+_Opened = tuple[Engine, str, Path | None]
+"""What messages call it, and the file of SQLite, besides."""
+
+
+def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str) -> _Opened:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         raise StoreUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; install Python with SQLite 3.35 or newer")
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
@@ -180,14 +201,14 @@ def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str
 
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
-    return Database(engine, str(path), path, patience)
+    return engine, str(path), path
 
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('sqlite_begin', 'DEFERRED')}")
 
 
-def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> Database:
+def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
     milliseconds = int(patience * 1000)
     try:
         engine = create_engine(
@@ -234,4 +255,4 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> Database
     event.listen(engine, "connect", set_up)
     if not durable:
         event.listen(engine, "begin", not_durable)
-    return Database(engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None, patience)
+    return engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None

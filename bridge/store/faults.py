@@ -11,6 +11,8 @@ from sqlalchemy import exc
 from bridge.errors import StoreUnavailable
 
 _CURES = (
+    ("statement timeout", "the server took too long; look for what blocks it (pg_stat_activity)"),
+    ("lock timeout", "another program holds the table for long (pg_stat_activity)"),
     ("prepared statement", "a pooler in transaction mode stands before the server; use its session mode, or none"),
     ("database or disk is full", "the disk is full; make room"),
     ("disk full", "the disk is full; make room"),
@@ -29,8 +31,6 @@ _CURES = (
     ("does not exist", "check the names in `database:`"),
     ("too many clients", "the server takes no more connections; raise its max_connections"),
     ("too many connections", "the server takes no more connections; raise its max_connections"),
-    ("statement timeout", "the server took too long; look for what blocks it (pg_stat_activity)"),
-    ("lock timeout", "another program holds the table for long (pg_stat_activity)"),
 )
 # A table or column that is not there is a ProgrammingError: no row's fault either.
 _DOWN = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.ProgrammingError)

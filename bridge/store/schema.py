@@ -7,33 +7,30 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, inspect, text
+from sqlalchemy import Connection, text
 
 from bridge.errors import StoreUnavailable
 from bridge.store.database import Database, unprepared
 from bridge.store.faults import translated
 from bridge.store.tables import REVISION, metadata
+from bridge.store.version import alembic_version, heed, note_oldest
 
-_alembic_version = Table(
-    "alembic_version",
-    MetaData(),
-    Column("version_num", String(32), nullable=False),
-    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
-)
-"""Alembic's own table, as it makes it."""
 _LOCK = 0x1F0CA11E
 """The number of the bridge's advisory lock on PostgreSQL."""
 _PATIENCE = 60.0
 
 
-def connect(url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0) -> Database:
+def connect(
+    url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0, heeds_version: bool = True
+) -> Database:
     """Open the database at `url` (`sqlite:///FILE`, `postgresql://user:password@host/name`) and bring its tables up to
     date; several processes may do so at once.
 
     `folder`: where a relative FILE starts from. `pool`: connections at most. `patience`: seconds to wait for a
-    connection, another writer or a statement. Raises `StoreUnavailable` with what to do about it.
+    connection, another writer or a statement. `heeds_version`: see `unprepared`. Raises `StoreUnavailable` with what to
+    do about it.
     """
-    database = unprepared(url, folder, pool=pool, patience=patience)
+    database = unprepared(url, folder, pool=pool, patience=patience, heeds_version=heeds_version)
     try:
         upgrade(database)
     except BaseException:
@@ -43,15 +40,17 @@ def connect(url: str, folder: Path | None = None, *, pool: int = 8, patience: fl
 
 
 def upgrade(database: Database) -> None:
-    """Make the tables, or bring those of an older version up to date. Does nothing when they are as they should be.
+    """Make the tables, or bring those of an older version up to date. Does nothing when they are as they should be, or
+    of a newer version beside which this one may work.
 
-    Raises `StoreUnavailable`: the database is away, can't be written, or was written by a newer version.
+    Raises `StoreUnavailable`: the database is away, or can't be written; `TooOld`, which is one, where it is of a newer
+    version that wants no other beside it.
     """
     if database.path:
         prepare_file(database)
     with database.read() as connection:
-        current = revision(connection) == REVISION
-    if not current:
+        current = heed(connection, database.name)
+    if current is None or current < REVISION:
         _upgrade(database)
     if database.postgresql:
         from bridge.store.foreign import upgrade_procrastinate  # noqa: PLC0415 (only with PostgreSQL)
@@ -80,46 +79,35 @@ def prepare_file(database: Database) -> None:
         raise StoreUnavailable(f"{path}: SQLite can't keep it in WAL mode; put it on a local disk")
 
 
-def revision(connection: Connection) -> str | None:
-    """Return which step of the migrations made the tables; None where there are none."""
-    if not inspect(connection).has_table(_alembic_version.name):
-        return None
-    return connection.execute(_alembic_version.select()).scalar()
-
-
 def _upgrade(database: Database) -> None:
     with database.write() as connection:
         if database.postgresql:
             connection.execute(text(f"SET LOCAL lock_timeout = {int(_PATIENCE * 1000)}"))
             connection.execute(text(f"SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-        before = revision(connection)  # another process may have been faster
+        before = heed(connection, database.name)  # another process may have been faster
         if before is None:
             _make(connection)
-        elif before != REVISION:
-            _migrate(connection, database.name, before)
+        elif before < REVISION:
+            _migrate(connection)
+        else:
+            return
+        note_oldest(connection)
 
 
 def _make(connection: Connection) -> None:
     """Make the newest tables where there are none, in one step and without Alembic, which takes long to load. A test
     holds them to what the migrations make."""
     metadata.create_all(connection, checkfirst=False)
-    _alembic_version.create(connection)
-    connection.execute(_alembic_version.insert().values(version_num=REVISION))
+    alembic_version.create(connection)
+    connection.execute(alembic_version.insert().values(version_num=REVISION))
 
 
-def _migrate(connection: Connection, name: str, before: str) -> None:
+def _migrate(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 (half of a process's start, and seldom needed)
     from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
 
     configuration = Config()
     configuration.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     configuration.attributes["connection"] = connection
-    try:
-        command.upgrade(configuration, "head")
-    except CommandError as error:
-        raise StoreUnavailable(
-            f"{name} was written by a newer version of the bridge ({before}); "
-            "install that version, or restore the backup made before it"
-        ) from error
+    command.upgrade(configuration, "head")

@@ -53,6 +53,9 @@ from bridge.store.columns import ANSWERED, CallVerdict, CompactJson, Id, Money, 
 
 REVISION = "0014"
 """The newest step of `migrations/versions`."""
+OLDEST = "0014"
+"""The oldest revision whose processes may go on working while the tables are of `REVISION`. To be raised with a step
+that they can't live with (CONTRIBUTING.md)."""
 
 LONGEST_KEY = 128
 """Characters of the platform's own identifiers; longer ones are refused before they get here."""

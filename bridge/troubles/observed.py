@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bridge.errors import StoreUnavailable
-from bridge.store import schema
 from bridge.store.database import Database
 from bridge.store.tables import REVISION
+from bridge.store.version import revision, works_beside
 from bridge.texts import Text, said
 from bridge.troubles import calling, host, silence, work
 from bridge.troubles.observation import Observation, Place, quoted
@@ -40,11 +40,11 @@ def _database(place: Place, now: datetime) -> Iterator[Observation]:
         return
     try:
         with database.read() as connection:
-            revision = schema.revision(connection)
-            if revision == REVISION:
-                observations = [observation for look in _LOOKS for observation in look(place, connection, now)]
-            else:
-                observations = list(_other_version(database, revision))
+            current = revision(connection)
+            beside = current is not None and current > REVISION and works_beside(connection)
+            observations = list(_other_version(database, current, beside=beside))
+            if current == REVISION or beside:
+                observations += [observation for look in _LOOKS for observation in look(place, connection, now)]
     except StoreUnavailable as error:
         observations = [_away(database, error)]
     yield from observations
@@ -67,19 +67,33 @@ def _away(database: Database, error: StoreUnavailable) -> Observation:
     return Observation("database", "", Severity.ERROR, text, action)
 
 
-def _other_version(database: Database, revision: str | None) -> Iterator[Observation]:
-    if revision is None:
-        return  # nothing has started on it yet
-    if revision > REVISION:
+def _other_version(database: Database, current: str | None, *, beside: bool) -> Iterator[Observation]:
+    if current is None or current == REVISION:
+        return  # None: nothing has started on it yet
+    severity, names = Severity.ERROR, {"database": database.name, "revision": current, "own": REVISION}
+    action = Text("Install the newer version here, too")
+    if beside:
+        severity = Severity.WARNING
         text = Text(
-            "{database} is of a newer version of the bridge ({revision}; this program's is {own})",
-            database=database.name, revision=revision, own=REVISION,
+            "{database} is of a newer version of the bridge ({revision}; this program's is {own}), beside which this "
+            "one works on",
+            **names,
         )  # fmt: skip
-        action = Text("Install the newer version here, too")
+    elif current > REVISION and database.postgresql:
+        text = Text(
+            "{database} is of a newer version of the bridge ({revision}; this program's is {own}): this host does no "
+            "background work, takes no callbacks, and keeps events until it has that version, too",
+            **names,
+        )  # fmt: skip
+    elif current > REVISION:
+        text = Text(
+            "{database} is of a newer version of the bridge ({revision}; this program's is {own}): events are refused, "
+            "nothing reaches the CRMs and nobody is called back",
+            **names,
+        )  # fmt: skip
     else:
         text = Text(
-            "{database} is of an older version of the bridge ({revision}; this program's is {own})",
-            database=database.name, revision=revision, own=REVISION,
+            "{database} is of an older version of the bridge ({revision}; this program's is {own})", **names
         )  # fmt: skip
         action = Text("Restart the bridge: that brings the database up to date")
-    yield Observation("database", "", Severity.ERROR, text, action)
+    yield Observation("database", "", severity, text, action)

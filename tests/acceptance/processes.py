@@ -37,9 +37,11 @@ def tree(pid: int) -> list[int]:
 
 
 class Bridge:
-    """`infocaller-bridge serve` with these options. `kill` is kill -9 of every process of it."""
+    """`infocaller-bridge serve` with these options. `kill` is kill -9 of every process of it. `code`: the folder of
+    another version's code, None for this one's."""
 
-    def __init__(self, config: Path, *options: str) -> None:
+    def __init__(self, config: Path, *options: str, code: Path | None = None) -> None:
+        self.code = code
         self._command = [sys.executable, "-m", "bridge", "serve", "--config", str(config), *options]
         self.log = config.parent / f"serve{'-'.join(options).replace('-', '')}.log"
         self._lock = threading.Lock()
@@ -47,7 +49,10 @@ class Bridge:
 
     def start(self) -> None:
         with self._lock, self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = {**os.environ, "PYTHONPATH": str(self.code)} if self.code else None
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.code, env=environment
+            )
 
     def kill(self) -> None:
         with self._lock:
@@ -61,6 +66,11 @@ class Bridge:
                     continue
             self._process.wait()
             self._process = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def stop(self) -> int:
         """As an admin would: SIGTERM; the exit code."""

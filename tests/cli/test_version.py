@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import text
 
 from bridge.cli import main
-from bridge.store.schema import connect, revision
+from bridge.store.schema import connect
 from bridge.store.tables import REVISION
+from bridge.store.version import revision
 from tests.cli.conftest import Said
 from tests.store.made import at_revision
 

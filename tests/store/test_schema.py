@@ -17,10 +17,12 @@ from sqlalchemy import text
 
 import bridge.store
 from bridge.errors import StoreUnavailable
-from bridge.store.database import Database
-from bridge.store.schema import connect, revision, upgrade
-from bridge.store.tables import REVISION, meta
+from bridge.store.database import Database, unprepared
+from bridge.store.schema import connect, upgrade
+from bridge.store.tables import OLDEST, REVISION, meta
+from bridge.store.version import TooOld, revision
 from tests.store.made import at_revision
+from tests.waiting import until
 
 FOREIGN = ("procrastinate", "idx_procrastinate", "infocaller_bridge_jobs")
 _SQLITE = """
@@ -95,12 +97,37 @@ def test_starting_again_changes_nothing(empty_database_url: str) -> None:
 
 
 def test_a_database_of_a_newer_version_is_left_alone(empty_database_url: str) -> None:
-    database = connect(empty_database_url)
-    with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    database.close()
-    with pytest.raises(StoreUnavailable, match=r"newer version of the bridge \(9999\)"):
+    with closing(connect(empty_database_url)) as database:
+        _taken_over(database, "9999", oldest="9998")
+    with pytest.raises(TooOld, match=r"newer version of the bridge \(9999\)"):
         connect(empty_database_url)
+
+
+def test_a_newer_version_may_have_this_one_work_beside_it(empty_database_url: str) -> None:
+    with closing(connect(empty_database_url)) as database:
+        _taken_over(database, "9999", oldest=REVISION)
+    with closing(connect(empty_database_url)) as database, database.write() as connection:
+        assert connection.execute(meta.select().where(meta.c.name == "oldest_revision")).one().value == REVISION
+        connection.execute(meta.insert().values(name="a note", value="of the older one"))
+
+
+def test_who_runs_while_a_newer_version_takes_the_database_over_writes_no_more(empty_database_url: str) -> None:
+    with closing(connect(empty_database_url)) as older:
+        _taken_over(older, "9999", oldest="9998")
+        with closing(unprepared(empty_database_url)) as console, pytest.raises(TooOld), console.write():
+            pytest.fail("it may write")
+        with pytest.raises(TooOld):
+            until(lambda: older.write().__enter__(), 10)
+        _taken_over(older, REVISION, oldest=OLDEST)  # the backup is back
+        with older.write() as connection:
+            connection.execute(meta.insert().values(name="a note", value="of the older one"))
+
+
+def _taken_over(database: Database, revision: str, *, oldest: str) -> None:
+    """As a newer version leaves the database, by a connection of its own."""
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+        connection.execute(text("UPDATE meta SET value = :oldest WHERE name = 'oldest_revision'"), {"oldest": oldest})
 
 
 def test_a_failed_start_leaves_no_half_made_tables(tmp_path: Path) -> None:
@@ -166,7 +193,7 @@ def test_the_tables_of_an_older_procrastinate_are_brought_up_to_date(postgres_ur
     connect(postgres_url).close()
     with psycopg.connect(postgres_url) as server:
         assert server.execute("SELECT to_regproc('procrastinate_retry_job_v2')").fetchone() != (None,)
-        assert server.execute("SELECT value FROM meta").fetchall() == [(steps[-1].name,)]
+        assert server.execute("SELECT value FROM meta WHERE name = 'procrastinate'").fetchall() == [(steps[-1].name,)]
 
 
 def test_another_process_that_comes_and_goes_does_no_harm_to_who_looked_at_the_tables_twice(tmp_path: Path) -> None:
