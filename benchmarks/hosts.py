@@ -1,12 +1,14 @@
-"""Several hosts on one PostgreSQL, of which each fails in turn: `python -m benchmarks.hosts` (about four minutes;
-`--seconds 10` for shorter phases). Needs nginx and PostgreSQL's programs; the database cluster is this run's own.
+"""Several hosts on one PostgreSQL, upgraded one by one, and each failing in turn: `python -m benchmarks.hosts` (about six
+minutes; `--seconds 8` for shorter phases). Needs nginx, PostgreSQL's programs and git; the database cluster is this
+run's own.
 
 Two hosts serve the platform behind nginx and two do the background work, each a process tree with a state folder and a
 line to PostgreSQL of its own. The load is that of `benchmarks.chaos`: events, Queries that save, callbacks that ring.
-One after the other, a web host and a working host are killed with -9 and stay away, lose their line to the database,
-are frozen for longer than a lease and go on, PostgreSQL is restarted in the middle of its work, and every host is
-restarted in turn, as an upgrade does it. In the end all that was acknowledged must be there, once, and no phone rang
-twice. Exit code 1 where a promise was broken.
+They begin with an earlier version (`--before COMMIT`; by itself the last one with other tables) and are upgraded one
+after the other while the rest goes on. Then a web host and a working host are killed with -9 and stay away, lose their
+line to the database, are frozen for longer than a lease and go on, and PostgreSQL is restarted in the middle of its
+work. At last a working host gets a version that wants no other beside it, and the others, too old by then, follow. In
+the end all that was acknowledged must be there, once, and no phone rang twice. Exit code 1 where a promise was broken.
 """
 
 from __future__ import annotations
@@ -25,10 +27,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import create_engine, text
-from sqlalchemy.exc import SQLAlchemyError
-
 from benchmarks.chaos import CONFIG, LINE, PASSWORD, TOKEN, Load, Result, drained, judge, wait
+from benchmarks.cluster import Cluster, Sessions
 from benchmarks.load import free_port, machine
 from bridge.callbacks import CallbackService
 from bridge.config.load import load
@@ -37,9 +37,11 @@ from bridge.simulator.calls import Target
 from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 from bridge.simulator.script import Reaction
+from bridge.store.database import unprepared
 from bridge.store.emissions import Mode
-from bridge.store.schema import connect
-from tests.acceptance.processes import Bridge, ready, tree
+from bridge.store.tables import REVISION
+from tests.acceptance.processes import Bridge, ready
+from tests.acceptance.versions import NEXT, ROOT, earlier_version, next_version
 from tests.fakes.proxy import Proxy
 
 LEASE = 20.0
@@ -70,63 +72,6 @@ http {{
 """
 
 
-def driven(url: str) -> str:
-    """Return the address as SQLAlchemy wants it."""
-    return url.replace("postgresql:", "postgresql+psycopg:")
-
-
-class Cluster:
-    """A PostgreSQL of this run's own, as whoever may run one."""
-
-    def __init__(self, folder: Path) -> None:
-        programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
-        found = str(programs[-1]) if programs else shutil.which("pg_ctl")
-        if not found:
-            raise SystemExit("PostgreSQL's programs are not here: install postgresql")
-        self.port, self._control, self._data = free_port(), found, folder / "cluster"
-        self._as = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        folder.chmod(0o755)
-        self._data.mkdir()
-        if self._as:
-            shutil.chown(self._data, "postgres", "postgres")
-        self._run("init", "--options", "--auth=trust --username=bridge --encoding=UTF8 --no-sync")
-        settings = f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n"
-        with (self._data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(settings)
-        self._run("start", "--wait", "--log", str(self._data / "log"))
-        with create_engine(
-            driven(self.url(self.port, "postgres")), isolation_level="AUTOCOMMIT"
-        ).connect() as connection:
-            connection.execute(text("CREATE DATABASE bridge"))
-
-    @staticmethod
-    def url(port: int, name: str = "bridge") -> str:
-        """Return the database's address by way of a port."""
-        return f"postgresql://bridge@127.0.0.1:{port}/{name}"
-
-    def restart(self) -> None:
-        """End every session in the middle of what it does, and begin anew by what is on the disk."""
-        self._run("restart", "--mode=immediate", "--wait", "--log", str(self._data / "log"))
-
-    def connections(self) -> int:
-        """Return how many sessions there are."""
-        engine = create_engine(driven(self.url(self.port)))
-        try:
-            with engine.connect() as connection:
-                count = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'bridge' AND pid <> pg_backend_pid()"
-                return int(connection.execute(text(count)).scalar_one())
-        finally:
-            engine.dispose()
-
-    def stop(self) -> None:
-        """End it."""
-        self._run("stop", "--mode=immediate", "--wait")
-
-    def _run(self, what: str, *options: str) -> None:
-        command = [*self._as, self._control, what, "--pgdata", str(self._data), *options]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
-
-
 @dataclass
 class Host:
     """A machine: its processes, and its line to the database."""
@@ -136,14 +81,9 @@ class Host:
     bridge: Bridge
     line: Proxy
 
-    def pids(self) -> list[int]:
-        """Return its processes, the parent first."""
-        process = self.bridge._process
-        return tree(process.pid) if process is not None else []
-
     def freeze(self, seconds: float) -> None:
         """Let nothing of it run for a while, as a machine whose disk hangs or that is moved."""
-        pids = self.pids()
+        pids = self.bridge.pids()
         try:
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
@@ -157,30 +97,33 @@ class Host:
 class Hosts:
     """Two web hosts behind nginx, two working hosts, and whoever talks to them."""
 
-    def __init__(self, stack: ExitStack, seconds: float) -> None:
-        self.result, self._seconds, self.most = Result(), seconds, 0
+    def __init__(self, stack: ExitStack, options: argparse.Namespace) -> None:
+        self.result, self._options, self._seconds = Result(), options, options.seconds
         self.folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        self.cluster = Cluster(self.folder)
-        stack.callback(self.cluster.stop)
+        self._before = earlier_version(self.folder, options.before) if options.before else None
+        names = {"--web": ("web1", "web2"), "--work": ("work1", "work2")}
+        self.cluster = stack.enter_context(Cluster(self.folder, sum(names.values(), ())))
         self.port = free_port()
         target = Target(f"http://127.0.0.1:{self.port}", LINE, PASSWORD, timeout=10)
         outcomes = OutcomeSender({LINE: target}, lambda _entry: [CallOutcome(delay=1.0)])
         self.platform = stack.enter_context(EmissionPlatform({LINE: PASSWORD}, outcomes=outcomes))
         self.platform.script.always(Reaction(delay=0.05))
-        self.database = connect(Cluster.url(self.cluster.port), self.folder, patience=30)
-        stack.callback(self.database.close)
-        self.web = [self._host(stack, f"web{number}", "--web") for number in (1, 2)]
-        self.work = [self._host(stack, f"work{number}", "--work") for number in (1, 2)]
-        configuration = load(self.folder / "web1" / "config.yaml").configuration
-        self.desk = CallbackService(
-            self.database, queue_for(self.database), lambda: configuration, lambda: datetime.now(UTC)
-        )  # fmt: skip
+        self.web, self.work = ([self._host(stack, name, role) for name in names[role]] for role in names)
         for host in self.all:
+            host.bridge.code = self._before
             host.bridge.start()
         for host in self.web:
             if not wait(lambda: ready(host.port), 120):  # noqa: B023 - asked here
                 raise RuntimeError(host.bridge.log.read_text("utf-8"))
         stack.enter_context(self._nginx())
+        self.sessions = stack.enter_context(Sessions(self.cluster))
+        # the tables stay of the version that the hosts have
+        self.database = unprepared(self.cluster.url(), self.folder, patience=30)
+        stack.callback(self.database.close)
+        configuration = load(self.folder / "web1" / "config.yaml").configuration
+        self.desk = CallbackService(
+            self.database, queue_for(self.database), lambda: configuration, lambda: datetime.now(UTC)
+        )  # fmt: skip
 
     @property
     def all(self) -> list[Host]:
@@ -192,7 +135,7 @@ class Hosts:
         folder.mkdir()
         port, line = free_port(), stack.enter_context(Proxy("127.0.0.1", self.cluster.port))
         values = {"port": port, "line": LINE, "password": PASSWORD, "token": TOKEN, "url": self.platform.url}
-        written = CONFIG.format(database=Cluster.url(line.port), **values)
+        written = CONFIG.format(database=self.cluster.url(name, line.port), **values)
         for file in ("survey.csv", "calls.csv"):  # what all hosts write to, as they would to one CRM
             written = written.replace(file, str(self.folder / file))
         (folder / "config.yaml").write_text(written, encoding="utf-8")
@@ -223,7 +166,6 @@ class Hosts:
                 before = len(load.got.events), load.got.refused
                 began = time.monotonic()
                 harm()
-                self._look()
                 took, events = time.monotonic() - began, len(load.got.events) - before[0]
                 refused = load.got.refused - before[1]
                 self.result.say(what, f"{took:.0f} s, {events} events acknowledged, {refused} requests not answered")
@@ -231,9 +173,10 @@ class Hosts:
         finally:
             load.stop()
         began = time.monotonic()
-        wait(lambda: all(ready(host.port) for host in self.web) and drained(self.database), 180)
+        wait(lambda: all(ready(host.port) for host in self.web) and drained(self.database), self._options.drain)
         self.result.say("until all was done", f"{time.monotonic() - began:.0f} s")
-        self.result.say("connections to PostgreSQL, all hosts, at most", self.most)
+        for host in self.all:
+            self.result.say(f"connections of {host.name} to PostgreSQL, at most", self.sessions.most[host.name])
         for host in self.all:
             host.bridge.stop()
         judge(self.result, load.got, self.folder, self.database, self.platform.ledger.entries)
@@ -242,6 +185,9 @@ class Hosts:
 
     def _harms(self) -> Iterator[tuple[str, Callable[[], None]]]:
         yield "nothing fails", lambda: time.sleep(self._seconds)
+        if self._before is not None:
+            what = f"every host is upgraded from {self._options.before}, one after the other"
+            yield what, lambda: self._upgrade(None, self.all)
         for host in (self.web[0], self.work[0]):
             yield f"{host.name} is killed with -9 and comes back later", lambda host=host: self._away(host)  # type: ignore[misc]
         for host in (self.web[1], self.work[1]):
@@ -249,7 +195,9 @@ class Hosts:
         for host in (self.web[0], self.work[0]):
             yield f"{host.name} is frozen for longer than a lease", lambda host=host: host.freeze(LEASE * 1.5)  # type: ignore[misc]
         yield "PostgreSQL is restarted in the middle of its work", self._restart
-        yield "every host is restarted, one after the other", self._roll
+        code = next_version(self.folder, oldest=NEXT)
+        yield f"{self.work[0].name} gets a version that wants no other beside it", lambda: self._leave_behind(code)
+        yield "the others get it, too, one after the other", lambda: self._upgrade(code, [*self.web, self.work[1]])
 
     def _away(self, host: Host) -> None:
         host.bridge.kill()
@@ -267,25 +215,39 @@ class Hosts:
         self.cluster.restart()
         time.sleep(self._seconds)
 
-    def _roll(self) -> None:
-        for host in self.all:
+    def _upgrade(self, code: Path | None, hosts: list[Host]) -> None:
+        for host in hosts:
             host.bridge.stop()
+            host.bridge.code = code
             host.bridge.start()
             if host in self.web:
                 wait(lambda: ready(host.port), 60)  # noqa: B023 - asked here
+            time.sleep(self._seconds / 2)
 
-    def _look(self) -> None:
-        with suppress(SQLAlchemyError):  # it is away
-            self.most = max(self.most, self.cluster.connections())
+    def _leave_behind(self, code: Path) -> None:
+        self._upgrade(code, self.work[:1])
+        left = self.work[1].bridge
+        if not wait(lambda: not left.runs, 60):
+            self.result.fault("working hosts that are too old and work on", [self.work[1].name])
+        time.sleep(self._seconds)
+
+
+def former_tables() -> str:
+    """Return the last commit whose tables are not this one's."""
+    step = next((ROOT / "bridge" / "store" / "migrations" / "versions").glob(f"{REVISION}_*.py"))
+    log = ["git", "-C", str(ROOT), "log", "-1", "--diff-filter=A", "--format=%h", "--", str(step)]
+    return subprocess.run(log, check=True, capture_output=True, text=True).stdout.strip() + "~1"
 
 
 def main() -> int:
     """Print the table; 1 where a promise was broken."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--seconds", type=float, default=20, help="how long each host is away")
+    arguments.add_argument("--before", default=former_tables(), metavar="COMMIT", help="the version to begin with")
+    arguments.add_argument("--drain", type=float, default=600, help="how long what is left may take at most")
     options = arguments.parse_args()
     with ExitStack() as stack:
-        hosts = Hosts(stack, options.seconds)
+        hosts = Hosts(stack, options)
         try:
             hosts.play()
         finally:

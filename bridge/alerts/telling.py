@@ -67,7 +67,7 @@ class Alerts:
     def _take_up(self, loaded: Loaded) -> None:
         if self._shared is None and loaded.configuration.alerts:
             url = loaded.configuration.database.get_secret_value()  # another one counts from the next start on
-            database = unprepared(url, loaded.folder, pool=2, patience=5.0)
+            database = unprepared(url, loaded.folder, pool=1, patience=5.0)
             if database.postgresql:
                 self._shared = SharedMemory(database)
             else:

@@ -38,6 +38,7 @@ from connectors.phone import Phone, parse
 from connectors.steps import Steps
 
 _log = logging.getLogger("bridge.intake.keeper")
+_POOL = 4
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
 _TRY = 3.0
@@ -79,7 +80,7 @@ class Keeper:
             else:
                 spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
                 self._spool = spool
-                database = self._database or unprepared(url)
+                database = self._database or unprepared(url, pool=_POOL)
         except StoreUnavailable as error:
             self._failed(error)
             return False

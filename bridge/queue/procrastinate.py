@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,9 +27,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from procrastinate import App, PsycopgConnector, RetryDecision, SyncPsycopgConnector
+from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
-from procrastinate.manager import JobManager
+from procrastinate.manager import JobManager, get_channel_for_queues
 from procrastinate.retry import BaseRetryStrategy
 from sqlalchemy import Connection, text
 
@@ -44,6 +45,8 @@ _log = logging.getLogger(__name__)
 _TASK = "infocaller-bridge"
 _GENERAL = "general"
 """The queue of everything without a lane; lanes are `lane:NAME`."""
+_POOL = 4
+"""Connections that all lanes share to take jobs and give them back, besides the one that listens."""
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 _REAPER = 0x1F0CA12E
 
@@ -141,6 +144,33 @@ class ProcrastinateQueue(Queue):
 
 def _lock(wakeup: Wakeup) -> str:
     return f"{_queue(wakeup.lane)}|{wakeup.kind}|{wakeup.key}"
+
+
+class _OneListener(PsycopgConnector):
+    """A connector by which all workers of `queues` listen on one connection, where each would open its own."""
+
+    def __init__(self, queues: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._channels = tuple(get_channel_for_queues(queues))
+        self._hearing: dict[str, Notify] = {}
+        self._listening: asyncio.Task[None] | None = None
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Tell of what comes for `channels` until it is cancelled, or the connection fails for all."""
+        self._hearing |= dict.fromkeys(channels, on_notification)
+        if self._listening is None:
+            self._listening = asyncio.create_task(super().listen_notify(self._tell, self._channels), name="listener")
+        await asyncio.shield(self._listening)
+
+    async def _tell(self, *, channel: str, payload: str) -> None:
+        if hearing := self._hearing.get(channel):
+            await hearing(channel=channel, payload=payload)
+
+    async def close_async(self) -> None:
+        """Close every connection."""
+        if self._listening is not None:
+            await _cancelled(self._listening)
+        await super().close_async()
 
 
 async def _opened(app: App) -> None:
@@ -258,11 +288,12 @@ class ProcrastinateRunner(Runner):
     def _app(self) -> App:
         url = self._database.engine.url.set(drivername="postgresql")
         arguments = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-        connector = PsycopgConnector(
+        connector = _OneListener(
+            [_queue(lane) for lane in self._lanes],
             conninfo=url.render_as_string(hide_password=False),
             kwargs={**arguments, "tcp_user_timeout": 10_000, "application_name": "infocaller-bridge work"},
             min_size=1,
-            max_size=len(self._lanes) + 3,
+            max_size=_POOL,
             timeout=10.0,
         )
         app = App(connector=connector)
@@ -282,8 +313,14 @@ class ProcrastinateRunner(Runner):
         )
 
     async def _run(self, kind: str, key: str) -> None:
-        handler = self._handlers[kind]
-        await asyncio.get_running_loop().run_in_executor(self._pool, handler, key)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._pool, self._handlers[kind], key)
+        except StoreUnavailable as error:
+            _log.warning("%s %s is tried again: %s", kind, key, error)
+            raise
+        except Exception:
+            _log.exception("%s %s failed and is tried again", kind, key)
+            raise
 
     async def _reap_for_ever(self) -> None:
         rounds = 0

@@ -61,6 +61,7 @@ _PATIENCE = 60.0
 _LONGEST_PAUSE = 15.0
 _SETTLE = 5.0
 """Seconds to keep what came of an emission."""
+_POOL = 10
 _LOOK = 2.0
 """Seconds between two looks at the database's version."""
 
@@ -272,7 +273,7 @@ def _opened(loaded: Loaded, stop: threading.Event) -> Database | None:
         try:
             # what is in hand when a newer version comes is finished: only nothing new is begun
             url = loaded.configuration.database.get_secret_value()
-            return connect(url, loaded.folder, pool=16, heeds_version=False)
+            return connect(url, loaded.folder, pool=_POOL, heeds_version=False)
         except StoreUnavailable as error:
             _log.error("%s; trying again in %g s", error, pause)
             stop.wait(pause)

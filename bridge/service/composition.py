@@ -309,7 +309,7 @@ def _same_calls(previous: Service, loaded: Loaded) -> bool:
 
 def _calls(loaded: Loaded, context: Context, permit: ComputePermit | None) -> HistoryGateway:
     """The bridge's own calls, in a database of their own: whoever waits for it holds up nobody who writes."""
-    database = unprepared(loaded.configuration.database.get_secret_value(), loaded.folder)
+    database = unprepared(loaded.configuration.database.get_secret_value(), loaded.folder, pool=2)
     return HistoryGateway(database, context, permit=permit)
 
 

@@ -159,7 +159,8 @@ def unprepared(
     url: str, folder: Path | None = None, *, pool: int = 8, patience: float = 5.0, durable: bool = True,
     heeds_version: bool = True,
 ) -> Database:  # fmt: skip
-    """Return the database at `url`, its tables as they are; touches no network. `durable` false: what was committed
+    """Return the database at `url`, its tables as they are; touches no network. `pool`: connections to PostgreSQL at
+    most; what a host has of them together is said in docs/deployment.md. `durable` false: what was committed
     last may be gone after the machine's sudden end, and no commit waits for the disk. `heeds_version` false: whoever
     has it sees by themselves that a newer version has taken it over. `StoreUnavailable` for a URL that can't be."""
     try:
@@ -189,7 +190,7 @@ def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(path)),
         pool_size=pool,
-        max_overflow=pool,
+        max_overflow=8,
         pool_timeout=patience,
         hide_parameters=True,
         connect_args={"timeout": patience, "isolation_level": None},
@@ -214,7 +215,7 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=pool,
-            max_overflow=pool,
+            max_overflow=0,
             pool_timeout=patience,
             pool_pre_ping=True,
             pool_recycle=1800,

@@ -70,30 +70,31 @@ def _away(database: Database, error: StoreUnavailable) -> Observation:
 def _other_version(database: Database, current: str | None, *, beside: bool) -> Iterator[Observation]:
     if current is None or current == REVISION:
         return  # None: nothing has started on it yet
-    severity, names = Severity.ERROR, {"database": database.name, "revision": current, "own": REVISION}
+    severity, name = Severity.ERROR, database.name
     action = Text("Install the newer version here, too")
     if beside:
         severity = Severity.WARNING
         text = Text(
             "{database} is of a newer version of the bridge ({revision}; this program's is {own}), beside which this "
             "one works on",
-            **names,
+            database=name, revision=current, own=REVISION,
         )  # fmt: skip
     elif current > REVISION and database.postgresql:
         text = Text(
             "{database} is of a newer version of the bridge ({revision}; this program's is {own}): this host does no "
             "background work, takes no callbacks, and keeps events until it has that version, too",
-            **names,
+            database=name, revision=current, own=REVISION,
         )  # fmt: skip
     elif current > REVISION:
         text = Text(
             "{database} is of a newer version of the bridge ({revision}; this program's is {own}): events are refused, "
             "nothing reaches the CRMs and nobody is called back",
-            **names,
+            database=name, revision=current, own=REVISION,
         )  # fmt: skip
     else:
         text = Text(
-            "{database} is of an older version of the bridge ({revision}; this program's is {own})", **names
+            "{database} is of an older version of the bridge ({revision}; this program's is {own})",
+            database=name, revision=current, own=REVISION,
         )  # fmt: skip
         action = Text("Restart the bridge: that brings the database up to date")
     yield Observation("database", "", severity, text, action)

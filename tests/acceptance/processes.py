@@ -72,6 +72,10 @@ class Bridge:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    def pids(self) -> list[int]:
+        """Its processes, the parent first."""
+        return tree(self._process.pid) if self._process is not None else []
+
     def stop(self) -> int:
         """As an admin would: SIGTERM; the exit code."""
         with self._lock:
