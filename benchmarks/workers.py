@@ -155,7 +155,7 @@ def measured(workers: int, calls: int, seconds: float) -> tuple[list[str], bool]
     rate = (len(middle) - 1) / (middle[-1] - middle[0])
     good = len(counted) == calls and set(counted.values()) == {1}
     each, twice = 1000 / len(taken), sum(count > 1 for count in counted.values())
-    figures = f"{rate:.0f} | {spent * each:.1f} | {database_spent * each:.1f} | {max(sessions.most.values())}"
+    figures = f"{rate:.1f} | {spent * each:.1f} | {database_spent * each:.1f} | {max(sessions.most.values())}"
     return [str(workers), *figures.split(" | "), f"{calls - len(counted)}; {twice}"], good
 
 

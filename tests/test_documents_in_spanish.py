@@ -24,6 +24,7 @@ WORDS = {  # parts of what commands say, which are no messages by themselves
     "warning:": "aviso:", "as of": "a fecha de", "of this version": "es de esta versión",
     "of an earlier version": "es de una versión anterior", "of a newer version": "es de una versión más reciente",
     "is not there yet": "todavía no existe", "is empty": "está vacía", "it can't be asked": "no se le puede preguntar",
+    "beside which this one may work": "junto a la que esta puede trabajar",
 }  # fmt: skip
 _CODE = re.compile(r"^( *)```(\w*)[^\n]*\n(.*?)^ *```$", re.S | re.M)
 _SPAN = re.compile(r"(?<!`)`([^`]+)`(?!`)", re.S)

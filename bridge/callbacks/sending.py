@@ -135,9 +135,10 @@ class Sending:
                 crm_knows = True
                 mark(serving, book, ready, self._clock(), self._random)
             emitter = self._emitter(rules.line)
-            began = time.monotonic()
             self._in_hand.add(callback.id)
-            committed = self._commit(rules, ready)
+            with self._database.turn(rules.line.number):
+                began = time.monotonic()
+                committed = self._commit(rules, ready)
             if committed is not None:
                 self._send(rules, ready, emitter, committed, began)
         except Held as held:
@@ -164,7 +165,7 @@ class Sending:
     def _hold(self, callback: Callback, held: Held) -> None:
         """Not sent: another one may have its slot."""
         now, configuration = self._clock(), self._book().configuration
-        with self._database.write() as connection:
+        with self._database.turn(callback.line), self._database.write() as connection:
             state = emissions.held(self._database, connection, "line", callback.line)
             if not callbacks.change(connection, callback.id, held.change, now):
                 return

@@ -71,7 +71,7 @@ class Settling:
         """Keep what came of it, all at once. Raises `StoreUnavailable`, and can then be asked again."""
         consequence = sent.consequence(ready.data.from_task)
         id_ = ready.callback.id
-        with self._database.write() as connection:
+        with self._database.turn(rules.line.number), self._database.write() as connection:
             line = emissions.held(self._database, connection, "line", rules.line.number)
             source = emissions.held(self._database, connection, "source", rules.title)
             if consequence is Consequence.ACCEPTED and sent.reply is not None:
@@ -99,7 +99,7 @@ class Settling:
         rules = book.of(callback)
         given_up = rules is not None and rules.source.may_have_rung == "given_up"
         change = states.unknown(_CRASHED.render(book.configuration.language), settled_at=now if given_up else None)
-        with self._database.write() as connection:
+        with self._database.turn(callback.line), self._database.write() as connection:
             line = emissions.held(self._database, connection, "line", callback.line)
             source = emissions.held(self._database, connection, "source", callback.source)
             if not callbacks.change(connection, callback.id, change, now, owner=callback.owner):

@@ -5,6 +5,7 @@ What it does to a line it does in one transaction that holds the line's row, so 
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,13 +61,26 @@ class LineScheduler:
         self._book = parts.book
         self._reports = parts.reports
         self._clock = parts.clock
+        self._waiting: set[str] = set()
+        self._guard = threading.Lock()
         self.alarm = Alarm(self.look, parts.clock)
 
     def look(self, line: str) -> None:
         """Give those of the line their turn that may have it now, and see to it that somebody looks again in time.
         Raises `StoreUnavailable`."""
-        while self._batch(line):
-            pass
+        with self._guard:
+            if line in self._waiting:  # whoever is about to look sees all that we would
+                return
+            self._waiting.add(line)
+        try:
+            with self._database.turn(line):
+                self._waiting.discard(line)
+                more = self._batch(line)
+        finally:
+            self._waiting.discard(line)
+        while more:
+            with self._database.turn(line):
+                more = self._batch(line)
 
     def _batch(self, number: str) -> bool:
         """Give a few of them their turn; whether there may be more."""

@@ -26,12 +26,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
+import uvloop
 from procrastinate import App, PsycopgConnector, RetryDecision, SyncPsycopgConnector
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job
 from procrastinate.manager import JobManager, get_channel_for_queues
 from procrastinate.retry import BaseRetryStrategy
+from psycopg import AsyncConnection
 from sqlalchemy import Connection, text
 
 from bridge.errors import StoreUnavailable
@@ -173,6 +175,11 @@ class _OneListener(PsycopgConnector):
         await super().close_async()
 
 
+async def _commit_each(connection: AsyncConnection[Any]) -> None:
+    """Have each statement be a transaction: Procrastinate's are whole by themselves, and two messages fewer each."""
+    await connection.set_autocommit(True)
+
+
 async def _opened(app: App) -> None:
     await app.open_async()
 
@@ -243,7 +250,8 @@ class ProcrastinateRunner(Runner):
     def _live(self) -> None:
         while not self._stopping.is_set():
             try:
-                asyncio.run(self._work())
+                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                    runner.run(self._work())
             except Exception as error:  # noqa: BLE001 (the database went away; the one thread that everything hangs on)
                 cause = error.__cause__ or error
                 self._outage.away(str(unavailable(self._database.name, cause)))
@@ -295,6 +303,7 @@ class ProcrastinateRunner(Runner):
             min_size=1,
             max_size=_POOL,
             timeout=10.0,
+            configure=_commit_each,
         )
         app = App(connector=connector)
         app.task(name=_TASK, retry=_Again(self._now))(self._run)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -32,6 +33,8 @@ Insert = sqlite.Insert | postgresql.Insert
 _OLDEST_SQLITE = (3, 35)  # RETURNING
 _STEPS = 10_000
 """Of SQLite's machine, between two looks at the clock: a fraction of a millisecond."""
+_LONGEST_TURN = 12
+"""Times the database's patience that somebody waits for a turn, behind others of whom each may need all of it."""
 _HEED_EVERY = 2.0
 """Seconds between two looks at the database's version."""
 
@@ -51,6 +54,7 @@ class Database:
         """Seconds to wait for another writer."""
         self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
         self._heeds_version, self._heeded_until = heeds_version, 0.0
+        self._turns: dict[str, threading.Lock] = {}
         self._listeners: list[Callable[[], None]] = []
         self._drivers: weakref.WeakSet[Any] = weakref.WeakSet()
         if path is None:
@@ -79,6 +83,21 @@ class Database:
                     yield connection
         for listener in self._listeners:
             listener()
+
+    @contextmanager
+    def turn(self, row: str) -> Iterator[None]:
+        """Have the threads of this process that are about to lock a row, named `row`, wait for one another here: in the
+        server, each would hold a connection meanwhile, and nobody else would have one. Raises `StoreUnavailable`."""
+        if self.lock:
+            yield  # SQLite has one writer at a time anyway
+            return
+        lock = self._turns.setdefault(row, threading.Lock())
+        if not lock.acquire(timeout=self.patience * _LONGEST_TURN):
+            raise StoreUnavailable(f"{self.name}: every connection is in use; the database is slow or hangs")
+        try:
+            yield
+        finally:
+            lock.release()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
