@@ -1,5 +1,5 @@
-"""Several hosts on one PostgreSQL, upgraded one by one, and each failing in turn: `python -m benchmarks.hosts` (about six
-minutes; `--seconds 8` for shorter phases). Needs nginx, PostgreSQL's programs and git; the database cluster is this
+"""Several hosts on one PostgreSQL, upgraded one by one, and each failing in turn: `python -m benchmarks.hosts` (about
+six minutes; `--seconds 8` for shorter phases). Needs nginx, PostgreSQL's programs and git; the database cluster is this
 run's own.
 
 Two hosts serve the platform behind nginx and two do the background work, each a process tree with a state folder and a
@@ -188,6 +188,7 @@ class Hosts:
         if self._before is not None:
             what = f"every host is upgraded from {self._options.before}, one after the other"
             yield what, lambda: self._upgrade(None, self.all)
+            self.sessions.most.clear()  # the version before counts for nothing
         for host in (self.web[0], self.work[0]):
             yield f"{host.name} is killed with -9 and comes back later", lambda host=host: self._away(host)  # type: ignore[misc]
         for host in (self.web[1], self.work[1]):
