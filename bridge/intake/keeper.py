@@ -38,7 +38,7 @@ from connectors.phone import Phone, parse
 from connectors.steps import Steps
 
 _log = logging.getLogger("bridge.intake.keeper")
-_POOL = 4
+_POOL = 3
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
 _TRY = 3.0

@@ -22,7 +22,7 @@ from bridge.web.console.passwords import Passwords
 from bridge.web.console.sessions import Sessions
 from bridge.web.console.signing import SigningKey
 
-_POOL = 2
+_POOL = 4
 _PATIENCE = 3.0
 """Seconds that a page waits for the database, or for another writer."""
 
