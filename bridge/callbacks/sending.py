@@ -197,7 +197,7 @@ class Sending:
 
     def _commit(self, rules: Rules, ready: Ready) -> _Request | None:
         """The gate before ringing. None: somebody else was quicker, or it was cancelled or its task changed meanwhile.
-        Raises `Held`, `Behind` where the database was restored meanwhile, `TooOld` where a newer version took it over."""
+        Raises `Held`, `Behind` where the database was restored meanwhile, `TooOld` where a newer version took over."""
         callback = ready.callback
         with self._database.write() as connection:
             heed(connection, self._database.name)
