@@ -20,7 +20,7 @@ from bridge.infocaller.document import from_normalised
 from bridge.infocaller.events import StatusType
 from bridge.infocaller.messages import Document, StatusEvent
 from bridge.infocaller.values import seconds
-from bridge.store import calls, events
+from bridge.store import calls, events, packing
 from bridge.store.calls import Call, CallState
 from bridge.store.database import Database
 from bridge.store.events import Event
@@ -57,6 +57,8 @@ class Folding:
         with self._database.write() as connection:
             now = self._clock()
             before = calls.get(connection, line, call_sequence)
+            if before is not None and before.packed:
+                packing.unpack(self._database, connection, before)
             heard = events.of_call(connection, line, call_sequence)
             new = [event for event in heard if not event.folded]
             overdue = before is not None and before.close_at is not None and before.close_at <= now

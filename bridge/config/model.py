@@ -354,6 +354,11 @@ class Configuration(Section):
         Duration(90 * 86400),
         description="How long calls, Queries, events, activities and callbacks that are done are kept",
     )
+    raw_retention: Duration = Field(
+        Duration(7 * 86400),
+        description="How long everything of a call is kept as it came; after that its documents are compressed, once "
+        "the call is over and every CRM has it. Nothing is lost by that: all is still shown, exported and forgotten",
+    )
     log_queries: bool = Field(
         True,
         description="Whether what each Query asked and was answered is kept, as long as `retention`, for `calls show` "

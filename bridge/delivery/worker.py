@@ -30,6 +30,7 @@ from bridge.store import (
     evidence,
     exclusions,
     overview,
+    packing,
     privacy,
     screenpops,
 )
@@ -83,6 +84,8 @@ class WorkerSettings:
     sign: float = 20.0
     """How often it is noted that somebody works."""
     retention: float = 90 * 86400.0
+    raw_retention: float = 7 * 86400.0
+    """How long a call that is over is kept as it came, before it is packed."""
     audit_retention: float = 365 * 86400.0
     evidence: float = 1827 * 86400.0
     """How long is kept what allowed each emission."""
@@ -313,7 +316,8 @@ class Worker:
 
     def purge(self) -> None:
         """Let go of what is older than the retention; of what is dead, when it is twice as old; of the audit log, of
-        evidence and of checks against exclusion lists by their own."""
+        evidence and of checks against exclusion lists by their own. Pack the calls that are kept for longer. Ends early
+        when the work ends."""
         now, keep = self._now(), timedelta(seconds=self._pace.retention)
         with self._database.write() as connection:
             audit.purge(connection, now - timedelta(seconds=self._pace.audit_retention))
@@ -321,9 +325,14 @@ class Worker:
             screenpops.drop(connection, now - timedelta(seconds=self._pace.purge))
         evidence.purge(self._database, now - timedelta(seconds=self._pace.evidence))
         exclusions.purge_all(self._database, now - timedelta(seconds=self._pace.checks))
-        erased = privacy.purge(self._database, now - keep, now - 2 * keep)
+        pause = self._stopping.wait
+        erased = privacy.purge(self._database, now - keep, now - 2 * keep, pause)
         if erased.total:
             _log.info("older than the retention and gone: %s", erased)
+        if packing.begins(self._database, now):
+            packed = packing.pack(self._database, now - timedelta(seconds=self._pace.raw_retention), pause)
+            if packed:
+                _log.info("older than raw_retention and packed: %d calls", packed)
 
     def sign(self) -> None:
         """Note in the database that somebody works, unless it is another process that does."""

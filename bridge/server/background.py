@@ -153,6 +153,7 @@ def _pace(configuration: Configuration) -> WorkerSettings:
     """How long things are kept. What a check said, for as long as it counts."""
     return WorkerSettings(
         retention=configuration.retention,
+        raw_retention=configuration.raw_retention,
         audit_retention=configuration.console.audit_retention,
         evidence=configuration.commercial.evidence,
         checks=max([configuration.retention, *(source.exclusion_max_age for source in configuration.callbacks)]),

@@ -11,13 +11,16 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from bridge.store import calls as stored_calls
+from bridge.store import packs
 from bridge.store.calls import Call
 from bridge.store.database import Database
+from bridge.store.packs import Pack
 from bridge.store.tables import IS_OPEN, OF_MISSED, UNCOUNTED, callbacks, calls, events, figures
 
 MILLION = 10**6
@@ -97,6 +100,7 @@ class Uncounted:
     counted: Figures
 
 
+_TIMED = ("inicio", "desvio_correcto")
 _NAMES = tuple(field.name for field in fields(Sums))
 _COLUMNS = (
     *(figures.c.kind, figures.c.at, figures.c.line, figures.c.direction, figures.c.outcome, figures.c.number),
@@ -116,16 +120,23 @@ def uncounted(connection: Connection, limit: int, *, to_count: bool = False) -> 
     transaction ends, and those that somebody else holds are left out."""
     query = select(calls).where(UNCOUNTED).order_by(calls.c.id).limit(limit)
     rows = connection.execute(query.with_for_update(skip_locked=True) if to_count else query).all()
-    moments = _moments(connection, [(row.line, row.call_sequence) for row in rows])
-    return [
-        Uncounted(
-            stored_calls.of_row(row),
-            moments.get((row.line, row.call_sequence, "inicio")),
-            moments.get((row.line, row.call_sequence, "desvio_correcto")),
-            _restored(row.line, row.counted or ()),
-        )
-        for row in rows
-    ]
+    moments = _moments(connection, [(row.line, row.call_sequence) for row in rows if not row.packed])
+    packed = packs.of_calls(connection, [row.id for row in rows if row.packed])
+    uncounted = []
+    for call, row in zip(stored_calls.of_rows(connection, rows), rows, strict=True):
+        pack = packed.get(row.id)
+        if pack is not None:
+            moments |= _packed_moments(pack, row.line, row.call_sequence)
+        began, answered_at = (moments.get((row.line, row.call_sequence, event)) for event in _TIMED)
+        counted = row.counted if pack is None else pack.counted
+        uncounted.append(Uncounted(call, began, answered_at, _restored(row.line, counted or ())))
+    return uncounted
+
+
+def _packed_moments(pack: Pack, line: str, call_sequence: str) -> dict[tuple[str, str, str], datetime]:
+    """The same of a call that is packed."""
+    came = sorted(((event["event"], event["received_at"]) for event in pack.events), key=itemgetter(1), reverse=True)
+    return {(line, call_sequence, event): at for event, at in came if event in _TIMED}
 
 
 def _moments(connection: Connection, of: Sequence[tuple[str, str]]) -> dict[tuple[str, str, str], datetime]:
@@ -142,7 +153,7 @@ def _moments(connection: Connection, of: Sequence[tuple[str, str]]) -> dict[tupl
             .where(
                 events.c.line == line,
                 events.c.call_sequence.in_(calls_of_line),
-                events.c.event.in_(("inicio", "desvio_correcto")),
+                events.c.event.in_(_TIMED),
             )
             .group_by(*columns)
         )

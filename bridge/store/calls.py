@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from bridge.errors import BridgeError
+from bridge.store import packs
 from bridge.store.folded import FoldedCall
-from bridge.store.tables import LONGEST_KEY, calls
+from bridge.store.tables import IS_EMITTED, LONGEST_KEY, calls
 
 _LONGEST_ID = 16
 
@@ -55,6 +56,8 @@ class Call:
     updated_at: datetime | None = None
     id: int | None = None
     version: int = 0
+    packed: bool = False
+    """Whether what it consists of is packed (`bridge.store.packing`)."""
 
 
 _FIELDS = tuple(field.name for field in fields(Call))
@@ -89,13 +92,13 @@ def named(connection: Connection, name: str, lines: Iterable[str]) -> Call | Non
         if call is not None:
             return call
     query = select(calls).where(calls.c.line.in_(list(lines)), calls.c.call_sequence == name).order_by(calls.c.id)
-    return _first(connection, query.limit(1))
+    return _first(connection, query)
 
 
 def by_idcall(connection: Connection, idcall: str) -> list[Call]:
     """Return the calls that came of an emission; several when a busy number was rung again."""
-    query = select(calls).where(calls.c.idcall == idcall, calls.c.idcall != "").order_by(calls.c.id)
-    return [of_row(row) for row in connection.execute(query)]
+    query = select(calls).where(calls.c.idcall == idcall, IS_EMITTED).order_by(calls.c.id)
+    return of_rows(connection, connection.execute(query).all())
 
 
 def save(connection: Connection, call: Call, now: datetime) -> int:
@@ -124,7 +127,7 @@ def to_close(connection: Connection, now: datetime, limit: int) -> list[tuple[st
 def find(connection: Connection, criteria: CallFilter, limit: int = 100) -> list[Call]:
     """Return calls, newest first."""
     query = _filtered(criteria).order_by(calls.c.started_at.desc().nulls_last(), calls.c.id.desc()).limit(limit)
-    return [of_row(row) for row in connection.execute(query)]
+    return of_rows(connection, connection.execute(query).all())
 
 
 def export(connection: Connection, criteria: CallFilter, chunk: int = 500) -> Iterator[Call]:
@@ -132,7 +135,7 @@ def export(connection: Connection, criteria: CallFilter, chunk: int = 500) -> It
     last = 0
     while True:
         query = _filtered(criteria).where(calls.c.id > last).order_by(calls.c.id).limit(chunk)
-        rows = [of_row(row) for row in connection.execute(query)]
+        rows = of_rows(connection, connection.execute(query).all())
         yield from rows
         if len(rows) < chunk:
             return
@@ -155,8 +158,7 @@ def _filtered(criteria: CallFilter) -> Select[Any]:
 
 
 def _first(connection: Connection, query: Select[Any]) -> Call | None:
-    row = connection.execute(query).first()
-    return None if row is None else of_row(row)
+    return next(iter(of_rows(connection, connection.execute(query.limit(1)).all())), None)
 
 
 def _values(call: Call) -> dict[str, Any]:
@@ -176,7 +178,11 @@ def _values(call: Call) -> dict[str, Any]:
     }
 
 
-def of_row(row: Row[Any]) -> Call:
-    """Return the call of a row of the table."""
-    values = {name: getattr(row, name) for name in _FIELDS}
-    return Call(**{**values, "state": CallState(row.state), "call": FoldedCall.from_json(row.call)})
+def of_rows(connection: Connection, rows: Sequence[Row[Any]]) -> list[Call]:
+    """Return the calls of rows of the table, whole also where they are packed."""
+    return [_of_row(row) for row in packs.unpacked_calls(connection, [dict(row._mapping) for row in rows])]
+
+
+def _of_row(row: Mapping[str, Any]) -> Call:
+    values = {name: row[name] for name in _FIELDS}
+    return Call(**{**values, "state": CallState(row["state"]), "call": FoldedCall.from_json(row["call"])})

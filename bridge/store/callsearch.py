@@ -185,7 +185,8 @@ def _matching_at_once(connection: Connection, criteria: CallSearch, ids: Sequenc
     if criteria.extension:
         query = query.where(or_(*(_mentions(spelling) for spelling in criteria.extension)))
     rows = connection.execute(query.order_by(calls.c.started_at.desc(), calls.c.id.desc())).all()
-    matches = [(stored_calls.of_row(row), str(row.verdict)) for row in rows]
+    whole = zip(stored_calls.of_rows(connection, rows), rows, strict=True)
+    matches = [(call, str(row.verdict)) for call, row in whole]
     if criteria.extension:
         matches = [match for match in matches if rang_at(match[0].call) & criteria.extension]
     if not criteria.name:

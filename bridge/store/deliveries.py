@@ -19,8 +19,9 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
 
+from bridge.store import packs
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.tables import attempts, deliveries
@@ -178,7 +179,7 @@ def claim(connection: Connection, id_: int, owner: str, now: datetime, lease_unt
         )
         .returning(deliveries)
     ).first()
-    return None if row is None else _delivery(row)
+    return None if row is None else _delivery(dict(row._mapping))
 
 
 def claim_more(
@@ -288,7 +289,7 @@ def retry(connection: Connection, id_: int, now: datetime) -> Delivery | None:
         .values(state=State.PENDING.value, next_at=now, first_at=None, settled_at=None)
         .returning(deliveries)
     ).first()
-    return None if row is None else _delivery(row)
+    return None if row is None else _delivery(dict(row._mapping))
 
 
 def discard(connection: Connection, id_: int, now: datetime) -> bool:
@@ -304,14 +305,12 @@ def discard(connection: Connection, id_: int, now: datetime) -> bool:
 
 def get(connection: Connection, id_: int) -> Delivery | None:
     """Return the delivery with this number."""
-    row = connection.execute(select(deliveries).where(deliveries.c.id == id_)).first()
-    return None if row is None else _delivery(row)
+    return next(iter(_read(connection, select(deliveries).where(deliveries.c.id == id_))), None)
 
 
 def by_key(connection: Connection, key: str) -> Delivery | None:
     """Return the delivery with this key."""
-    row = connection.execute(select(deliveries).where(deliveries.c.key == key)).first()
-    return None if row is None else _delivery(row)
+    return next(iter(_read(connection, select(deliveries).where(deliveries.c.key == key))), None)
 
 
 def attempts_of(connection: Connection, id_: int, limit: int = 50) -> list[Attempt]:
@@ -327,7 +326,7 @@ def find(
     query = _filtered(select(deliveries), criteria).where(deliveries.c.id > after)
     if until is not None:
         query = query.where(deliveries.c.id <= until)
-    return [_delivery(row) for row in connection.execute(query.order_by(deliveries.c.id).limit(limit))]
+    return _read(connection, query.order_by(deliveries.c.id).limit(limit))
 
 
 def of_call(connection: Connection, call_id: int | None, line: str, call_sequence: str, e164: str) -> list[Delivery]:
@@ -339,8 +338,10 @@ def of_call(connection: Connection, call_id: int | None, line: str, call_sequenc
     else:  # where texts are sorted by a language, no index finds how one begins
         of_key = and_(deliveries.c.e164 == e164, deliveries.c.key.startswith(prefix, autoescape=True))
     wheres = (of_key,) if call_id is None else (of_key, deliveries.c.call_id == call_id)
-    rows = {row.id: row for where in wheres for row in connection.execute(select(deliveries).where(where).limit(_MOST))}
-    return [_delivery(rows[id_]) for id_ in sorted(rows)]
+    came = {
+        each.id: each for where in wheres for each in _read(connection, select(deliveries).where(where).limit(_MOST))
+    }
+    return [came[id_] for id_ in sorted(came)]
 
 
 def latest(connection: Connection, criteria: DeliveryFilter, limit: int, before: int | None = None) -> list[Delivery]:
@@ -348,7 +349,7 @@ def latest(connection: Connection, criteria: DeliveryFilter, limit: int, before:
     query = _filtered(select(deliveries), criteria)
     if before is not None:
         query = query.where(deliveries.c.id < before)
-    return [_delivery(row) for row in connection.execute(query.order_by(deliveries.c.id.desc()).limit(limit))]
+    return _read(connection, query.order_by(deliveries.c.id.desc()).limit(limit))
 
 
 def count(connection: Connection, criteria: DeliveryFilter, most: int | None, until: int | None = None) -> int:
@@ -374,7 +375,7 @@ def before(connection: Connection, delivery: Delivery) -> list[Delivery]:
         deliveries.c.id < delivery.id,
         deliveries.c.state.in_([State.PENDING, State.RUNNING]),
     )
-    return [_delivery(row) for row in connection.execute(query)]
+    return _read(connection, query)
 
 
 def counts(connection: Connection) -> dict[tuple[str, State], int]:
@@ -444,6 +445,12 @@ def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:
     }
 
 
-def _delivery(row: Row[Any]) -> Delivery:
-    stored = {**row._mapping, "state": State(row.state)}
+def _read(connection: Connection, query: Select[Any]) -> list[Delivery]:
+    """What was found, whole also where it is packed with its call."""
+    rows = [dict(row._mapping) for row in connection.execute(query)]
+    return [_delivery(row) for row in packs.unpacked_deliveries(connection, rows)]
+
+
+def _delivery(row: Mapping[str, Any]) -> Delivery:
+    stored = {**row, "state": State(row["state"])}
     return Delivery(wanted_revision=stored.pop("wanted"), written_revision=stored.pop("written"), **stored)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, tuple_, update
+from sqlalchemy import Connection, func, select, tuple_, update
 
 from bridge.errors import ProtocolError
+from bridge.store import packs
 from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.tables import LONGEST_KEY, events
@@ -94,12 +96,14 @@ def ids(connection: Connection, identities: Iterable[Identity]) -> dict[Identity
 
 
 def of_call(connection: Connection, line: str, call_sequence: str, *, unfolded: bool = False) -> list[Event]:
-    """Return the events of a call in the order of their arrival; `unfolded`: only those that are not in the call
-    yet."""
+    """Return the events of a call in the order of their arrival, packed or not; `unfolded`: only those that are not in
+    the call yet."""
     query = select(events).where(events.c.line == line, events.c.call_sequence == call_sequence)
     if unfolded:
         query = query.where(~events.c.folded)
-    return [_event(row) for row in connection.execute(query.order_by(events.c.received_at, events.c.id))]
+    rows = [Event(**row._mapping) for row in connection.execute(query)]
+    packed = [] if unfolded else [Event(**row) for row in packs.events_of(connection, line, call_sequence)]
+    return sorted([*packed, *rows], key=attrgetter("received_at", "id"))
 
 
 def of_sequence(connection: Connection, call_sequence: str, lines: Iterable[str]) -> list[Event]:
@@ -152,7 +156,3 @@ def _row(arrival: Arrival) -> dict[str, Any]:
         "panel": arrival.panel,
         "e164": arrival.e164,
     }
-
-
-def _event(row: Row[Any]) -> Event:
-    return Event(**row._mapping)

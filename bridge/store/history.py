@@ -81,10 +81,15 @@ _ABOUT = (
 )
 
 
+_COLUMNS = (
+    *(calls.c.id, calls.c.line, calls.c.call_sequence, calls.c.direction, calls.c.started_at, calls.c.seconds),
+    *(calls.c.call, call_over_at.label("over_at"), call_verdict.label("verdict")),
+)
+
+
 def _newest(verdict: str) -> Select[Any]:
     """The newest call with this verdict, by one look into the index."""
-    columns = (calls.c.id, calls.c.line, calls.c.call, call_over_at.label("over_at"), call_verdict.label("verdict"))
-    same = select(*columns).where(*_ABOUT, call_verdict == verdict)
+    same = select(*_COLUMNS).where(*_ABOUT, call_verdict == verdict)
     return select(same.order_by(call_over_at.desc(), calls.c.id.desc()).limit(1).subquery())
 
 
@@ -147,15 +152,12 @@ _MISSED = (
     calls.c.line.in_(bindparam("lines", expanding=True)),
 )
 _MISSED_SINCE = select(func.count(), func.min(calls.c.started_at, type_=UtcMoment)).where(*_MISSED)
-_LAST_MISSED = (
-    select(calls.c.id, calls.c.line, calls.c.call, call_over_at.label("over_at"), call_verdict.label("verdict"))
-    .where(*_MISSED)
-    .order_by(call_over_at.desc(), calls.c.id.desc())
-    .limit(1)
-)
+_LAST_MISSED = select(*_COLUMNS).where(*_MISSED).order_by(call_over_at.desc(), calls.c.id.desc()).limit(1)
 
 
 def _past(row: Any) -> PastCall:
-    return PastCall(
-        row.line, FoldedCall.from_json(row.call), row.over_at, row.verdict == "answered", row.verdict == "missed"
-    )
+    # of a packed call, its columns say what does not stay beside its pack
+    start = row.started_at.isoformat() if row.started_at is not None else None
+    said = {"id": row.call_sequence, "line": row.line, "direction": row.direction, "start": start}
+    call = FoldedCall.from_json({**said, "seconds": row.seconds, **row.call})
+    return PastCall(row.line, call, row.over_at, row.verdict == "answered", row.verdict == "missed")

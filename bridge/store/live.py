@@ -49,7 +49,7 @@ def on_line(connection: Connection, since: datetime, limit: int = 100) -> list[L
 
 
 def _open(connection: Connection, since: datetime, limit: int) -> Iterable[Call]:
-    return [stored_calls.of_row(row) for row in connection.execute(_open_calls(since, limit))]
+    return stored_calls.of_rows(connection, connection.execute(_open_calls(since, limit)).all())
 
 
 def _open_calls(since: datetime, limit: int) -> Select[Any]:

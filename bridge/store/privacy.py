@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, or_, select, tuple_, union, update
 
-from bridge.store import campaigns
+from bridge.store import campaigns, packs
 from bridge.store import evidence as store_evidence
 from bridge.store import exclusions as store_exclusions
 from bridge.store import oppositions as store_oppositions
 from bridge.store.callbacks import BLANK, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import State
+from bridge.store.pacing import Pause, little_by_little, no_pause
 from bridge.store.spool import Spool
 from bridge.store.tables import (
     attempts,
@@ -29,7 +32,6 @@ from bridge.store.tables import (
     query_hours,
 )
 
-_BATCH = 500
 _NOBODY = {**BLANK, "digest": ""}
 """A callback of whom nobody knows any more whom it was about."""
 
@@ -64,9 +66,9 @@ def person(database: Database, e164: str, spool: Spool | None = None) -> dict[st
     """Return everything stored about a number, by table, as JSON knows it (times ISO 8601, amounts as text)."""
     with database.read() as connection:
         by_table = {
-            "calls": _rows(connection, calls, calls.c.e164 == e164),
-            "events": _rows(connection, events, _events_of(e164)),
-            "deliveries": _rows(connection, deliveries, _deliveries_of(e164)),
+            "calls": _calls(connection, calls.c.e164 == e164),
+            "events": _events(connection, e164),
+            "deliveries": _deliveries(connection, _deliveries_of(e164)),
             "attempts": _rows(
                 connection, attempts, attempts.c.delivery_id.in_(select(deliveries.c.id).where(_deliveries_of(e164)))
             ),
@@ -91,7 +93,7 @@ def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
         # Events, Queries and deliveries are found by way of the calls, so the calls go last.
         erased = Erased(
             queries=_delete(connection, queries, _queries_of(e164)),
-            events=_delete(connection, events, _events_of(e164)),
+            events=_delete(connection, events, _events_of(e164)) + packs.count_events(connection, calls.c.e164 == e164),
             deliveries=_delete(connection, deliveries, _deliveries_of(e164)),
             calls=_delete(connection, calls, calls.c.e164 == e164),
             callbacks=_forget_callbacks(connection, e164),
@@ -104,25 +106,32 @@ def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
     return replace(erased, scrubbed=database.scrub())
 
 
-def purge(database: Database, before: datetime, dead_before: datetime) -> Erased:
-    """Drop what was done before `before`, in small transactions; how much that was.
+def purge(database: Database, before: datetime, dead_before: datetime, pause: Pause = no_pause) -> Erased:
+    """Drop what was done before `before`, in small transactions; how much that was. `pause` may end it early.
 
     A call goes with its events, and not while anything of it has still to reach a CRM. What is pending stays however
     old it is; what is dead stays for a person to decide until it is older than `dead_before`.
     """
-    total = Erased()
-    while True:
-        with database.write() as connection:
-            batch = _purge(connection, before, dead_before)
-        total = Erased(
-            total.events + batch.events,
-            total.calls + batch.calls,
-            total.deliveries + batch.deliveries,
-            total.callbacks + batch.callbacks,
-            queries=total.queries + batch.queries,
-        )
-        if not batch.total:
-            break
+    gone_events = 0
+
+    def some_calls(begun: ColumnElement[bool], connection: Connection, limit: int) -> int:
+        nonlocal gone_events
+        of_these, gone = _purge_calls(connection, begun, before, limit)
+        gone_events += of_these
+        return gone
+
+    # calls by when they began, as an index has it: they changed no earlier
+    work: dict[str, Callable[[Connection, int], int]] = {
+        "deliveries": lambda connection, limit: _purge_deliveries(connection, before, dead_before, limit),
+        "calls": partial(some_calls, calls.c.started_at < before),
+        "timeless": partial(some_calls, calls.c.started_at.is_(None)),
+        "queries": lambda connection, limit: _purge_queries(connection, before, limit),
+        "callbacks": lambda connection, limit: _purge_callbacks(connection, before, limit),
+    }
+    gone = {name: little_by_little(database, some, pause) for name, some in work.items()}
+    total = Erased(
+        gone_events, gone["calls"] + gone["timeless"], gone["deliveries"], gone["callbacks"], queries=gone["queries"]
+    )
     with database.write() as connection:
         campaigns.drop_empty(connection, before)
         _delete(connection, query_hours, query_hours.c.hour < before)
@@ -130,38 +139,41 @@ def purge(database: Database, before: datetime, dead_before: datetime) -> Erased
     return total
 
 
-def _purge(connection: Connection, before: datetime, dead_before: datetime) -> Erased:
+def _purge_deliveries(connection: Connection, before: datetime, dead_before: datetime, limit: int) -> int:
     over = or_(
         and_(deliveries.c.state.in_([State.DONE, State.DISCARDED]), deliveries.c.settled_at < before),
         and_(deliveries.c.state == State.DEAD, deliveries.c.settled_at < dead_before),
     )
-    deleted = _delete(connection, deliveries, deliveries.c.id.in_(select(deliveries.c.id).where(over).limit(_BATCH)))
-    gone_events, gone_calls = _purge_calls(connection, before)
-    old = select(queries.c.id).where(queries.c.at < before).order_by(queries.c.at).limit(_BATCH)
-    gone_queries = _delete(connection, queries, queries.c.id.in_(old))
-    return Erased(gone_events, gone_calls, deleted, _purge_callbacks(connection, before), queries=gone_queries)
+    return _delete(connection, deliveries, deliveries.c.id.in_(select(deliveries.c.id).where(over).limit(limit)))
 
 
-def _purge_calls(connection: Connection, before: datetime) -> tuple[int, int]:
-    """How many events and calls went."""
+def _purge_calls(connection: Connection, begun: ColumnElement[bool], before: datetime, limit: int) -> tuple[int, int]:
+    """How many events and calls went. Those that somebody packs now are for the next time."""
     needed = exists().where(deliveries.c.call_id == calls.c.id)
-    old = select(calls.c.id).where(calls.c.state != "open", calls.c.updated_at < before, ~needed).limit(_BATCH)
-    ids = list(connection.execute(old).scalars())
-    named = select(calls.c.line, calls.c.call_sequence).where(calls.c.id.in_(ids))
-    of_these = and_(events.c.folded, tuple_(events.c.line, events.c.call_sequence).in_(named))
-    if not ids:
-        return 0, 0
-    return _delete(connection, events, of_these), _delete(connection, calls, calls.c.id.in_(ids))
+    old = (begun, calls.c.state != "open", calls.c.updated_at < before, ~needed)
+    query = select(calls.c.id, calls.c.line, calls.c.call_sequence).where(*old).order_by(calls.c.started_at)
+    rows = connection.execute(query.limit(limit).with_for_update(skip_locked=True)).all()
+    these = calls.c.id.in_([row.id for row in rows])
+    gone = packs.count_events(connection, these) if rows else 0
+    for row in rows:
+        theirs = and_(events.c.line == row.line, events.c.call_sequence == row.call_sequence)
+        gone += _delete(connection, events, and_(events.c.folded, theirs))
+    return gone, _delete(connection, calls, these) if rows else 0
 
 
-def _purge_callbacks(connection: Connection, before: datetime) -> int:
+def _purge_queries(connection: Connection, before: datetime, limit: int) -> int:
+    old = select(queries.c.id).where(queries.c.at < before).order_by(queries.c.at).limit(limit)
+    return _delete(connection, queries, queries.c.id.in_(old))
+
+
+def _purge_callbacks(connection: Connection, before: datetime, limit: int) -> int:
     """Settled ones are deleted, but those whose task is still listed somewhere only lose what is personal: without
     them, the task would be called again."""
     old = select(callbacks.c.id).where(callbacks.c.settled_at < before)
     listed = old.where(callbacks.c.seen_at >= before, callbacks.c.task_id != "")
-    ids = list(connection.execute(listed.limit(_BATCH)).scalars())
+    ids = list(connection.execute(listed.limit(limit)).scalars())
     connection.execute(update(callbacks).where(callbacks.c.id.in_(ids)).values(**_NOBODY))
-    overdue = old.where(callbacks.c.seen_at < before).limit(_BATCH)
+    overdue = old.where(callbacks.c.seen_at < before).limit(limit)
     return len(ids) + _delete(connection, callbacks, callbacks.c.id.in_(overdue))
 
 
@@ -206,8 +218,33 @@ def _delete(connection: Connection, table: Table, where: ColumnElement[bool]) ->
 
 
 def _rows(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    return [_plain_row(row) for row in _stored(connection, table, where)]
+
+
+def _stored(connection: Connection, table: Table, where: ColumnElement[bool]) -> list[Mapping[str, Any]]:
     rows = connection.execute(select(table).where(where).order_by(table.c.id))
-    return [_plain_row(dict(row._mapping)) for row in rows]
+    return [dict(row._mapping) for row in rows]
+
+
+def _calls(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """Rows as they were before they were packed."""
+    rows = packs.unpacked_calls(connection, _stored(connection, calls, where))
+    return [_plain_row({name: value for name, value in row.items() if name != "packed"}) for row in rows]
+
+
+def _events(connection: Connection, e164: str) -> list[dict[str, Any]]:
+    """The same."""
+    rows = _stored(connection, events, _events_of(e164))
+    theirs = select(calls.c.id, calls.c.line, calls.c.call_sequence).where(calls.c.e164 == e164, calls.c.packed)
+    named = {row.id: (row.line, row.call_sequence) for row in connection.execute(theirs)}
+    for id_, pack in packs.of_calls(connection, named).items():
+        rows += packs.event_rows(pack, *named[id_])
+    return [_plain_row(row) for row in sorted(rows, key=itemgetter("received_at", "id"))]
+
+
+def _deliveries(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
+    """The same."""
+    return [_plain_row(row) for row in packs.unpacked_deliveries(connection, _stored(connection, deliveries, where))]
 
 
 def _plain_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The tables, for SQLite and PostgreSQL alike, as an empty database gets them. `migrations/` brings those of older
 versions to the same; a test holds the two together.
 
-events      what the platform said, as it came; never changed but for `folded`
+events      what the platform said, as it came; never changed but for `folded`, and packed in the end
 calls       what the events of one call came to
+packs       what calls that have long been over need no more by themselves, compressed
 deliveries  what has to reach a CRM, and how that goes
 attempts    each try of a delivery
 queries     what the platform asked during calls, and what it was answered
@@ -38,6 +39,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -51,7 +53,7 @@ from sqlalchemy import (
 
 from bridge.store.columns import ANSWERED, CallVerdict, CompactJson, Id, Money, UtcMoment, Words
 
-REVISION = "0014"
+REVISION = "0015"
 """The newest step of `migrations/versions`."""
 OLDEST = "0014"
 """The oldest revision whose processes may go on working while the tables are of `REVISION`. To be raised with a step
@@ -131,12 +133,18 @@ calls = Table(
     Column("updated_at", UtcMoment, nullable=False),
     _number("counted_version"),
     Column("counted", JSON(none_as_null=True)),
+    Column("packed", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("line", "call_sequence", name="uq_calls_once"),
 )
 Index("ix_calls_number", calls.c.e164, calls.c.started_at, calls.c.id)
-Index("ix_calls_idcall", calls.c.idcall)
+IS_EMITTED = text("idcall <> ''")
+"""As a condition beside an emission's id, it finds the calls that came of it by this index."""
+Index("ix_calls_of_emission", calls.c.idcall, postgresql_where=IS_EMITTED, sqlite_where=IS_EMITTED)
 Index("ix_calls_started_at", calls.c.started_at)
-Index("ix_calls_updated_at", calls.c.updated_at)
+NOT_PACKED = ~calls.c.packed
+"""As a condition, it finds the calls that are not packed by this index."""
+Index("ix_calls_not_packed", calls.c.updated_at, calls.c.id,
+      sqlite_where=text("packed = 0"), postgresql_where=text("NOT packed"))  # fmt: skip
 IS_OPEN = text("state = 'open'")
 """As a condition, it finds the calls that are not over by this index."""
 Index("ix_calls_open", calls.c.close_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
@@ -156,6 +164,14 @@ call_over_at = func.coalesce(calls.c.ended_at, calls.c.started_at)
 """When a call was over; of one that is not, or whose FIN never came, when it began."""
 Index("ix_calls_history", calls.c.e164, call_verdict, call_over_at, calls.c.id,
       postgresql_where=OF_SOMEBODY, sqlite_where=OF_SOMEBODY)  # fmt: skip
+
+packs = Table(
+    "packs",
+    metadata,
+    Column("call_id", Id, ForeignKey("calls.id", ondelete="CASCADE"), primary_key=True),
+    _number("events"),
+    Column("document", LargeBinary, nullable=False),
+)
 
 queries = Table(
     "queries",

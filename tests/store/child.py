@@ -6,10 +6,15 @@ import sqlite3
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from bridge.intake.inbox import Inbox
 from bridge.queue import queue_for
+from bridge.store import packing
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from connectors.filelock import FileLock
@@ -38,6 +43,22 @@ def keep(url: str, name: str, spool: str = "") -> None:
         threading.Thread(target=go, args=(thread,)).start()
 
 
+def pack(url: str, times: str) -> None:
+    """Pack calls, and stop for ever in the middle of the so manieth transaction, its last statement sent."""
+    database, transactions = connect(url), 0
+
+    def sent(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        nonlocal transactions
+        if statement.startswith("DELETE FROM events"):
+            transactions += 1
+            if transactions == int(times):
+                say("stopped")
+                time.sleep(600)
+
+    event.listen(database.engine, "after_cursor_execute", sent)
+    packing.pack(database, datetime.now(UTC) + timedelta(days=1))
+
+
 def lock(path: str) -> None:
     """Hold a file lock for ever."""
     held = FileLock(Path(path))
@@ -58,6 +79,8 @@ if __name__ == "__main__":
     what, *given = sys.argv[1:]
     if what == "keep":
         keep(*given)
+    elif what == "pack":
+        pack(*given)
     elif what == "lock":
         lock(*given)
     else:
