@@ -158,6 +158,6 @@ _LAST_MISSED = select(*_COLUMNS).where(*_MISSED).order_by(call_over_at.desc(), c
 def _past(row: Any) -> PastCall:
     # of a packed call, its columns say what does not stay beside its pack
     start = row.started_at.isoformat() if row.started_at is not None else None
-    said = {"id": row.call_sequence, "line": row.line, "direction": row.direction, "start": start}
-    call = FoldedCall.from_json({**said, "seconds": row.seconds, **row.call})
+    columns = {"id": row.call_sequence, "line": row.line, "direction": row.direction, "start": start}
+    call = FoldedCall.from_json({**columns, "seconds": row.seconds, **row.call})
     return PastCall(row.line, call, row.over_at, row.verdict == "answered", row.verdict == "missed")

@@ -73,10 +73,10 @@ def decode(stored: bytes) -> Pack:
 
 def of_calls(connection: Connection, ids: Collection[int]) -> dict[int, Pack]:
     """Return the packs of these calls, by the call's id; a call that is not packed has none."""
-    wanted = list(ids)
+    numbers = list(ids)
     stored: dict[int, Pack] = {}
-    for first in range(0, len(wanted), _AT_ONCE):
-        some = among(connection, packs.c.call_id, wanted[first : first + _AT_ONCE])
+    for first in range(0, len(numbers), _AT_ONCE):
+        some = among(connection, packs.c.call_id, numbers[first : first + _AT_ONCE])
         query = select(packs.c.call_id, packs.c.document).where(some)
         stored |= {id_: decode(document) for id_, document in connection.execute(query)}
     return stored
