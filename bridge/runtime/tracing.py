@@ -92,6 +92,10 @@ class Traces:
                 span.set_status(self._error, failed)
         span.end(_ns(epoch + (monotonic if ended is None else ended)))
 
+    def flush(self) -> None:
+        """Send what is there, and return when that is done."""
+        self._provider.force_flush()
+
     def close(self) -> None:
         """Send what is left, for a few seconds at most."""
         last = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
