@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from bridge.callbacks.gates import OF_COMMERCIAL, Candidate, Facts, Gate
 from bridge.callbacks.tasks import Rules
+from bridge.config.lawbook import Law
 from bridge.store import exclusions
 from bridge.store.callbacks import Callback
 from bridge.store.evidence import Grounds
@@ -36,18 +37,20 @@ def of_emission(
         consent_date=consent.on.isoformat() if consent is not None and consent.on is not None else "",
         consent_proof=consent.proof if consent is not None else "",
         business=consent.business if consent is not None else False,
-        gates=[gate.value for gate in _gates(rules)],
+        gates=[gate.value for gate in _gates(rules, law)],
         lists=_lists(connection, rules, asked),
         rules=law.version if law is not None else "",
     )
 
 
-def _gates(rules: Rules) -> Iterator[Gate]:
-    """Those that it passed, as far as they are about whether a person may be called."""
+def _gates(rules: Rules, law: Law | None) -> Iterator[Gate]:
+    """Those that it passed, as far as they are about whether a person may be called. Where no law is known, nothing but
+    an opposition is asked for."""
     yield Gate.NUMBER
     if rules.source.do_not_call:
         yield Gate.DO_NOT_CALL
-    yield from OF_COMMERCIAL if rules.commercial else (Gate.CALLER_NUMBER,)
+    by_law = OF_COMMERCIAL if rules.commercial else (Gate.CALLER_NUMBER,)
+    yield from (gate for gate in by_law if law is not None or gate is Gate.OPPOSED)
     yield from (Gate.HOURS, Gate.PER_NUMBER)
 
 

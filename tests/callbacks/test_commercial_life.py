@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
 from bridge.callbacks import Callback
+from bridge.callbacks.gates import OF_COMMERCIAL, Facts, candidate
+from bridge.callbacks.grounds import of_emission
 from bridge.callbacks.listcheck import take_back
 from bridge.callbacks.numberfile import NumberFile
 from bridge.simulator.emission import EmissionPlatform
@@ -138,6 +141,19 @@ def test_of_each_call_there_is_evidence_of_what_allowed_it(world: World, platfor
     assert grounds.lists == {"opposed": False, "permitted_on": None, "checks": []}
     [chain] = evidence.verify(world.database)
     assert (chain.rows, chain.faults) == (1, [])
+
+
+@pytest.mark.parametrize(("source", "gates"), [("people", {"opposed"}), ("service", set())])
+def test_where_no_rules_of_a_country_are_known_no_evidence_says_that_they_were_kept(
+    world: World, source: str, gates: set[str]
+) -> None:
+    callback, spain = asked(world, source=source), world.desk.book().rules[source]
+    rules = replace(spain, line=spain.line.model_copy(update={"country": "PT"}))
+    facts = Facts(rules=rules, now=world.now)
+    with world.database.read() as connection:
+        grounds = of_emission(connection, callback, candidate(rules, callback), facts, world.now)
+    assert grounds is not None
+    assert (set(grounds.gates) & set(OF_COMMERCIAL), grounds.rules) == (gates, "")
 
 
 def test_a_source_without_a_purpose_leaves_no_evidence(world: World, platform: EmissionPlatform) -> None:
