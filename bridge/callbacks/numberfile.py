@@ -19,6 +19,8 @@ _LOOKED_AT = 200
 """Rows by which the column of numbers is known."""
 _NEAR = 0.9
 """A column with so many numbers, measured by the one with the most, may be meant as well."""
+_SOME = 0.1
+"""The same where no number may be left out."""
 _ANY_FORM = FileForm()
 
 
@@ -26,8 +28,8 @@ _ANY_FORM = FileForm()
 class NumberFile:
     """The phone numbers of a file: a CSV file in whatever characters, a list without a header, or a spreadsheet.
     `column`: where they stand; None: the column in which there are most. `country`: of numbers without a country code.
-    `all_of_row`: each number of a row counts, not the first alone. `empty`: rows without a number. Iterating raises
-    `FileUnreadable`."""
+    `all_of_row`: no number of a cell may be left out, nor a second column of them. `empty`: rows without a number.
+    Iterating raises `FileUnreadable`."""
 
     path: Path
     country: str
@@ -80,7 +82,8 @@ class NumberFile:
                 return 0
             raise self._unreadable(Text("there are no phone numbers in the first {count} rows", count=len(start) + 1))
         (best, most), *others = counts.most_common()
-        rival = next((place for place, count in others if count >= most * _NEAR), None)
+        enough = most * (_SOME if self.all_of_row else _NEAR)
+        rival = next((place for place, count in others if count >= enough), None)
         if rival is not None:
             raise self._unreadable(
                 Text(

@@ -114,6 +114,17 @@ def test_two_columns_of_numbers_are_not_guessed_between(run: Run, tmp_path: Path
     assert run("oppositions", "import", str(file), "--column", "nobody").code == 1
 
 
+def test_a_second_phone_that_some_people_have_is_not_left_out_in_silence(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "bajas.csv"
+    file.write_text("mobile,landline\n600111222,912000111\n600999888,\n600999777,\n600999666,-\n", encoding="utf-8")
+    said = run("oppositions", "import", str(file))
+    assert (said.code, "mobile" in said.err, "landline" in said.err) == (1, True, True)
+    assert listed(run) == []
+    assert run("oppositions", "import", str(file), "--column", "mobile").code == 0
+    assert run("oppositions", "import", str(file), "--column", "landline").code == 0
+    assert {"+34600111222", "+34912000111"} < {row["number"] for row in listed(run)}
+
+
 @pytest.mark.parametrize("content", [b"", b"phone\n"])
 def test_a_file_without_anybody_imports_nobody(run: Run, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "bajas.csv"
