@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import shutil
@@ -20,8 +21,11 @@ from psycopg.sql import SQL, Identifier
 from bridge.store.schema import connect
 from tests.databases import sqlite_with_tables
 
+_ACCEPTANCE = Path(__file__).parent / "acceptance"
 POSTGRES = "postgresql://postgres@127.0.0.1:5432"
 _ROOM = 4 << 30
+_GATHERED = 100_000
+"""Objects between two rounds of the garbage collector, as in the commands."""
 
 # A machine that is busy with something else makes no test fail.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -45,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.dist = "loadgroup"
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Load no acceptance runs that are not to run."""
+    left_out = config.getoption("markexpr") == "not acceptance"
+    return True if left_out and collection_path == _ACCEPTANCE else None
+
+
 @pytest.hookimpl(optionalhook=True)  # there is no xdist everywhere
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:  # `-n auto`
     """Three for each core, but no more than six beside them: tests wait for two thirds of their time."""
@@ -60,11 +70,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if worker is None or not all(folder.is_dir() for folder in folders):
         return
     root = session.config.rootpath
-    files = sorted(file.resolve().relative_to(root) for folder in folders for file in folder.rglob("test_*.py"))
+    found = (file.resolve() for folder in folders for file in folder.rglob("test_*.py"))
+    files = sorted(file.relative_to(root) for file in found if file.parent != _ACCEPTANCE)
     first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
     for file in files[first:] + files[:first]:
         with suppress(Exception, pytest.skip.Exception):  # said when it is collected
             importlib.import_module(".".join(file.with_suffix("").parts))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been loaded, which stays, out of what the garbage collector looks at again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GATHERED)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,6 @@ from bridge.config.model import Configuration
 from bridge.infocaller.panel import panel_addresses
 from bridge.texts import Plural, Text
 from connectors.base import Connector, Deadline, ProbeResult
-from connectors.http.cassette_file import Answers, CassetteFault
 
 _PATIENCE = 30.0  # seconds that `--connect` gives each CRM
 
@@ -49,10 +48,14 @@ def check(config: Path, connect: bool, trace: bool) -> int:
 def _playable(loaded: Loaded) -> bool:
     """Whether each file of kept answers can be played; the server does without them, so they are no faults to it."""
     good = True
-    for number, case in enumerate(loaded.configuration.tests):
+    replayed = [
+        (number, case.replay) for number, case in enumerate(loaded.configuration.tests) if case.replay is not None
+    ]
+    if replayed:
+        from connectors.http.cassette_file import Answers, CassetteFault  # noqa: PLC0415 - a tenth of a second
+    for number, replay in replayed:
         try:
-            if case.replay is not None:
-                Answers.read(loaded.folder / case.replay)
+            Answers.read(loaded.folder / replay)
         except CassetteFault as fault:
             good = False
             click.echo(f"{loaded.path}: tests[{number}].replay: {words(str(fault))}", err=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
@@ -229,6 +229,7 @@ def _place(holidays: HolidayPlace) -> tuple[str, str | None]:
     return country, regions[holidays.region.upper()]
 
 
+@cache
 def _regions() -> dict[str, list[str]]:
     """The regions of each country, as the library spells them."""
     import holidays  # noqa: PLC0415 - it takes a twentieth of a second, and many need no holidays

@@ -11,7 +11,6 @@ from bridge.setup.yamltext import Value, Variable
 from bridge.texts import Text
 from connectors.masking import SENSITIVE_NAMES
 from connectors.rest import presets
-from connectors.salesforce.options import Login
 
 SQL, SALESFORCE = "sql", "salesforce"
 _CONNECTOR = "crm"
@@ -37,6 +36,8 @@ def crms() -> list[str]:
 def needs(crm: str) -> list[Need]:
     """Return what has to be given for a CRM."""
     if crm == SALESFORCE:
+        from connectors.salesforce.options import Login  # noqa: PLC0415 - a tenth of a second, for those alone
+
         fields = Login.model_fields
         return [Need(f"login.{name}", "acme.my" if name == "domain" else "", "Secret" in str(fields[name].annotation))
                 for name in _SIGN_IN]  # fmt: skip

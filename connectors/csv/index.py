@@ -27,10 +27,10 @@ from pathlib import Path
 import phonenumbers
 
 from connectors import dates
-from connectors.base import Unavailable
 from connectors.csv.columns import Columns
 from connectors.csv.reading import NO_NUMBER
 from connectors.csv.source import FileForm, NumberedRow
+from connectors.errors import Unavailable
 from connectors.phonebulk import Numbers
 
 NoteOddity = Callable[[str, int], None]

@@ -93,7 +93,7 @@ class World:
     """See this module. `now` is the time; `tasks` writes the CSV file of tasks."""
 
     def __init__(self, folder: Path, platform: EmissionPlatform, more: str = "", **line: object) -> None:
-        settings = {"per_minute": 6000, "at_once": 1000, "timeout": "2s", "format": "json", "per_day": 2000} | line
+        settings = {"per_minute": 6000, "at_once": 1000, "timeout": "20s", "format": "json", "per_day": 2000} | line
         self.folder = folder
         self.platform = platform
         self.now = MONDAY

@@ -76,6 +76,18 @@ class Terminal:
     def kill(self) -> None:
         self._program.send_signal(signal.SIGKILL)
 
+    def leave(self, key: str) -> int:
+        """Press a key until the program ends: one may come in the moment between a look at what came and waiting for
+        more. Its exit code."""
+        for _ in range(_PATIENCE):
+            self.type(key)
+            end = time.monotonic() + 1
+            while self._read(end):
+                pass
+            if self._program.poll() is not None:
+                break
+        return self.end()
+
     def end(self) -> int:
         """Wait until the program ends; its exit code."""
         end = time.monotonic() + _PATIENCE

@@ -18,7 +18,7 @@ from connectors.phone import parse
 
 PEOPLE = {"contact": {"file": "contacts.csv", "phones": ["phone"]}}
 SOON = 30.0
-QUICK = Limits(look_every=0.03, settle=0.03, tick=0.1, in_process=50_000)
+QUICK = Limits(look_every=0.03, settle=0.03, tick=0.1, in_process=150_000)
 """So that tests wait for little."""
 
 

@@ -81,7 +81,7 @@ class SalesforceHarness(Harness):
 
     def options(self) -> SalesforceOptions:
         records = {**RECORDS, "contact": {**RECORDS["contact"], "newest": "Changed__c"}}
-        return options(self.fake, **{"timeout": "2s", "records": records, **self.changed})
+        return options(self.fake, **{"timeout": "20s", "records": records, **self.changed})
 
     def load(self, contacts: Sequence[Contact] = (), orders: Sequence[Order] = ()) -> None:
         org = self.fake.org

@@ -39,7 +39,7 @@ def put(path: Path, content: str | bytes) -> None:
     new.rename(path)
 
 
-def large(path: Path, name: str, rows: int = 3_000) -> None:
+def large(path: Path, name: str, rows: int = 6_000) -> None:
     """More than is read in the serving process."""
     put(path, "id,name,phone\n" + "".join(f"{number:05},{name} {number},6001{number:05}\n" for number in range(rows)))
     assert path.stat().st_size > QUICK.in_process
@@ -262,7 +262,7 @@ def test_a_large_file_that_is_broken_from_the_start_says_where(contacts: Path) -
     large(contacts, "First")
     with contacts.open("a") as file:
         file.write('9,"broken,911222333\n')
-    with connector(contacts.parent) as opened, pytest.raises(Unavailable, match=r"row 3002.*quote"):
+    with connector(contacts.parent) as opened, pytest.raises(Unavailable, match=r"row 6002.*quote"):
         found(opened)
     large(contacts, "First")
     tables = {"contact": PEOPLE["contact"] | {"key": "number"}}

@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from connectors.base import Context, Record
-from connectors.csv import CsvConnector
+from connectors.csv.connector import CsvConnector
 from connectors.csv.options import CsvOptions
 from connectors.expression import Template
 from connectors.rest import RestConnector, RestOptions

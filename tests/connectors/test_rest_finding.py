@@ -11,6 +11,7 @@ from connectors.base import Deadline, LookupQuery, Misconfigured, TimedOut, Unav
 from connectors.phone import parse
 from connectors.rest.finding import numbers
 from connectors.rest.values import JmesPath
+from connectors.testing import eventually
 from tests.connectors.rest_case import opened, section
 from tests.fakes.rest_crm import RestCrm, customer, order
 
@@ -298,8 +299,9 @@ def test_no_answer_holds_a_call_beyond_its_deadline(crm: RestCrm, fault: str) ->
 
 def test_a_request_ends_by_its_own_timeout(crm: RestCrm) -> None:
     crm.faults.add("hang", "/customers")
-    with opened(crm, timeout="100ms") as crm_, pytest.raises(TimedOut):
+    with opened(crm, timeout="500ms") as crm_, pytest.raises(TimedOut):
         crm_.contacts()
+    eventually(lambda: crm.requests, "the request at the server")
     assert len(crm.requests) == 1
 
 

@@ -23,7 +23,7 @@ DEAD = BulkChoice("dead")
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = connect(database_url)
+    opened = connect(database_url, patience=60)  # of those who wait for each other on a busy machine
     try:
         yield opened
     finally:

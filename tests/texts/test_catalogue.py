@@ -6,19 +6,28 @@ import ast
 import re
 import string
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
+import pytest
+from babel.messages import Message
 from babel.messages.mofile import read_mo
 from jinja2 import Environment, nodes
 
 from tests.texts.catalogue import IN_TEMPLATES, KEYWORDS, MO, PACKAGE, complete, extracted, kept, messages
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.xdist_group("catalogue")  # each test process would read all of the code for itself
 STALE = "run .venv/bin/python -m tests.texts.catalogue, and translate what it names"
 
 
+@cache
+def _of_code() -> dict[object, Message]:
+    return messages(extracted())
+
+
 def test_the_catalogue_has_each_message_of_the_code_and_no_other() -> None:
-    assert messages(kept()).keys() == messages(extracted()).keys(), STALE
+    assert messages(kept()).keys() == _of_code().keys(), STALE
     assert not kept().obsolete, STALE
 
 
@@ -66,7 +75,7 @@ def test_spanish_names_the_spanish_pages_of_the_documentation() -> None:
 
 
 def test_each_message_stands_in_the_code_as_it_is_so_that_it_is_found() -> None:
-    known = messages(extracted())
+    known = _of_code()
     for file, node, name in _calls():
         count = 2 if name == "Plural" else 1
         given = [part.value if isinstance(part, ast.Constant) else None for part in node.args[:count]]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.base import Context, Deadline, NewRecord, Rejected, Task, TaskOutcome, Unavailable
-from connectors.testing import GENEROUS, activity
+from connectors.testing import GENEROUS, activity, eventually
 from tests.connectors.sql.case import section
 from tests.connectors.sql.conftest import Shared
 from tests.connectors.sql.opened import connector, folder_of
@@ -144,53 +146,87 @@ def test_a_locked_table_is_an_outage_and_the_write_comes_later(shared: Shared) -
 
 
 WRITER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 from connectors.base import Context, Deadline
 from connectors.sql.connector import SqlConnector
 from connectors.sql.options import SqlOptions
 from connectors.testing import activity
 
-section, folder, attempt = json.loads(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-opened = SqlConnector("erp", SqlOptions.model_validate(section), Context(folder=Path(folder)))
-print("ready", flush=True)
-opened.log_activity(activity(attempt=attempt), Deadline.after(30))
-print("written", flush=True)
-opened.close()
+section, folder = json.loads(sys.argv[1]), sys.argv[2]
+for attempt in map(int, iter(sys.stdin.readline, "")):
+    if os.fork():
+        os.wait()
+        continue
+    opened = SqlConnector("erp", SqlOptions.model_validate(section), Context(folder=Path(folder)))
+    print("ready", os.getpid(), flush=True)
+    opened.log_activity(activity(attempt=attempt), Deadline.after(30))
+    print("written", flush=True)
+    opened.close()
+    os._exit(0)
 """
+"""Makes each attempt that it is told of in a process of its own, forked, since to load a connector takes longest."""
+
+
+class _Writers:
+    """Processes that write the same call into this database."""
+
+    def __init__(self, erp: SqlServer) -> None:
+        command = [sys.executable, "-c", WRITER, json.dumps(section(erp)), str(folder_of(erp))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._attempts = 0
+
+    def begin(self) -> int:
+        """Another attempt; the process that is about to write."""
+        self._attempts += 1
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{self._attempts}\n")
+        self._process.stdin.flush()
+        while True:  # one that was killed may have written before
+            said = self.said().split()
+            if said[0] == "ready":
+                return int(said[1])
+            assert said == ["written"]
+
+    def said(self) -> str:
+        """The next line."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def __enter__(self) -> _Writers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=GENEROUS * 2)
 
 
 def test_a_process_killed_in_the_middle_of_an_insert_leaves_one_row_for_the_call(erp: SqlServer) -> None:
     """Killed at once, later, and after it was written, until an attempt lives to its end."""
-    arguments = [sys.executable, "-c", WRITER, json.dumps(section(erp)), str(folder_of(erp))]
-    for attempt, pause in enumerate((0.0, 0.002, 0.01, 0.03), 1):
-        with subprocess.Popen([*arguments, str(attempt)], stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+    with _Writers(erp) as writers:
+        for pause in (0.0, 0.002, 0.01, 0.03):
+            writer = writers.begin()
             time.sleep(pause)
-            process.send_signal(signal.SIGKILL)
-        assert len(erp.run("SELECT id FROM calls")) <= 1
-    last = subprocess.run([*arguments, "9"], stdout=subprocess.PIPE, text=True, check=True, timeout=GENEROUS * 2)
-    assert last.stdout == "ready\nwritten\n"
+            with suppress(ProcessLookupError):  # it was faster
+                os.kill(writer, signal.SIGKILL)
+            assert len(erp.run("SELECT id FROM calls")) <= 1
+        writers.begin()
+        assert writers.said() == "written\n"
     assert erp.run("SELECT bridge_key FROM calls") == [("912345678:77:log",)]
 
 
 def test_one_killed_while_its_insert_waits_for_a_lock_leaves_one_row(shared: Shared) -> None:
     """In the middle for certain: the insert is on the server, which is held up."""
     erp = shared("postgresql")
-    arguments = [sys.executable, "-c", WRITER, json.dumps(section(erp)), str(folder_of(erp))]
-    with erp.connect() as blocker:
-        blocker.execute("BEGIN; LOCK TABLE calls IN EXCLUSIVE MODE")
-        with subprocess.Popen([*arguments, "1"], stdout=subprocess.PIPE, text=True) as process:
-            waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'"
-            end = time.monotonic() + GENEROUS
-            while not erp.run(waiting)[0][0]:
-                assert time.monotonic() < end
-                time.sleep(0.02)
-            process.send_signal(signal.SIGKILL)
-        blocker.execute("ROLLBACK")
-    last = subprocess.run([*arguments, "2"], stdout=subprocess.PIPE, text=True, check=True, timeout=GENEROUS * 2)
-    assert last.stdout == "ready\nwritten\n"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT%'"
+    with _Writers(erp) as writers:
+        with erp.connect() as blocker:
+            blocker.execute("BEGIN; LOCK TABLE calls IN EXCLUSIVE MODE")
+            writer = writers.begin()
+            eventually(lambda: erp.run(waiting)[0][0], "that the insert waits")
+            os.kill(writer, signal.SIGKILL)
+            blocker.execute("ROLLBACK")
+        writers.begin()
+        assert writers.said() == "written\n"
     assert len(erp.run("SELECT id FROM calls")) == 1
 
 
