@@ -52,7 +52,7 @@ def spare_what_stays() -> None:
 
 def take_short_turns() -> None:
     """Have threads hand the interpreter on ten times as soon as they do by themselves: the loop, which answers who is
-    on the line, waits for a turn of each thread that computes a page meanwhile."""
+    on the line, waits for a turn of each thread that computes meanwhile."""
     sys.setswitchinterval(_TURN)
 
 

@@ -31,10 +31,11 @@ def test_it_says_when_each_was_called_and_its_last_error(console: Bridge, operat
     wrong, form = written(query(), password="1111")
     assert console.post("query", wrong, form).status == 401
     until(lambda: re.search(r"called line 912345678 today .* error line 912345678 today", _queries(operator)), 60)
+    assert " encontrado " in _queries(operator, "es")
 
 
-def _queries(browser: Browser) -> str:
-    text = browser.get("/console/connect").text
+def _queries(browser: Browser, language: str = "en") -> str:
+    text = browser.get("/console/connect", **{"Accept-Language": language}).text
     return " ".join(re.sub(r"<[^>]*>", " ", text[text.index('id="queries"') :]).split())
 
 

@@ -11,6 +11,7 @@ from bridge.infocaller.panel import panel_addresses
 from bridge.store import panelurls
 from bridge.store.panelurls import LastCalled
 from bridge.texts import Text
+from bridge.web.console import words
 from bridge.web.console.context import here, render
 from bridge.web.console.sections import ConsoleSection
 
@@ -60,6 +61,6 @@ def show() -> Response:
     names = {(kind, each.name) for kind, those in (("event", events), ("query", queries)) for each in those}
     stray = [call for call in stored if (call.url.kind, call.url.name) not in names and call.error_at is not None]
     return render(
-        "connect/show.html", events=events, queries=queries, stray=stray, kinds=_KINDS, base=base,
+        "connect/show.html", words=words, events=events, queries=queries, stray=stray, kinds=_KINDS, base=base,
         public=visit.configuration.console.url is not None, secret=bool(keys),
     )  # fmt: skip
