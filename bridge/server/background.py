@@ -41,7 +41,7 @@ from bridge.runtime import log
 from bridge.runtime.state import state_folder
 from bridge.runtime.tracing import Traces, traces
 from bridge.server.notify import Reporter, ServiceManager, beat_in_thread
-from bridge.server.processes import end_with, heed_signals, stand_back
+from bridge.server.processes import end_with, heed_signals, share_one_heap, stand_back
 from bridge.service.composition import Current, Newest, Service
 from bridge.service.reload import Watcher
 from bridge.store import hosts
@@ -190,6 +190,7 @@ def run(loaded: Loaded, parent: int | None = None) -> int:
     """Work until SIGTERM or SIGINT, or until the process `parent` is gone; the exit code. While the database is away,
     or of a version that is too new, it is tried again and again. When a newer version takes it over meanwhile, the work
     ends with exit code 1: whoever starts it anew may have the newer version by then."""
+    share_one_heap()
     stop, too_old = threading.Event(), threading.Event()
     if parent is not None:
         end_with(parent, stop.set)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -145,3 +146,41 @@ def test_what_stays_is_not_walked_by_the_garbage_collector_any_more() -> None:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert told.stdout.split() == ["True", "True", "True"], told.stdout
+
+
+_THREADS = """
+import ctypes
+import sys
+import threading
+from bridge.server.processes import share_one_heap
+
+if sys.argv[1] == "shared":
+    share_one_heap()
+together = threading.Barrier(20)
+
+
+def take():
+    together.wait()
+    ctypes.CDLL(None).malloc(1000)
+    together.wait()
+
+
+threads = [threading.Thread(target=take) for _ in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+library = ctypes.CDLL(None)
+library.malloc_info(0, ctypes.c_void_p.in_dll(library, "stdout"))
+library.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has no heaps for threads")
+def test_threads_of_the_working_process_share_one_heap() -> None:
+    heaps = {}
+    for how in ("shared", "apart"):
+        command = [sys.executable, "-c", _THREADS, how]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        heaps[how] = told.stdout.count("<heap nr=")
+    assert heaps["shared"] == 1 < heaps["apart"]
