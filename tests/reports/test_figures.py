@@ -204,3 +204,20 @@ def test_many_calls_that_are_not_counted_yet_are_said_and_the_first_day_that_is_
     switchboard.now += timedelta(days=200)
     notes = [str(note) for note in switchboard.report(old.date(), DAY).notes]
     assert any("not kept any more" in note for note in notes)
+
+
+def test_calls_that_are_counted_are_not_read_again_to_find_those_that_are_not(postgres_url: str) -> None:
+    database = connect(postgres_url)
+    read = text("SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'calls'")
+    with database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO calls (line, call_sequence, state, call, version, counted_version, updated_at) "
+                "SELECT '912345678', n, 'over', '{}', 1, 1, now() FROM generate_series(1, 3000) AS n"
+            )
+        )
+        connection.execute(text("ANALYZE calls"))
+        before = connection.execute(read).scalar_one()
+        assert callfigures.left_to_count(connection, 1) == 0
+        assert connection.execute(read).scalar_one() == before
+    database.close()
