@@ -122,20 +122,30 @@ class Calls:
             return answer.status_code == 202
 
 
-def figures(parent: int, folder: Path) -> Iterator[tuple[str, float]]:
-    """What each process of the bridge has, and what is on the disk."""
+def parts(parent: int) -> Iterator[tuple[str, int]]:
+    """The processes of a bridge, by what they are for: `parent`, `work`, `web 1`, `web 2`."""
     serving = 0
     for pid in tree(parent):
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
         if pid == parent:
-            part = "parent"
+            yield "parent", pid
         elif b"bridge.server.background" in words:
-            part = "work"
+            yield "work", pid
         else:
             serving += 1
-            part = f"web {serving}"
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        yield f"{part}: kB", float(sum(int(line.split()[1]) for line in rollup if line.startswith("Private")))
+            yield f"web {serving}", pid
+
+
+def kilobytes(pid: int, counted: str = "Private") -> float:
+    """What a process has for itself, or another sum of `smaps_rollup`."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return float(sum(int(line.split()[1]) for line in rollup if line.startswith(counted)))
+
+
+def figures(parent: int, folder: Path) -> Iterator[tuple[str, float]]:
+    """What each process of the bridge has, and what is on the disk."""
+    for part, pid in parts(parent):
+        yield f"{part}: kB", kilobytes(pid)
         yield f"{part}: files", float(len(list(Path(f"/proc/{pid}/fd").iterdir())))
         yield f"{part}: threads", float(len(list(Path(f"/proc/{pid}/task").iterdir())))
     yield "database: kB", sum(file.stat().st_size for file in folder.glob("bridge.db*")) / 1024
