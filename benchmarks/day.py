@@ -29,7 +29,7 @@ from urllib.parse import urlencode
 import psycopg
 
 from benchmarks.chaos import column
-from benchmarks.hosts import Cluster
+from benchmarks.cluster import Cluster
 from benchmarks.kept import fill
 from benchmarks.load import Load, free_port, machine, open_loop, process_seconds, request, running
 from benchmarks.query import LINE, PASSWORD, contacts
@@ -50,9 +50,11 @@ PUT_THROUGH, OVER = 1.0, 3.0
 """Seconds from a call's INICIO to its DESVIO and its FIN."""
 PATIENCE = 3600.0
 """Seconds that the work may take to catch up."""
+# `raw_retention`: what was kept before is not packed meanwhile.
 CONFIG = """
 server: {{port: {port}, workers: {processes}}}
 database: "{database}"
+raw_retention: 90d
 lines: [{{number: "{line}", password: "{password}"}}]
 connectors:
   agenda: {{type: csv, tables: {{contact: {{file: contacts.csv, phones: [phone]}}}}, activities: {{file: calls.csv}}}}
@@ -362,9 +364,8 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = given.database
         if url is None:
-            cluster = Cluster(folder)
-            stack.callback(cluster.stop)
-            url = Cluster.url(cluster.port)
+            cluster = stack.enter_context(Cluster(folder))
+            url = cluster.url()
             with psycopg.connect(url, autocommit=True) as connection:
                 for setting in TUNED:
                     connection.execute(f"ALTER SYSTEM SET {setting}")
