@@ -13,7 +13,7 @@ Pause = Callable[[float], bool]
 """Waits for so many seconds; whether the work is to end now."""
 
 _TARGET = 0.02
-"""Seconds that a transaction is to take before it is committed. SQLite has one writer: an event waits for it."""
+"""Seconds that a transaction is to take, its commit included. SQLite has one writer: an event waits for it."""
 _SHARE, _LONGEST = 3.0, 0.1
 """Times as long as a transaction took, nothing is done, so that others have three quarters of the time; but for no more
 seconds than that, as slow transactions may be another's fault."""
@@ -29,12 +29,14 @@ def no_pause(_seconds: float) -> bool:
 class Pace:
     """How much goes into the next transaction. `size`: so many rows, by how long the last ones took."""
 
-    def __init__(self, pause: Pause) -> None:
+    def __init__(self, database: Database, pause: Pause) -> None:
         self.size = _FIRST
-        self._pause = pause
+        self._database, self._pause = database, pause
 
     def ends(self, count: int, took: float) -> bool:
-        """Pause after a transaction of so many rows and seconds; whether the work is to end."""
+        """Pause after a transaction of so many rows, which others waited for that long; whether the work is to end.
+        Raises `StoreUnavailable`."""
+        self._database.write_back()
         self.size = max(_LEAST, min(_MOST, self.size * 2, int(count * _TARGET / max(took, 1e-6))))
         return self._pause(min(took * _SHARE, _LONGEST))
 
@@ -42,12 +44,12 @@ class Pace:
 def little_by_little(database: Database, work: Callable[[Connection, int], int], pause: Pause = no_pause) -> int:
     """Call `work` in a transaction of its own until it finds nothing more, or `pause` says to end; how many rows that
     were. It gets how many it may take at most, and returns how many it took. Raises `StoreUnavailable`."""
-    pace, total = Pace(pause), 0
+    pace, total = Pace(database, pause), 0
     while True:
         with database.write() as connection:
             began = time.monotonic()
             count = work(connection, pace.size)
-            took = time.monotonic() - began
+        took = time.monotonic() - began
         total += count
         if not count or pace.ends(count, took):
             return total

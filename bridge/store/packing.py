@@ -73,7 +73,7 @@ class _Ready:
 def pack(database: Database, before: datetime, pause: Pause = no_pause) -> int:
     """Pack the calls that are over, delivered, in the reports, and unchanged since `before`, oldest first, in small
     transactions; how many those were. `pause` may end it early. Raises `StoreUnavailable`."""
-    pace, total, after = Pace(pause), 0, None
+    pace, total, after = Pace(database, pause), 0, None
     while True:
         with database.read() as connection:  # all that can be done while nobody waits
             ready = _made(connection, before, after, pace.size)
@@ -83,7 +83,7 @@ def pack(database: Database, before: datetime, pause: Pause = no_pause) -> int:
         with database.write() as connection:
             began = time.monotonic()
             total += _put(connection, ready, close_up=not database.postgresql)
-            took = time.monotonic() - began
+        took = time.monotonic() - began
         if pace.ends(len(ready), took):
             return total
 
