@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -137,9 +138,11 @@ def parts(parent: int) -> Iterator[tuple[str, int]]:
 
 
 def kilobytes(pid: int, counted: str = "Private") -> float:
-    """What a process has for itself, or another sum of `smaps_rollup`."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return float(sum(int(line.split()[1]) for line in rollup if line.startswith(counted)))
+    """What a process has for itself, or another sum of `smaps_rollup`; 0 where it has ended."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        return float(sum(int(line.split()[1]) for line in rollup if line.startswith(counted)))
+    return 0.0
 
 
 def figures(parent: int, folder: Path) -> Iterator[tuple[str, float]]:
