@@ -106,7 +106,9 @@ def _serve(channel: socket.socket) -> None:
         if channel.fileno() not in ready:
             continue
         order, descriptors, _, _ = socket.recv_fds(channel, _LARGEST, 2)
-        if not order:
+        if not order:  # who asked has ended, or was killed
+            for pid in ends:
+                os.kill(pid, signal.SIGTERM)
             return
         stderr, end = descriptors
         pid = os.fork()
