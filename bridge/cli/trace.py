@@ -10,8 +10,7 @@ from collections.abc import Callable
 from bridge.cli.language import words
 from bridge.texts import Text
 
-_OURS = re.compile(r".+ looked for in .+\n→ \d+ found")
-"""What a file was asked, which is a sentence. All else is shown as it was sent."""
+_FOUND = re.compile(r"→ \d+ found")
 
 
 class Trace:
@@ -28,8 +27,14 @@ class Trace:
         with self._lock:
             self._count += 1
             ms = (self._clock() - self._began) * 1000
-            text = (words(exchange) if _OURS.fullmatch(exchange) else exchange).replace("\n", "\n    ")
+            text = (words(exchange) if _of_a_file(exchange) else exchange).replace("\n", "\n    ")
             done = Text(
                 "[{number}] {connector}, done after {ms:.0f} ms", number=self._count, connector=connector, ms=ms
             )
             self._say(f"{words(done)}\n    {text}")
+
+
+def _of_a_file(exchange: str) -> bool:
+    """Whether it is what a file was asked, which is a sentence. All else is shown as it was sent."""
+    asked, _, found = exchange.partition("\n")
+    return " looked for in " in asked and _FOUND.fullmatch(found) is not None
