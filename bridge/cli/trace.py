@@ -36,5 +36,5 @@ class Trace:
 
 def _of_a_file(exchange: str) -> bool:
     """Whether it is what a file was asked, which is a sentence. All else is shown as it was sent."""
-    asked, _, found = exchange.partition("\n")
-    return " looked for in " in asked and _FOUND.fullmatch(found) is not None
+    asked, _, answer = exchange.partition("\n")
+    return " looked for in " in asked and _FOUND.fullmatch(answer) is not None
