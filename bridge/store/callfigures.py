@@ -128,7 +128,8 @@ def uncounted(connection: Connection, limit: int, *, to_count: bool = False) -> 
         if pack is not None:
             moments |= _packed_moments(pack, row.line, row.call_sequence)
         began, answered_at = (moments.get((row.line, row.call_sequence, event)) for event in _TIMED)
-        counted = row.counted if pack is None else pack.counted
+        # one that was counted since it was packed says itself as what
+        counted = pack.counted if pack is not None and row.counted is None else row.counted
         uncounted.append(Uncounted(call, began, answered_at, _restored(row.line, counted or ())))
     return uncounted
 

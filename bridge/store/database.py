@@ -101,8 +101,9 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a transaction that only reads, on SQLite beside any writer. Raises `StoreUnavailable`."""
-        with translated(self.name), self._begin("DEFERRED") as connection:
+        """Yield a transaction that only reads, all as of one moment, on SQLite beside any writer. Raises
+        `StoreUnavailable`."""
+        with translated(self.name), self._begin("REPEATABLE READ" if self.postgresql else "DEFERRED") as connection:
             yield connection
 
     @contextmanager
@@ -177,7 +178,8 @@ class Database:
     def _begin(self, how: str) -> Iterator[Connection]:
         with self.engine.connect() as connection:
             if how:
-                connection = connection.execution_options(sqlite_begin=how)  # noqa: PLW2901 (the same connection)
+                option = "isolation_level" if self.postgresql else "sqlite_begin"
+                connection = connection.execution_options(**{option: how})  # noqa: PLW2901 (the same connection)
             with connection.begin():
                 yield connection
 

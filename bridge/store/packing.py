@@ -13,7 +13,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, delete, exists, insert, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from bridge.store import overview, packs
 from bridge.store.calls import Call
@@ -23,6 +38,7 @@ from bridge.store.pacing import Pace, Pause, no_pause
 from bridge.store.packs import PACKED, Pack
 from bridge.store.tables import NOT_PACKED, calls, deliveries, events
 from bridge.store.tables import packs as table
+from bridge.store.version import OLDEST_NOTE
 
 STAYS = frozenset({"called", "answered", "answered_by", "diversions"})
 """What stays of a packed call beside its pack: what SQL looks at, and `called`. With its columns, a Query about the
@@ -31,6 +47,8 @@ _SINCE = "packs_since"
 """The note in `meta` of when this database may have been packed for the first time."""
 _HANDOVER = timedelta(days=1)
 """For so long after that nothing is packed: hosts of the version before, which read no packs, may still serve."""
+_READS_PACKS = "0015"
+"""The oldest revision whose processes read packs. From the first pack on, older ones take no more work."""
 _ONCE = [events.c.line, events.c.call_sequence, events.c.event, events.c.diverted_to, events.c.digest]
 _OF_EVENT = ("id", "event", "diverted_to", "digest", "received_at", "raw", "document", "panel", "e164")
 
@@ -49,12 +67,16 @@ _THINNED = (
 
 
 def begins(database: Database, now: datetime) -> bool:
-    """Return whether packing may begin: every host is expected to have this version by now."""
+    """Return whether packing may begin: every host is expected to have this version by now, and one that has not is
+    told that it is too old."""
     with database.write() as connection:
         since = overview.noted(connection, _SINCE)
         if since is None:
             overview.note(database, connection, _SINCE, now.isoformat())
-    return since is not None and datetime.fromisoformat(since) + _HANDOVER <= now
+        may = since is not None and datetime.fromisoformat(since) + _HANDOVER <= now
+        if may and (overview.noted(connection, OLDEST_NOTE) or "") < _READS_PACKS:
+            overview.note(database, connection, OLDEST_NOTE, _READS_PACKS)
+    return may
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +133,16 @@ def unpack(database: Database, connection: Connection, call: Call) -> None:
     if kept:
         connection.execute(_CARRIED, kept)
     connection.execute(
-        update(calls).where(calls.c.id == call.id).values(call=pack.call, counted=pack.counted, packed=False)
+        update(calls)
+        .where(calls.c.id == call.id)
+        # what it was counted as since it was packed holds
+        .values(call=pack.call, counted=func.coalesce(calls.c.counted, _kept(pack.counted)), packed=False)
     )
     connection.execute(delete(table).where(table.c.call_id == call.id))
+
+
+def _kept(counted: Any) -> ColumnElement[Any]:
+    return literal(counted, calls.c.counted.type)
 
 
 def _made(connection: Connection, before: datetime, after: _Ready | None, limit: int) -> list[_Ready]:

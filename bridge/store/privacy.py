@@ -90,6 +90,8 @@ def forget(database: Database, e164: str, spool: Spool | None = None) -> Erased:
             store_oppositions.add(database, connection, spool.oppositions_of(e164))
         spooled = spool.forget(e164)
     with database.write() as connection:
+        # Held, so that nobody folds, packs or unpacks one meanwhile: what is unpacked would stay.
+        connection.execute(select(calls.c.id).where(calls.c.e164 == e164).order_by(calls.c.id).with_for_update()).all()
         # Events, Queries and deliveries are found by way of the calls, so the calls go last.
         erased = Erased(
             queries=_delete(connection, queries, _queries_of(e164)),

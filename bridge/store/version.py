@@ -19,7 +19,8 @@ alembic_version = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 """Alembic's own table, as it makes it."""
-_NOTE = "oldest_revision"
+OLDEST_NOTE = "oldest_revision"
+"""The note in `meta` of the oldest revision whose processes may work on this database."""
 
 
 class TooOld(StoreUnavailable):
@@ -35,7 +36,7 @@ def revision(connection: Connection) -> str | None:
 
 def works_beside(connection: Connection) -> bool:
     """Return whether this version may work on tables of a newer one; a newer one that says nothing wants no other."""
-    oldest = connection.execute(select(meta.c.value).where(meta.c.name == _NOTE)).scalar()
+    oldest = connection.execute(select(meta.c.value).where(meta.c.name == OLDEST_NOTE)).scalar()
     return oldest is not None and oldest <= REVISION
 
 
@@ -52,6 +53,8 @@ def heed(connection: Connection, name: str) -> str | None:
 
 
 def note_oldest(connection: Connection) -> None:
-    """Note which versions may work beside this one, whose tables these are now."""
-    connection.execute(meta.delete().where(meta.c.name == _NOTE))
-    connection.execute(meta.insert().values(name=_NOTE, value=OLDEST))
+    """Note which versions may work beside this one, whose tables these are now. What was asked for stays: rows of a
+    kind that older ones can't read do not go away."""
+    noted = connection.execute(select(meta.c.value).where(meta.c.name == OLDEST_NOTE)).scalar()
+    connection.execute(meta.delete().where(meta.c.name == OLDEST_NOTE))
+    connection.execute(meta.insert().values(name=OLDEST_NOTE, value=max(OLDEST, noted or "")))

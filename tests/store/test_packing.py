@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +16,22 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from bridge.calls.folding import Folding
 from bridge.config.model import Configuration
-from bridge.store import callfigures, calls, callsearch, deliveries, events, history, packing, privacy
+from bridge.reports.keeping import count_some
+from bridge.store import callfigures, calls, callsearch, deliveries, events, history, overview, packing, privacy
 from bridge.store.calls import Call, CallFilter
 from bridge.store.callsearch import CallSearch
 from bridge.store.database import Database
 from bridge.store.deliveries import DeliveryFilter, NewDelivery, State, Took
 from bridge.store.events import Arrival, Event
 from bridge.store.folded import FoldedCall
+from bridge.store.packs import Pack, decode
+from bridge.store.packwords import WORDS
 from bridge.store.schema import connect
 from bridge.store.tables import calls as calls_table
 from bridge.store.tables import deliveries as deliveries_table
 from bridge.store.tables import events as events_table
-from bridge.store.tables import packs
+from bridge.store.tables import figures, packs
+from bridge.store.version import OLDEST_NOTE, note_oldest
 from tests.fakes.exchange import LINE, NOON, arrival, document, entry, final
 from tests.store.children import child, first_line
 from tests.store.made import at_revision
@@ -239,6 +246,30 @@ def test_what_is_packed_is_forgotten_and_let_go_as_anything(database: Database) 
     assert rows(database, packs, calls_table, events_table, deliveries_table) == [0, 0, 0, 0]
 
 
+def test_what_is_unpacked_while_it_is_forgotten_goes_too(database: Database) -> None:
+    done(database, "7")
+    pack(database)
+    with ThreadPoolExecutor(1) as threads:
+        with database.write() as connection:
+            call = calls.get(connection, LINE, "7")
+            assert call is not None
+            events.add(database, connection, [arrival("fin", final(seconds=99), LATER)])
+            packing.unpack(database, connection, call)
+            forgotten = threads.submit(privacy.forget, database, SOMEONE)
+            time.sleep(0.5)  # it waits
+        assert forgotten.result().calls == 1
+    assert rows(database, packs, calls_table, events_table, deliveries_table) == [0, 0, 0, 0]
+
+
+def test_who_reads_while_a_call_is_packed_sees_it_as_it_was(database: Database) -> None:
+    done(database, "7")
+    with database.read() as connection:
+        assert len(connection.execute(select(events_table.c.id)).all()) == 3
+        assert pack(database) == 1
+        assert len(events.of_call(connection, LINE, "7")) == 3
+        assert connection.execute(select(packs.c.call_id)).all() == []
+
+
 def test_a_packed_call_can_be_added_up_anew(database: Database) -> None:
     done(database, "7")
     with database.write() as connection:
@@ -260,6 +291,59 @@ def test_a_packed_call_can_be_added_up_anew(database: Database) -> None:
 def test_nothing_is_packed_while_a_host_of_the_version_before_may_serve(database: Database) -> None:
     hour = timedelta(hours=1)
     assert [packing.begins(database, NOON + hour * hours) for hours in (0, 1, 23, 24, 25)] == [False] * 3 + [True] * 2
+
+
+def test_a_host_that_reads_no_packs_takes_no_more_work_once_packing_begins(database: Database) -> None:
+    def oldest() -> str:
+        with database.read() as connection:
+            return str(overview.noted(connection, OLDEST_NOTE))
+
+    before = oldest()
+    assert not packing.begins(database, NOON)
+    assert oldest() == before
+    assert packing.begins(database, NOON + timedelta(days=1))
+    assert oldest() == "0015"
+    with database.write() as connection:
+        note_oldest(connection)  # of a step that comes later
+    assert oldest() >= "0015"
+
+
+def test_a_packed_call_that_was_counted_anew_is_taken_back_as_what_it_was_counted_as_last(database: Database) -> None:
+    def count_anew(zone: str) -> dict[str, int]:
+        line = {"number": LINE, "password": "3956", "timezone": zone}
+        with database.write() as connection:
+            connection.execute(update(calls_table).values(counted_version=0))
+        assert count_some(database, Configuration.model_validate({"lines": [line]})) == 1
+        with database.read() as connection:
+            stored = connection.execute(select(figures.c.at, figures.c.calls).where(figures.c.kind == "call"))
+            return {f"{at:%H:%M}": number for at, number in stored if number}
+
+    done(database, "7")
+    with database.write() as connection:
+        connection.execute(update(calls_table).values(counted=None))
+    assert count_anew("Europe/Madrid") == {"11:00": 1}
+    assert pack(database) == 1
+    assert [count_anew("Asia/Kolkata") for _ in range(2)] == [{"11:30": 1}] * 2
+    for late in whole("7")[:1]:
+        tell(database, replaced(late))  # unpacked
+    assert count_anew("Europe/Madrid") == {"11:00": 1}
+
+
+def test_a_pack_that_was_written_once_is_read_for_ever() -> None:
+    """Read with other words, texts would come out altered, and nothing would say so."""
+    assert sha256(WORDS).hexdigest() == "10195377a03c5c3881945bdaa854b7fc61424844f166bd9de93e0206c0c0f68e"
+    event = {
+        "id": 3, "event": "fin", "diverted_to": "101", "digest": "d",
+        "received_at": datetime(2026, 3, 2, 12, tzinfo=UTC),
+        "raw": "<ApiCall><LineNumber>912345678</LineNumber>Íñigo</ApiCall>",
+        "document": {"format": "xml", "line_number": "912345678"}, "panel": {"id": "7"}, "e164": SOMEONE,
+    }  # fmt: skip
+    pack = Pack({"id": "7", "answered": True}, [["call"]], [event], {1: ({"rule": "crm:call"}, "POST /calls 201")})
+    stored = (
+        "01b381ad7120bc2af470efe18d99e9f98865110cf0e12463c22d707859076b84a7e06c751beb1a1885181a610427b8b96d6a81bbb54d"
+        "686d066aa50ea9efccb154b08686864646462815ac3996b2182991e38b3390f901fec1210afa206e3130360c41210f00"
+    )
+    assert decode(bytes.fromhex(stored)) == pack
 
 
 def test_calls_of_an_old_database_are_packed(tmp_path: Path) -> None:
