@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import threading
@@ -23,6 +24,8 @@ from bridge.web.console.parts import ConsoleParts
 from bridge.web.consoles import ConsolePages
 from bridge.web.edge import Edge
 from bridge.web.gate import AccessPolicies
+
+_log = logging.getLogger("bridge.server.console")
 
 
 class ConsoleProcess:
@@ -68,17 +71,35 @@ def answer_orders(loaded: Loaded, parent: int, orders: socket.socket) -> None:
     end_with(parent, stop.set)
     stand_back()
     with ExitStack() as closing:
-        pages = ConsoleProcess(_newest(loaded), closing).pages
+        pages = open_console(loaded, closing).pages
         spare_what_stays()
         threading.Thread(target=pages.take, args=(orders,), name="orders", daemon=True).start()
         stop.wait()
 
 
-def _newest(loaded: Loaded) -> Loaded:
-    """What the file says by now: it may have changed long before somebody opens the console."""
+def open_console(loaded: Loaded, closing: ExitStack) -> ConsoleProcess:
+    """Return the process's parts by what the file says by now, by `loaded` where that can't be brought up."""
+    newest = newest_good(loaded)
+    if newest is not loaded:
+        with ExitStack() as tried:
+            try:
+                process = ConsoleProcess(newest, tried)
+            except Exception:  # noqa: BLE001 - whatever opening a connector raises; the other processes go on, too
+                _log.exception("the changed configuration could not be brought up, the one before shows the console")
+            else:
+                closing.enter_context(tried.pop_all())
+                return process
+    return ConsoleProcess(loaded, closing)
+
+
+def newest_good(loaded: Loaded) -> Loaded:
+    """Return what the file says by now: it may have changed long before somebody opens the console. `loaded` where that
+    is worse, which the other processes refuse as well."""
     try:
         newest = load_to_serve(loaded.path)
     except ConfigurationFaults:  # which the other processes have told
+        return loaded
+    if not newest.no_worse_than(loaded):
         return loaded
     log.hide(log.secrets_in(newest.configuration))
     return newest

@@ -171,8 +171,13 @@ class Forked:
             if not select.select([self._orders], [], [], _LOOK)[0]:
                 continue
             began = time.monotonic()
-            if not self._forked():
-                return
+            try:
+                if not self._forked():
+                    return
+            except OSError as error:  # no memory, or too many processes: there may be room again
+                _log.error("%s can't be started: %s", self._name, error.strerror)
+                self._stop.wait(_AFTER_FAILURE)
+                continue
             while not self._ended():
                 if self._stop.wait(_LOOK):
                     return

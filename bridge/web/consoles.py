@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import struct
+import sys
+import time
 from collections.abc import Callable
 from functools import partial
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -23,7 +25,7 @@ from bridge.web.gate import AccessPolicy, BodyLimits
 from bridge.web.pages import FlaskPages
 from bridge.web.reply import Reply
 from bridge.web.request import RawRequest, Refused
-from connectors.base import Deadline
+from connectors.base import Deadline, Unavailable
 from connectors.steps import Steps, Wait
 from connectors.threads import DaemonThreadPool
 
@@ -36,6 +38,7 @@ _MOST = 1000
 """Requests that wait until they are handed on."""
 _PATIENCE = 300.0
 """Seconds that a page may take, or a file of figures."""
+_AFTER_FAILURE = 1.0
 _AWAY = 503
 _NOT_NOW = Text("The console can't answer at this moment. Load the page anew in a few seconds.")
 
@@ -70,9 +73,20 @@ class ConsolePages:
     def take(self, orders: socket.socket) -> None:
         """Answer what other processes hand on, for as long as this process lives."""
         while True:
-            _, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
-            for descriptor in descriptors:
-                self._pages.apart(partial(self._carry_out, Connection(descriptor)))
+            try:
+                _, descriptors, _, _ = socket.recv_fds(orders, 1, 1)
+                for descriptor in descriptors:
+                    asking = Connection(descriptor)
+                    try:
+                        self._pages.apart(partial(self._carry_out, asking))
+                    except BaseException:
+                        asking.close()  # so that it is told at once
+                        raise
+            except Unavailable:
+                return  # closed
+            except Exception:  # noqa: BLE001 - no thread, no memory: who asked is told, and the next one shall be answered
+                _log.exception("a request for the console can't be taken")
+                time.sleep(_AFTER_FAILURE)
 
     def close(self) -> None:
         """Take no more; what hangs is left behind."""
@@ -82,6 +96,8 @@ class ConsolePages:
         with asking:
             try:
                 raw, whole = asking.recv()
+                if asking.poll():  # nothing more is sent: who asked has given up, and was told that nothing came of it
+                    return
                 if whole:
                     asking.send((self._pages.made(raw), raw.entry.route, raw.entry.fields))
                 else:
@@ -95,8 +111,9 @@ class ConsolePages:
 class HandedConsole:
     """Hands requests on over `orders`. `language`: of what is said while nobody answers."""
 
-    def __init__(self, orders: socket.socket, language: Callable[[], Language]) -> None:
-        self._orders, self._language = orders, language
+    def __init__(self, orders: socket.socket, language: Callable[[], Language], patience: float = _PATIENCE) -> None:
+        self._orders, self._language, self._patience = orders, language, patience
+        _bound(orders, patience)
         self._threads = DaemonThreadPool(_AT_A_TIME, "console")
 
     def limits(self, raw: RawRequest) -> Steps[BodyLimits]:
@@ -104,7 +121,7 @@ class HandedConsole:
         limits: BodyLimits | None = yield from self._asked(raw, whole=False)
         if limits is None:
             raw.fault = Refused(_AWAY, str(_NOT_NOW))
-            return BodyLimits(0, body=False)
+            return BodyLimits(sys.maxsize, body=False)  # that it is too large is not what is wrong with it
         return limits
 
     def answer(self, raw: RawRequest) -> Steps[Reply]:
@@ -135,12 +152,21 @@ class HandedConsole:
 
     def _exchange(self, raw: RawRequest, *, whole: bool) -> Any:
         try:
-            ours, theirs = Pipe()
-            with ours:
-                with theirs:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                _bound(ours, self._patience)
+                with Connection(ours.detach()) as asking:
                     socket.send_fds(self._orders, [b"."], [theirs.fileno()])
-                ours.send((raw, whole))
-                return ours.recv() if ours.poll(_PATIENCE) else None
-        except (OSError, EOFError) as error:  # it has ended meanwhile
+                    theirs.close()
+                    asking.send((raw, whole))
+                    return asking.recv()
+        except (OSError, EOFError) as error:  # it has ended meanwhile, or hangs
             _log.warning("the process that makes the console's pages gives no answer: %s", error or "it has ended")
             return None
+
+
+def _bound(end: socket.socket, seconds: float) -> None:
+    """Have nobody wait for longer, neither to be heard nor to hear: a process that hangs takes no more than what the
+    system keeps for it."""
+    for option in (socket.SO_SNDTIMEO, socket.SO_RCVTIMEO):
+        end.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", *divmod(int(seconds * 1e6), 1_000_000)))

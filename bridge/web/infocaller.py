@@ -161,7 +161,7 @@ def _note_query(traces: Traces, document: Document, answered: Answered, arrived:
     configured = answered.outcome != "unknown_query"  # by another name it could bear anything
     failed = answered.outcome if not configured or answered.outcome in _FAILED else ""
     attributes: dict[str, str | int] = {
-        "infocaller.call": document.call_sequence,
+        "infocaller.call": document.call_sequence[:LONGEST_KEY],
         "infocaller.outcome": answered.outcome,
         "infocaller.result": answered.result,
     }
