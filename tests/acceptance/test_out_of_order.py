@@ -126,8 +126,8 @@ def test_what_is_at_fault_is_out_of_order_alone_and_nothing_is_lost_until_it_is_
         assert asked(bridge, "ENCUESTA") == {"GUARDADO": "1"}
         fin = bridge.post("event/fin", *written(final(call_sequence="77", caller_number=CALLER)))
         assert fin.status == 200
-        for part in ("connector shop is out of", "connector journal is out of", "contacts.csv: it is a spread"):
-            assert part in bridge.log
+        parts = ("connector shop is out of", "connector journal is out of", "contacts.csv: it is a spread")
+        until(lambda: all(part in bridge.log for part in parts))
         assert bridge.log.count("level=error at=bridge.server") == 3
         until(lambda: len([job for job in jobs() if "out of order" in (job["error"] or "")]) == 2, 60)
         assert {job["kind"] for job in jobs()} == {"activity", "save"}
@@ -172,4 +172,4 @@ def test_a_change_that_would_put_a_connector_out_of_order_is_refused_while_it_se
     (folder / "config.yaml").write_text(good, encoding="utf-8")
     with running(folder) as bridge:  # what served before the restart serves on
         assert asked(bridge, "CONTACTO") == {"NOMBRE": "Ana"}
-        assert "what it held before goes on serving, as of 20" in bridge.log
+        until(lambda: "what it held before goes on serving, as of 20" in bridge.log)

@@ -31,7 +31,7 @@ def test_it_is_there_alone_and_the_platform_is_where_it_was(tmp_path: Path) -> N
     with running(tmp_path) as bridge:
         apart = Bridge(bridge.process, bridge.log_file, bridge.configuration, port)
         until(lambda: answers(apart), 60)
-        assert f"the console listens on http://127.0.0.1:{port}/console/" in bridge.log
+        until(lambda: f"the console listens on http://127.0.0.1:{port}/console/" in bridge.log)
         admin = Browser(apart).sign_in(Role.ADMIN)
         assert admin.get("/console/audit").status_code == 200
         assert admin.post("/console/lines/pause", {"line": "912345678"}).status_code == 303
