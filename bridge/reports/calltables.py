@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -13,9 +13,6 @@ from bridge.reports.cells import NOTHING, WEEKDAYS, CellKind, CellValue, ReportC
 from bridge.reports.period import Period
 from bridge.store.callfigures import MILLION, FigureKey, FigureKind, FigureOutcome, Sums
 from bridge.texts import Text
-
-LocalFigure = tuple[FigureKey, Sums, datetime]
-"""Sums, and when their hour or day began on the line's own clock."""
 
 _HOURS = range(24)
 _NAME = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
@@ -81,24 +78,21 @@ class CallFigures:
     by_direction: _Counts = field(default_factory=_counts)
     rings: dict[str, dict[tuple[str, FigureOutcome], Sums]] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, local: Iterable[LocalFigure]) -> CallFigures:
-        """Return them counted."""
-        counted, by_time, by_line = cls(), _counts(), _counts()
-        for key, sums, at in local:
-            if key.kind is FigureKind.RING:
-                kinds = counted.rings.setdefault(key.number, defaultdict(Sums))
-                kinds[key.direction, key.outcome].add(sums)
-            else:
-                by_time[at.date(), at.hour].add(key, sums)
-                by_line[key.line, key.number or key.line, key.direction].add(key, sums)
-        for (day, hour), counts in by_time.items():
-            for total in (counted.by_day[day], counted.by_hour[hour], counted.by_weekday[day.weekday(), hour]):
-                total.merge(counts)
-        for (line, number, direction), counts in by_line.items():
-            for total in (counted.whole, counted.by_number[line, number], counted.by_direction[line, direction]):
-                total.merge(counts)
-        return counted
+    def add_hour(self, at: datetime, counts: CallCounts) -> None:
+        """Take in an hour, `at` its beginning on the line's own clock."""
+        day = at.date()
+        for total in (self.by_day[day], self.by_hour[at.hour], self.by_weekday[day.weekday(), at.hour]):
+            total.merge(counts)
+
+    def add(self, key: FigureKey, sums: Sums) -> None:
+        """Take in calls of a line, or rings of an extension, whenever they were."""
+        if key.kind is FigureKind.RING:
+            kinds = self.rings.setdefault(key.number, defaultdict(Sums))
+            kinds[key.direction, key.outcome].add(sums)
+            return
+        number = key.number or key.line
+        for total in (self.whole, self.by_number[key.line, number], self.by_direction[key.line, key.direction]):
+            total.add(key, sums)
 
 
 def tables(counted: CallFigures, period: Period) -> Iterator[ReportTable]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -13,12 +12,13 @@ from bridge.config.builtin import MISSED_CALLS
 from bridge.config.callbacks import BUILT_IN_ORIGIN
 from bridge.config.model import Configuration
 from bridge.reports import callbacktables, calltables
-from bridge.reports.calltables import CallFigures, LocalFigure
+from bridge.reports.calltables import CallCounts, CallFigures
 from bridge.reports.cells import CallReport
 from bridge.reports.counting import difference, figures_of
 from bridge.reports.keeping import zone_of
 from bridge.reports.period import Period
 from bridge.store import callfigures
+from bridge.store.callfigures import FigureKind, Span
 from bridge.store.database import Database
 from bridge.texts import Plural, Text
 
@@ -33,8 +33,7 @@ def make(database: Database, configuration: Configuration, period: Period, now: 
     of_callbacks = (period.since(zones[0]), period.until(zones[0]), line)
     with database.read() as connection:
         left = callfigures.left_to_count(connection)
-        local = _local(_all(connection, configuration, period, zones, left), configuration, period, line)
-        counted = CallFigures.of(local)
+        counted = _counted(connection, configuration, period, line, left)
         missed = callfigures.missed_tasks(connection, *of_callbacks) if _makes_tasks(configuration) else None
         outcomes = callfigures.callback_outcomes(connection, *of_callbacks)
         notes = list(_notes(connection, configuration, period, now, zones, left))
@@ -52,37 +51,42 @@ def _makes_tasks(configuration: Configuration) -> bool:
     return any(source.origin == f"{BUILT_IN_ORIGIN}:{MISSED_CALLS}" for source in configuration.callbacks)
 
 
-def _all(
-    connection: Connection, configuration: Configuration, period: Period, zones: Sequence[str], left: int
-) -> Iterator[tuple[callfigures.FigureKey, callfigures.Sums]]:
+def _counted(connection: Connection, configuration: Configuration, period: Period, line: str, left: int) -> CallFigures:
     """The sums of each clock's period, and what they lack of calls that were over a moment ago."""
-    of_zone = {zone: [line.number for line in configuration.lines if line.timezone == zone] for zone in zones}
-    others = [line.number for line in configuration.lines if line.timezone != configuration.lines[0].timezone]
-    for zone, numbers in of_zone.items():
-        span = (period.since(zone), period.until(zone))
-        if zone == configuration.lines[0].timezone:  # and of lines that are gone from the configuration
-            yield from callfigures.between(connection, *span, but=others)
-        else:
-            yield from callfigures.between(connection, *span, only=numbers)
+    counted = CallFigures()
+    for zone, span in _spans(configuration, period, line):
+        clock = ZoneInfo(zone)
+        for hour in span.hours(connection):
+            counted.add_hour(hour.at.astimezone(clock), CallCounts(*hour.counts, hour.sums))
+        for key, sums in span.lines(connection):
+            counted.add(key, sums)
     if 0 < left <= _FRESH:
         entries = callfigures.uncounted(connection, _FRESH)
         pairs = ((entry.counted, figures_of(entry, zone_of(configuration, entry.call.line))) for entry in entries)
-        yield from difference(pairs).items()
+        for key, sums in difference(pairs).items():
+            at = key.at.astimezone(ZoneInfo(zone_of(configuration, key.line)))
+            if period.first <= at.date() <= period.last and (not line or key.line == line):
+                counted.add(key, sums)
+                if key.kind is FigureKind.CALL:
+                    counts = CallCounts()
+                    counts.add(key, sums)
+                    counted.add_hour(at, counts)
+    return counted
 
 
-def _local(
-    all_of_them: Iterator[tuple[callfigures.FigureKey, callfigures.Sums]],
-    configuration: Configuration,
-    period: Period,
-    line: str,
-) -> Iterator[LocalFigure]:
-    """Those of the period, on their line's clock."""
-    clock = lru_cache(lambda number: ZoneInfo(zone_of(configuration, number)))
-    on_clock = lru_cache(None)(lambda at, number: at.astimezone(clock(number)))
-    for key, sums in all_of_them:
-        at = on_clock(key.at, key.line)
-        if period.first <= at.date() <= period.last and (not line or key.line == line):
-            yield key, sums, at
+def _spans(configuration: Configuration, period: Period, line: str) -> Iterator[tuple[str, Span]]:
+    """The period by each clock, with the lines that go by it."""
+    first = configuration.lines[0].timezone
+    for zone in _zones(configuration, line):
+        since, until = period.since(zone), period.until(zone)
+        if line:
+            yield zone, Span(since, until, only=[line])
+        elif zone == first:  # and of lines that are gone from the configuration
+            others = [each.number for each in configuration.lines if each.timezone != first]
+            yield zone, Span(since, until, but=others)
+        else:
+            numbers = [each.number for each in configuration.lines if each.timezone == zone]
+            yield zone, Span(since, until, only=numbers)
 
 
 def _notes(

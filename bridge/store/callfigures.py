@@ -14,7 +14,19 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from bridge.store import calls as stored_calls
 from bridge.store import packs
@@ -108,6 +120,25 @@ _COLUMNS = (
 )
 
 
+def _calls_where(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
+    counted = case((and_(*conditions), figures.c.calls), else_=0)
+    return cast(func.coalesce(func.sum(counted), 0), BigInteger)
+
+
+def _received(*outcomes: FigureOutcome) -> ColumnElement[int]:
+    of_these = [figures.c.outcome.in_(outcomes)] if outcomes else []
+    return _calls_where(figures.c.direction != "emitted", *of_these)
+
+
+_EMITTED = figures.c.direction == "emitted"
+_HOUR_COUNTS: tuple[Any, ...] = (
+    _received(),
+    *(_received(outcome) for outcome in FigureOutcome),
+    _calls_where(_EMITTED),
+    _calls_where(_EMITTED, figures.c.outcome == FigureOutcome.ANSWERED),
+)
+_HOUR_SUMS: tuple[Any, ...] = tuple(cast(func.sum(figures.c[name]), BigInteger) for name in _NAMES)
+
 _COUNTED = (
     update(calls)
     .where(calls.c.id == bindparam("of"), calls.c.version == bindparam("now"))
@@ -181,24 +212,49 @@ def count(
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=added), rows)
 
 
-def between(
-    connection: Connection, since: datetime, until: datetime, only: Collection[str] = (), but: Collection[str] = ()
-) -> Iterator[tuple[FigureKey, Sums]]:
-    """Yield what there is of this time, of these lines `only`, or of all `but` these. Rings are not told apart by day:
-    they are all as of `since`."""
-    where = [figures.c.at >= since, figures.c.at < until]
-    where += [figures.c.line.in_(only)] if only else []
-    where += [figures.c.line.not_in(but)] if but else []
-    query = select(*_COLUMNS).where(figures.c.kind == FigureKind.CALL, figures.c.calls != 0, *where)
-    for _, at, line, direction, outcome, number, *sums in connection.execute(query):
-        yield FigureKey(FigureKind.CALL, at, line, direction, FigureOutcome(outcome), number), Sums(*sums)
-    named: tuple[Any, ...] = _COLUMNS[2:6]
-    totals: tuple[Any, ...] = (func.sum(figures.c.calls), func.sum(figures.c.seconds))
-    grouped = select(*named, *totals).where(figures.c.kind == FigureKind.RING, *where).group_by(*named)
-    for line, direction, outcome, number, calls_of_it, seconds in connection.execute(grouped):
-        if calls_of_it:
-            key = FigureKey(FigureKind.RING, since, line, direction, FigureOutcome(outcome), number)
-            yield key, Sums(int(calls_of_it), int(seconds))
+class HourFigures(NamedTuple):
+    """What an hour comes to, over the lines that were asked for. `counts`: calls that were received; of these answered,
+    unanswered, over before anybody was rung, and of an end that is unknown; calls that were emitted, and of these
+    answered."""
+
+    at: datetime
+    counts: tuple[int, int, int, int, int, int, int]
+    sums: Sums
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time, `until` excluded, and the lines that are asked for: these `only`, or all `but` these."""
+
+    since: datetime
+    until: datetime
+    only: Collection[str] = ()
+    but: Collection[str] = ()
+
+    def _of(self, kind: FigureKind) -> list[ColumnElement[bool]]:
+        where = [figures.c.kind == kind, figures.c.at >= self.since, figures.c.at < self.until]
+        where += [figures.c.line.in_(self.only)] if self.only else []
+        where += [figures.c.line.not_in(self.but)] if self.but else []
+        return where
+
+    def hours(self, connection: Connection) -> Iterator[HourFigures]:
+        """Yield each hour in which a call began. The database adds up what is told apart by line, direction and
+        outcome: it takes less for a row than we do."""
+        query = (
+            select(figures.c.at, *_HOUR_COUNTS, *_HOUR_SUMS).where(*self._of(FigureKind.CALL)).group_by(figures.c.at)
+        )
+        for at, *numbers in connection.execute(query):
+            received, answered, unanswered, script, unknown, emitted, reached, *sums = numbers
+            yield HourFigures(at, (received, answered, unanswered, script, unknown, emitted, reached), Sums(*sums))
+
+    def lines(self, connection: Connection) -> Iterator[tuple[FigureKey, Sums]]:
+        """Yield what calls and rings come to over the whole time: all are as of `since`."""
+        named: tuple[Any, ...] = _COLUMNS[2:6]
+        for kind in FigureKind:
+            query = select(*named, *_HOUR_SUMS).where(*self._of(kind)).group_by(*named)
+            for line, direction, outcome, number, *sums in connection.execute(query):
+                if sums[0]:
+                    yield FigureKey(kind, self.since, line, direction, FigureOutcome(outcome), number), Sums(*sums)
 
 
 def first_at(connection: Connection) -> datetime | None:

@@ -13,6 +13,7 @@ import pytest
 
 from bridge.texts import literal
 from bridge.troubles import Severity, Trouble, Troubles
+from bridge.troubles.ledger import Ledger
 from tests.disk import fill, small_disk
 from tests.waiting import until
 
@@ -258,6 +259,7 @@ def test_it_is_written_on_a_disk_that_is_full(tmp_path: Path, clock: Clock) -> N
         one.start()
         until(lambda: (disk / "troubles.db").exists() and (disk / "troubles.db").stat().st_size > 100_000)
         until(lambda: (disk / "troubles.db-journal").stat().st_size > 100_000)
+        Ledger(disk).make()  # returns when it is made, whoever makes it
         fill(disk)
         for number in range(30):
             one.report(
