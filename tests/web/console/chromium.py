@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -68,7 +69,9 @@ def press(browser: webdriver.Chrome, button: WebElement) -> None:
     """Press a button that leads to another page, and wait for that page: a click alone may return before it."""
     page = browser.find_element(By.TAG_NAME, "html")
     button.click()
-    WebDriverWait(browser, 60).until(expected_conditions.staleness_of(page))
+    # Between two documents the driver may answer with an error of the inspector's instead of "stale": ask again.
+    wait = WebDriverWait(browser, 60, ignored_exceptions=[WebDriverException])
+    wait.until(expected_conditions.staleness_of(page))
 
 
 def until(holds: Any, browser: webdriver.Chrome) -> None:
