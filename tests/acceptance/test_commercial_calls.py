@@ -7,10 +7,8 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from bridge.store.database import Database
 from bridge.store.oppositions import NewOpposition, new_reference
 from bridge.store.schema import connect
 from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 from tests.waiting import until
 
 LINE = "211000000"
@@ -55,37 +54,22 @@ callbacks:
 """
 
 
-@contextmanager
-def slow_crm(answers: threading.Event, asked: threading.Event) -> Iterator[str]:
+class SlowCrm(HttpLoopback):
     """A CRM that thinks until it is let go: what asks it just before ringing has its turn already."""
 
-    class Crm(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.set()
-            answers.wait(60)
-            body = b"[]"
-            try:
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-            except OSError:
-                return  # whoever asked was killed
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answers = threading.Event(), threading.Event()
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
+    def take(self, request: HttpRequest) -> None:
+        """Answer that there is nothing, in the end."""
+        self.asked.set()
+        self.answers.wait(60)
+        request.reply(b"[]", headers={"Content-Type": "application/json"})
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Crm)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-    finally:
-        answers.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    def close(self) -> None:
+        self.answers.set()
+        super().close()
 
 
 def said(config: Path, *arguments: str) -> str:
@@ -115,15 +99,15 @@ def test_who_says_no_between_their_turn_and_the_ring_is_not_rung_after_kill_9_ei
     tmp_path: Path, database_url: str
 ) -> None:
     port, config = free_port(), tmp_path / "config.yaml"
-    answers, asked = threading.Event(), threading.Event()
     (tmp_path / "spring.csv").write_text("phone\n" + "".join(f"{number}\n" for number in PEOPLE), encoding="utf-8")
     with (
         EmissionPlatform({LINE: "3956"}) as platform,
-        slow_crm(answers, asked) as crm,
+        SlowCrm() as crm,
         closing(connect(database_url, tmp_path)) as database,
     ):
         config.write_text(
-            CONFIG.format(port=port, database=database_url, url=platform.url, crm=crm, line=LINE), encoding="utf-8"
+            CONFIG.format(port=port, database=database_url, url=platform.url, crm=crm.address, line=LINE),
+            encoding="utf-8",
         )
         bridge = Bridge(config)
         bridge.start()
@@ -131,12 +115,12 @@ def test_who_says_no_between_their_turn_and_the_ring_is_not_rung_after_kill_9_ei
             wait_until_ready(port, [bridge])
             command = [sys.executable, "-m", "bridge", "campaign", str(tmp_path / "spring.csv"), "-c", str(config)]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as taking:
-                until(asked.is_set, 60)
+                until(crm.asked.is_set, 60)
                 refusing = say_no(database)
                 bridge.kill()
             assert taking.returncode == 0
             assert platform.ledger.rung == []
-            answers.set()
+            crm.answers.set()
             bridge.start()
             until(lambda: len(platform.ledger.rung) >= len(PEOPLE) - len(refusing), 120)
             until(lambda: not {"waiting", "queued", "sending"} & {entry["state"] for entry in callbacks(config)}, 120)

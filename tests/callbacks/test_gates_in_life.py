@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from bridge.config.load import load
 from bridge.service.composition import Service
 from connectors.base import Task
 from tests.callbacks.world import MONDAY, World, world
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 from tests.waiting import until
 
 NIGHT = datetime(2026, 11, 23, 21, 0, tzinfo=UTC)
@@ -246,14 +245,9 @@ def test_a_task_of_today_is_called_now(tmp_path: Path) -> None:
         assert here.now < MONDAY + timedelta(minutes=5)
 
 
-class _List(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = b'[{"id": 7, "phone": "600111222"}]'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+class _List(HttpLoopback):
+    def take(self, request: HttpRequest) -> None:
+        request.reply(b'[{"id": 7, "phone": "600111222"}]', headers={"Content-Type": "application/json"})
 
 
 @pytest.mark.parametrize(("phones", "state"), [("[tel]", State.WAITING), ("[phone]", State.REJECTED)])
@@ -261,15 +255,13 @@ def test_a_rest_list_that_is_read_in_the_wrong_way_keeps_everybody_back(
     tmp_path: Path, phones: str, state: State
 ) -> None:
     """The list knows the person, but none of what it answers has a number where the mapping looks for one."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _List) as server, world(tmp_path) as here:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        text = here.config.read_text(encoding="utf-8").replace("127.0.0.1:9/", f"127.0.0.1:{server.server_port}/")
+    with _List() as server, world(tmp_path) as here:
+        text = here.config.read_text(encoding="utf-8").replace("127.0.0.1:9/", f"127.0.0.1:{server.port}/")
         text = text.replace("fields: {id: id}", f"fields: {{id: id}}, phones: {phones}")
         here.config.write_text(text, encoding="utf-8")
         here.current.replace(Service.open(load(here.config), background=True))
         here.accept(source="listed")
         here.work()
-        server.shutdown()
         assert here.callback().state is state
         assert here.callback().gate == ("list_away" if state is State.WAITING else "do_not_call")
         assert not here.platform.ledger.entries

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,8 @@ from connectors.testing import eventually
 from connectors.units import Duration
 from tests.connectors.csvcase import QUICK, SOON, found, names, options
 from tests.connectors.sheetcase import workbook
-from tests.fakes.sheets import CSV, SheetServer, reply
+from tests.fakes.loopback import HttpRequest
+from tests.fakes.sheets import CSV, SheetServer
 
 LIMITS = replace(QUICK, fetch_timeout=SOON, fetch_again=0.05)
 NEW = b"name,phone\nEva,600112233\n"
@@ -226,11 +226,11 @@ def test_a_workbook_is_read_as_one_whatever_the_address_is(sheet: SheetServer, t
 
 
 def test_a_slow_server_is_not_waited_for_beyond_the_deadline(sheet: SheetServer, tmp_path: Path) -> None:
-    def drip(handler: BaseHTTPRequestHandler) -> None:
+    def drip(handler: HttpRequest) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000000")
         handler.end_headers()
-        while not sheet.stopping.wait(0.02):
+        while not sheet.over.wait(0.02):
             handler.wfile.write(b"a")
 
     sheet.answer = drip
@@ -246,9 +246,9 @@ def test_a_slow_server_is_not_waited_for_beyond_the_deadline(sheet: SheetServer,
 def test_a_server_that_is_away_keeps_no_start_waiting_for_long(tmp_path: Path, sheet: SheetServer) -> None:
     held = threading.Event()
 
-    def late(handler: BaseHTTPRequestHandler) -> None:
+    def late(handler: HttpRequest) -> None:
         held.wait(60)
-        reply(handler, CSV)
+        handler.reply(CSV)
 
     sheet.answer = late
     with fetching(tmp_path, sheet.url("/a.csv"), limits=replace(LIMITS, first_fetch=0.1)) as opened:
@@ -265,13 +265,13 @@ def test_a_body_without_end_is_not_read_to_it(
     monkeypatch.setattr("connectors.csv.fetching.LARGEST", 1_000_000)
     bomb = gzip.compress(b"name,phone\n" + b"0" * 200_000_000, 1)
 
-    def flood(handler: BaseHTTPRequestHandler) -> None:
+    def flood(handler: HttpRequest) -> None:
         if packed:
-            reply(handler, bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/csv"})
+            handler.reply(bomb, headers={"Content-Encoding": "gzip", "Content-Type": "text/csv"})
             return
         handler.send_response(200)
         handler.end_headers()
-        while not sheet.stopping.is_set():
+        while not sheet.over.is_set():
             handler.wfile.write(b"name,phone\n" * 10_000)
 
     with fetching(tmp_path, sheet.url("/a.csv"), every=0.05) as opened:
@@ -282,13 +282,13 @@ def test_a_body_without_end_is_not_read_to_it(
 
 def test_a_broken_packing_is_a_failure(sheet: SheetServer, tmp_path: Path) -> None:
     with fetching(tmp_path, sheet.url("/a.csv"), every=0.05) as opened:
-        sheet.answer = lambda handler: reply(handler, b"no gzip at all", headers={"Content-Encoding": "gzip"})
+        sheet.answer = lambda handler: handler.reply(b"no gzip at all", headers={"Content-Encoding": "gzip"})
         eventually(lambda: "can't be unpacked" in stale(opened), "the failure")
         assert names(opened) == ["Ana"]
 
 
 def test_a_body_that_breaks_off_is_a_failure(sheet: SheetServer, tmp_path: Path) -> None:
-    def cut(handler: BaseHTTPRequestHandler) -> None:
+    def cut(handler: HttpRequest) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
@@ -418,7 +418,7 @@ def _process(folder: Path, address: str, ready: Any, done: Any) -> None:
 def test_of_several_processes_one_asks_and_all_know(sheet: SheetServer, tmp_path: Path) -> None:
     held = threading.Event()
 
-    def slow(handler: BaseHTTPRequestHandler) -> None:
+    def slow(handler: HttpRequest) -> None:
         held.wait(0.2)
         sheet._usual(handler)
 

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any, Self
+from typing import Any
+
+from tests.fakes.loopback import Loopback
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Mail:
 
 
 @dataclass
-class MailServer:
+class MailServer(Loopback):
     """`tls` with `implicit` from the first byte on, else by STARTTLS. `users`: who may sign in, and then nobody may
     send without. `refused`: recipients it does not know. `hang`: the command after which it says nothing more ("" for
     the greeting). `down`: connections are closed at once."""
@@ -44,22 +46,10 @@ class MailServer:
     connections: int = 0
     over: threading.Event = field(default_factory=threading.Event)
 
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _Session)
-        self._server.of = self
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.over.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
+    def _made(self) -> _Server:
+        server = _Server(("127.0.0.1", 0), _Session)
+        server.of = self
+        return server
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -19,6 +16,7 @@ from bridge.runtime.tracing import traces
 from bridge.simulator.calls import Platform, SimulatedCall, Target, new_sequence
 from bridge.simulator.emission import EmissionPlatform
 from tests.acceptance.processes import free_port
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 from tests.web.bridge_process import CALLER, KEY, LINE, PASSWORD, Bridge, running, until
 
 TOKEN = "0123456789abcdefghijklmnop"
@@ -46,41 +44,19 @@ callbacks:
 """
 
 
-class Collector:
+class Collector(HttpLoopback):
     """Takes what comes by OTLP over HTTP, as protobuf. `bodies`: the documents as they came."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.bodies: list[bytes] = []
         self.asked: set[tuple[str, str]] = set()
 
-    def __enter__(self) -> Self:
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                collector.asked.add((self.path, self.headers["Content-Type"]))
-                collector.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    def take(self, request: HttpRequest) -> None:
+        """Keep the document."""
+        self.asked.add((request.path, request.headers["Content-Type"]))
+        self.bodies.append(request.body)
+        request.reply()
 
     @property
     def requests(self) -> list[ExportTraceServiceRequest]:
@@ -149,7 +125,7 @@ def test_what_the_bridge_does_becomes_spans(tmp_path: Path, collector: Collector
         )
         (tmp_path / "config.yaml").write_text(configuration, encoding="utf-8")
         environ = {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collector.address,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "OTEL_SERVICE_NAME": "line of the clinic",
         }

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -14,51 +12,33 @@ from bridge.infocaller import events, signature
 from bridge.infocaller.document import read, write
 from bridge.infocaller.messages import Document, Format, QueryAnswer
 from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 
 START = datetime(2026, 3, 2, 12, 58, 45)
 ANSWER = QueryAnswer("0", "todo bien", {"NOMBRE": "Ñuño & <Söhne>", "VACIO": ""})
 
 
-class Receiver:
+class Receiver(HttpLoopback):
     """A server that keeps what it is sent and answers what it is told to."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.requests: list[tuple[str, Document]] = []
         self.answer: tuple[int, str, bytes] | None = None
-        receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                document = read(body, self.headers["Content-Type"])
-                receiver.requests.append((self.path, document))
-                content, kind = write(ANSWER, document.format)
-                status, kind, content = receiver.answer or (200, kind, content)
-                self.send_response(status)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.base = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
-        self._thread.start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+    def take(self, request: HttpRequest) -> None:
+        """Keep it, and answer in its own format."""
+        document = read(request.body, request.headers["Content-Type"])
+        self.requests.append((request.path, document))
+        content, kind = write(ANSWER, document.format)
+        status, kind, content = self.answer or (200, kind, content)
+        request.reply(content, status, {"Content-Type": kind})
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    receiver = Receiver()
-    yield receiver
-    receiver.close()
+    with Receiver() as receiver:
+        yield receiver
 
 
 def call(**keys: object) -> SimulatedCall:
@@ -70,7 +50,7 @@ def call(**keys: object) -> SimulatedCall:
 @pytest.mark.parametrize("charset", ["iso-8859-1", "utf-8"])
 def test_a_query_and_its_answer(receiver: Receiver, form: Format, charset: str) -> None:
     told: list[Exchange] = []
-    target = Target(receiver.base, "912345678", "3956", "a key/", form, charset)
+    target = Target(receiver.address, "912345678", "3956", "a key/", form, charset)
     with Platform(target, told.append) as platform:
         exchange = platform.query(call(), "PEDIDO")
     ((path, document),) = receiver.requests
@@ -86,7 +66,7 @@ def test_a_query_and_its_answer(receiver: Receiver, form: Format, charset: str) 
 
 
 def test_the_events_of_a_call(receiver: Receiver) -> None:
-    with Platform(Target(receiver.base, "912345678", "3956")) as platform:
+    with Platform(Target(receiver.address, "912345678", "3956")) as platform:
         told = [platform.event(call(), "inicio"), *platform.events(call(queries=("PEDIDO",)))]
     assert [exchange.what for exchange in told] == ["INICIO", "DESVIO_CORRECTO", "FIN"]
     paths, documents = zip(*receiver.requests, strict=True)
@@ -102,7 +82,7 @@ def test_the_events_of_a_call(receiver: Receiver) -> None:
 
 
 def test_nobody_answers(receiver: Receiver) -> None:
-    with Platform(Target(receiver.base, "912345678", "3956")) as platform:
+    with Platform(Target(receiver.address, "912345678", "3956")) as platform:
         told = platform.events(call(answered=False))
     assert [exchange.what for exchange in told] == ["DESVIO_FALLIDO", "FIN"]
     fin = receiver.requests[-1][1]
@@ -110,7 +90,7 @@ def test_nobody_answers(receiver: Receiver) -> None:
 
 
 def test_an_emitted_call_is_about_whom_it_rings(receiver: Receiver) -> None:
-    with Platform(Target(receiver.base, "912345678", "3956")) as platform:
+    with Platform(Target(receiver.address, "912345678", "3956")) as platform:
         platform.event(call(emitted=True, idcall="998"), "fin")
     document = receiver.requests[0][1]
     assert (document.emitted, document.other_party, document.called) == (True, "600111222", "912345678")
@@ -129,14 +109,14 @@ def test_an_emitted_call_is_about_whom_it_rings(receiver: Receiver) -> None:
 )
 def test_any_other_answer_is_named(receiver: Receiver, status: int, kind: str, body: bytes, error: str) -> None:
     receiver.answer = (status, kind, body)
-    with Platform(Target(receiver.base, "912345678", "3956")) as platform:
+    with Platform(Target(receiver.address, "912345678", "3956")) as platform:
         exchange = platform.query(call(), "Q")
     assert (exchange.status, exchange.good, exchange.error) == (status, status == 200, error)
 
 
 def test_no_bridge_there_is_said(receiver: Receiver) -> None:
     receiver.close()
-    with Platform(Target(receiver.base, "912345678", "3956", timeout=5)) as platform:
+    with Platform(Target(receiver.address, "912345678", "3956", timeout=5)) as platform:
         exchange = platform.query(call(), "Q")
     assert (exchange.status, exchange.good) == (0, False)
     assert "is the bridge running" in exchange.error

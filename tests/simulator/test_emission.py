@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -28,6 +26,7 @@ from bridge.simulator.emission import EmissionPlatform
 from bridge.simulator.ledger import EmissionLedger, Entry
 from bridge.simulator.outcomes import CallOutcome, OutcomeSender
 from bridge.simulator.script import PlannedFault, Reaction
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 from tests.waiting import until
 
 LINE, PASSWORD = "912345678", "3956"
@@ -217,45 +216,28 @@ def test_many_requests_at_once_are_all_kept(platform: EmissionPlatform) -> None:
 # --- the calls that come of it
 
 
-class Bridge(ThreadingHTTPServer):
+class Bridge(HttpLoopback):
     """Takes events, and keeps them with the name in their URL."""
 
-    daemon_threads = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Events)
+        super().__init__()
         self.events: list[tuple[str, Document]] = []
 
-
-class _Events(BaseHTTPRequestHandler):
-    timeout = 5
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        event = urlsplit(self.path).path.rpartition("/")[2]
-        bridge = cast(Bridge, self.server)
-        bridge.events.append((event, document.read(body, self.headers["Content-Type"])))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-        pass
+    def take(self, request: HttpRequest) -> None:
+        """Keep the event."""
+        event = urlsplit(request.path).path.rpartition("/")[2]
+        self.events.append((event, document.read(request.body, request.headers["Content-Type"])))
+        request.reply()
 
 
 @pytest.fixture
 def bridge() -> Iterator[Bridge]:
     with Bridge() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def calling(bridge: Bridge, *outcomes: CallOutcome, timezone: str = "Europe/Madrid") -> EmissionPlatform:
-    host, port = bridge.server_address[:2]
-    target = Target(f"http://{host!s}:{port}", LINE, PASSWORD, key="k" * 16, timezone=timezone)
+    target = Target(bridge.address, LINE, PASSWORD, key="k" * 16, timezone=timezone)
 
     def plan(_entry: Entry) -> tuple[CallOutcome, ...]:
         return outcomes
