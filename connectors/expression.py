@@ -10,38 +10,23 @@ attributes are out of reach.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac as hmac_module
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
-from typing import Any, ClassVar, Protocol, runtime_checkable
-from uuid import NAMESPACE_URL, uuid5
-from zoneinfo import ZoneInfo
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
-from jinja2 import ChainableUndefined, TemplateError, Undefined, nodes, pass_context
+from jinja2 import TemplateError, Undefined, nodes
 from jinja2.environment import TemplateExpression
-from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema
 
 from connectors import dates
-from connectors.phone import Phone, parse_all
-from connectors.spoken import spoken
-
-
-@runtime_checkable
-class Dialler(Protocol):
-    """What `| dial` asks: a line that knows which numbers it may call."""
-
-    def dial(self, value: object) -> str:
-        """Return the number or extension as it may be dialled. Raises `NotDialable`."""
+from connectors.compiledtext import CompiledText
+from connectors.filters import FILTERS, Missing, text_of
 
 
 @runtime_checkable
@@ -53,43 +38,6 @@ class Visible(Protocol):
 
 class ExpressionError(Exception):
     """An expression failed on its values, such as adding a number to a text. The message names it."""
-
-
-class NotDialable(Exception):
-    """A value given to `| dial` can't be dialled. The message says why, without the number."""
-
-
-class Missing(ChainableUndefined):
-    """The value of a missing name. It equals an empty text, is neither more nor less than anything, and is 0 to a
-    filter that asks for a number. To calculate with it is an error."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Undefined) or other is None or other == ""
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    def __hash__(self) -> int:
-        return hash(None)
-
-    def _never(self, _other: object) -> bool:
-        return False
-
-    __lt__ = __le__ = __gt__ = __ge__ = _never  # type: ignore[assignment]  # jinja2 has them raise
-
-    @property
-    def _undefined_message(self) -> str:
-        name = (
-            f"{self._undefined_name} is empty here" if isinstance(self._undefined_name, str) else "this is empty here"
-        )
-        return f"{name}, and nothing can be reckoned with what is not there; write | default(0) after it"
-
-    def _no_number(self) -> Any:
-        raise TypeError("nothing there")  # `| int` and `| float` then give 0
-
-    __int__ = __float__ = _no_number
 
 
 class _Environment(ImmutableSandboxedEnvironment):
@@ -134,130 +82,7 @@ def _member(obj: Any, name: str) -> Any:
     return getattr(obj, name) if isinstance(visible, frozenset) and name in visible else None
 
 
-def _text(value: object) -> str:
-    """A value as people read it: nothing for None, `true` and `false` as JSON writes them, times to the second."""
-    if type(value) is str:
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_text(item) for item in value)
-    if isinstance(value, Mapping):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value.replace(microsecond=0) if isinstance(value, datetime) else value)
-
-
-def _b64encode(value: object) -> str:
-    return base64.b64encode(_text(value).encode()).decode()
-
-
-def _last(value: object, count: int) -> str:
-    return _text(value)[-count:]
-
-
-def _sha256(value: object) -> str:
-    return hashlib.sha256(_text(value).encode()).hexdigest()
-
-
-def _hmac(value: object, key: object, algorithm: str = "sha256") -> str:
-    return hmac_module.new(_text(key).encode(), _text(value).encode(), algorithm).hexdigest()
-
-
-def _spaced(value: object) -> str:
-    """A phone number in groups of three, as many people type it: `600 111 222`."""
-    digits = _text(value)
-    plus, digits = ("+", digits[1:]) if digits.startswith("+") else ("", digits)
-    head = len(digits) % 3
-    groups = ([digits[:head]] if head else []) + [digits[i : i + 3] for i in range(head, len(digits), 3)]
-    return plus + " ".join(groups)
-
-
-def _uuid(value: object) -> str:
-    """The same UUID for the same text: for CRMs that let the caller choose a record's id."""
-    return str(uuid5(NAMESPACE_URL, _text(value)))
-
-
-def _time(value: object, format_: str, timezone: str = "UTC") -> str | None:
-    """A time as `strftime` writes it, in a time zone: `{{ activity.start | time('%Y-%m-%d %H:%M:%S') }}`."""
-    return value.astimezone(ZoneInfo(timezone)).strftime(format_) if isinstance(value, datetime) else None
-
-
-@pass_context
-def _date(context: Context, value: object, format_: str = "") -> object:
-    """A time on its own clock, or a date, or a text that is one: `{{ cita.fecha | date('%A %d/%m/%Y %H:%M') }}`, with
-    the names of days and months in the configuration's language. A text that names a zone is shown by the line's clock.
-    Nothing for what is no date."""
-    when = dates.read(value)
-    if isinstance(value, str) and isinstance(when, datetime) and when.tzinfo is not None:
-        when = dates.shown(when, _clock(context).now.tzinfo)
-    usual = "%d/%m/%Y %H:%M" if isinstance(when, datetime) else "%d/%m/%Y"
-    text = dates.written(when, format_ or usual, _clock(context).language)
-    return Missing() if text is None else text
-
-
-@pass_context
-def _spoken(context: Context, value: object, language: str = "") -> object:
-    """A time or a date in words, as it is said on the line's day: `mañana a las diez`. Nothing for what is no date."""
-    if language not in ("", *dates.LANGUAGES):
-        raise ValueError(f"spoken knows {' and '.join(dates.LANGUAGES)} only")
-    text = spoken(value, _clock(context), language or None)
-    return Missing() if text is None else text
-
-
-def _clock(context: Context) -> dates.Clock:
-    clock = context.get(dates.CLOCK)
-    return clock if isinstance(clock, dates.Clock) else dates.Clock(datetime.now(UTC))
-
-
-def _epoch(value: object) -> int | None:
-    return int(value.timestamp()) if isinstance(value, datetime) else None
-
-
-def _epoch_ms(value: object) -> int | None:
-    return round(value.timestamp() * 1000) if isinstance(value, datetime) else None
-
-
-DEFAULT_COUNTRY = "ES"
-"""How `| e164` reads a number without a country code where the expression knows no line."""
-
-
-@pass_context
-def _e164(context: Context, value: object, country: str = "") -> str:
-    """`{{ contact.phone | e164 }}`: by the country given, else that of the scope's `line`, else Spain's. A cell of
-    several numbers gives the first; what is no number is empty."""
-    if isinstance(value, Phone):
-        return value.e164
-    text = "" if value is None else str(value)
-    numbers = parse_all(text, country or _country_of(context.get("line")) or DEFAULT_COUNTRY)
-    return next((phone.e164 for phone in numbers), "")
-
-
-def _country_of(line: object) -> str:
-    country = line.get("country") if isinstance(line, Mapping) else getattr(line, "country", None)
-    return country if isinstance(country, str) else ""
-
-
-@pass_context
-def _dial(context: Context, value: object) -> str:
-    """The number in E.164 if the scope's `line` may dial it, or one of the line's extensions as it is. Raises
-    `NotDialable`."""
-    line = context.resolve("line")
-    dial: Callable[[object], str] | None = getattr(line, "dial", None)  # a `Dialler`'s; to ask for that takes longer
-    if dial is None or isinstance(dial, Undefined):
-        raise NotDialable("only a call's own line can say what may be dialled")
-    return dial(value)
-
-
-# `last` replaces Jinja's own (the last item of a list): of a text, its last characters (last(9) of a number).
-FILTERS: dict[str, Callable[..., object]] = {
-    "b64encode": _b64encode, "last": _last, "sha256": _sha256, "hmac": _hmac, "spaced": _spaced,
-    "time": _time, "epoch": _epoch, "epoch_ms": _epoch_ms, "uuid": _uuid, "dial": _dial, "e164": _e164,
-    "date": _date, "spoken": _spoken,
-}  # fmt: skip
-
-_environment = _Environment(undefined=Missing, autoescape=False, finalize=_text)
+_environment = _Environment(undefined=Missing, autoescape=False, finalize=text_of)
 _environment.globals.clear()
 _environment.filters.update(FILTERS)
 for _unsafe in ("pprint", "xmlattr", "urlize", "tojson", "forceescape", "safe", "random", "attr"):
@@ -300,7 +125,7 @@ def filter_names() -> frozenset[str]:
     return frozenset(_environment.filters)
 
 
-class Template:
+class Template(CompiledText):
     """A text with expressions.
 
     Attributes:
@@ -311,10 +136,12 @@ class Template:
         compared: Each dotted name that is compared with a number, true or false, and that value.
     """
 
-    __slots__ = ("_expression", "_render", "compared", "filters", "names", "paths", "source")
+    __slots__ = ("_expression", "_render", "compared", "filters", "names", "paths")
+
+    expected = "write a text, with {{ }} where something is to be filled in"
 
     def __init__(self, source: str) -> None:
-        self.source = source
+        super().__init__(source)
         self._expression: Callable[..., object] | None = None
         self._render: Callable[..., str] | None = None
         self.names: frozenset[str] = frozenset()
@@ -354,7 +181,7 @@ class Template:
         if self._render is None:
             return self.source
         if self._expression is not None:
-            return _text(self.value(scope))
+            return text_of(self.value(scope))
         return str(self._evaluate(self._render, scope))
 
     def null(self, scope: Mapping[str, object]) -> bool:
@@ -367,7 +194,7 @@ class Template:
         if self._expression is None:
             return self.render(scope)
         value = self._evaluate(self._expression, scope)
-        return None if value is None else _text(self._leaving(value))
+        return None if value is None else text_of(self._leaving(value))
 
     def true(self, scope: Mapping[str, object]) -> bool:
         """Return whether it holds: empty, 0, `false` and `no` do not. Raises `ExpressionError`."""
@@ -388,34 +215,10 @@ class Template:
         except RecursionError:
             raise ExpressionError(f"{self.source}: its value is nested too deeply") from None
 
-    def __repr__(self) -> str:
-        return f"Template({self.source!r})"
-
-    def __str__(self) -> str:
-        return self.source
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Template) and other.source == self.source
-
-    def __hash__(self) -> int:
-        return hash(self.source)
-
     @classmethod
-    def _validate(cls, value: object) -> Template:
-        if isinstance(value, Template):
-            return value
-        if isinstance(value, bool):
-            return cls("true" if value else "false")
-        if isinstance(value, (str, int, float)):
-            # a number that kept its spelling (00077) carries it as `text`
-            return cls(str(getattr(value, "text", value)))
-        raise ValueError("write a text, with {{ }} where something is to be filled in")
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
+    def parse(cls, value: object) -> Self:
+        """See `CompiledText.parse`; `true` and `false` are texts as well."""
+        return super().parse(str(value).lower() if isinstance(value, bool) else value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -566,7 +369,7 @@ def _compared(tree: nodes.Node) -> Iterator[tuple[tuple[str, ...], str]]:
             for name, constant in ((left, right), (right, left)):
                 path = _path(name)
                 if path is not None and isinstance(constant, nodes.Const) and isinstance(constant.value, (int, float)):
-                    yield path, _text(constant.value)
+                    yield path, text_of(constant.value)
 
 
 def _path(node: nodes.Node) -> tuple[str, ...] | None:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlsplit
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
-
+from connectors.compiledtext import CompiledText
 from connectors.expression import Template
-from connectors.units import as_written
 
 _EXPRESSION = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _WEB = re.compile(r"https?://[^\s/?#]", re.IGNORECASE)
@@ -21,48 +17,6 @@ _LONGEST_LINK = 2000
 
 class Empty(ValueError):
     """What has to be filled into a path is empty; the message says what."""
-
-
-class CompiledText:
-    """A text that is compiled when it is read."""
-
-    source: str
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.source!r})"
-
-    def __str__(self) -> str:
-        return self.source
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, type(self)) and other.source == self.source
-
-    def __hash__(self) -> int:
-        return hash(self.source)
-
-    @classmethod
-    def _validate(cls, value: object) -> Any:
-        if isinstance(value, cls):
-            return value
-        text = as_written(value)
-        if not isinstance(text, str):
-            raise ValueError(cls.expected)
-        return cls(text)
-
-    expected = "write a text"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {"type": "string", "description": cls.expected}
 
 
 class PathTemplate(CompiledText):

@@ -9,7 +9,7 @@ from bridge.config.dial import may_dial
 from bridge.config.model import Line
 from bridge.infocaller.events import StatusType
 from bridge.store.folded import FoldedCall
-from connectors.expression import NotDialable
+from connectors.filters import NotDialable
 from connectors.phone import Phone, parse
 
 

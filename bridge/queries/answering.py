@@ -27,7 +27,8 @@ from bridge.infocaller import variables
 from bridge.lookups.finding import Found, LookupOutcome, Lookups, Trail, TrailEntry
 from bridge.store.oppositions import EXAMPLE, NewOpposition, new_reference
 from connectors.base import Deadline, Record
-from connectors.expression import ExpressionError, NotDialable, Template
+from connectors.expression import ExpressionError, Template
+from connectors.filters import NotDialable
 from connectors.phone import Phone, mask, parse
 from connectors.steps import Apart, Steps, Wait, complete, here
 

@@ -22,9 +22,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
+from connectors.compiledtext import CompiledText
 from connectors.expression import Template
 from connectors.units import as_written
-from connectors.urltemplate import CompiledText
 
 Scope: TypeAlias = Mapping[str, object]
 Loc: TypeAlias = tuple[str | int, ...]

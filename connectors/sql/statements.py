@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import GetJsonSchemaHandler
+from pydantic_core import CoreSchema
 from sqlalchemy import TextClause, text
+
+from connectors.compiledtext import CompiledText
 
 _WRITES = frozenset(
     {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "TRUNCATE", "DROP", "ALTER", "CREATE", "GRANT", "COMMIT",
@@ -108,7 +110,7 @@ class Parsed:
         return bool(_REPEATS.search(self.code))
 
 
-class SqlStatement:
+class SqlStatement(CompiledText):
     """One SQL statement. What it holds is read by the rules of the database that it is for: `parsed`.
 
     Attributes:
@@ -116,6 +118,7 @@ class SqlStatement:
     """
 
     written: ClassVar[str] = "SQL statement"
+    expected = "write an SQL statement, such as SELECT id, name, phone FROM customers WHERE id = :key"
 
     def __init__(self, source: str) -> None:
         if "{{" in source or "{%" in source:
@@ -126,37 +129,18 @@ class SqlStatement:
             raise ValueError("write an SQL statement")
         if "\0" in source:
             raise ValueError("a statement has no NUL character in it")
-        self.source = source
+        super().__init__(source)
 
     def parsed(self, backend: str) -> Parsed:
         """Return what it holds for a database (`postgresql`, `mysql`, `mariadb`, `mssql`, `sqlite`, …)."""
         return _parsed(self.source, _HOW.get(backend, "standard"))
 
-    def __repr__(self) -> str:
-        return f"Statement({self.source!r})"
-
-    def __str__(self) -> str:
-        return self.source
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SqlStatement) and other.source == self.source
-
-    def __hash__(self) -> int:
-        return hash(self.source)
-
     @classmethod
-    def _validate(cls, value: object) -> SqlStatement:
-        if isinstance(value, SqlStatement):
-            return value
-        if not isinstance(value, str):
-            raise ValueError("write an SQL statement, such as SELECT id, name, phone FROM customers WHERE id = :key")
-        return cls(value)
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
+    def parse(cls, value: object) -> Self:
+        """See `CompiledText.parse`; a number is none."""
+        if not isinstance(value, (str, cls)):
+            raise ValueError(cls.expected)
+        return super().parse(value)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:

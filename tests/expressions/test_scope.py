@@ -6,7 +6,8 @@ import pytest
 
 from bridge.config.model import Line
 from bridge.expressions.scope import Variables, of_call
-from connectors.expression import ExpressionError, NotDialable, Template
+from connectors.expression import ExpressionError, Template
+from connectors.filters import NotDialable
 from connectors.phone import HIDDEN, parse
 
 LINE = Line.model_validate({"number": "912345678", "password": "3956", "extensions": ["101", "jefe"]})
