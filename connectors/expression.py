@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from itertools import pairwise
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self
 
 from jinja2 import TemplateError, Undefined, nodes
 from jinja2.environment import TemplateExpression
@@ -29,7 +29,6 @@ from connectors.compiledtext import CompiledText
 from connectors.filters import FILTERS, Missing, text_of
 
 
-@runtime_checkable
 class Visible(Protocol):
     """An object that expressions may read: the attributes that `visible` names."""
 

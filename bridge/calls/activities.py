@@ -6,7 +6,6 @@ fills the rule's expressions in and hands the activity to the connector; it is c
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -30,8 +29,6 @@ from bridge.store.deliveries import Delivery, NewDelivery, State
 from bridge.store.events import Event
 from connectors.base import Activity, Connector, Deadline, Misconfigured, Record, Unavailable, WriteResult
 from connectors.expression import ExpressionError
-
-_log = logging.getLogger("bridge.calls.activities")
 
 KIND = "activity"
 _PATIENCE = 60.0

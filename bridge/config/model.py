@@ -45,7 +45,6 @@ DESTINATION = "DESTINO"
 """The variable by which a Query says whom the call is put through to."""
 VARIABLE_NAME = re.compile(r"[A-Z0-9]{1,15}")
 NAME_RULE = "variable names are made of A-Z and 0-9, 1 to 15 of them, no spaces (manual, Appendix II)"
-EVENTS = ("inicio", "desvio_correcto", "desvio_fallido", "fin")
 
 Unanswered = Literal["not_found", "ambiguous", "on_error", "on_timeout"]
 """Why a Query is not answered by its `answer`."""

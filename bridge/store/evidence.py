@@ -174,11 +174,6 @@ def each(database: Database, since: datetime | None, until: datetime | None) -> 
         after = rows[-1].id
 
 
-def heads(connection: Connection) -> list[ChainHead]:
-    """Return the newest row of each chain."""
-    return sorted(_heads(connection).values(), key=lambda head: head.installation)
-
-
 def verify(database: Database, noted: Collection[ChainHead] = ()) -> list[Verified]:
     """Look through every chain, and return what that came to. `noted`: heads that were noted down elsewhere, which
     still have to be in their chain."""

@@ -61,11 +61,6 @@ class StoredQuery(NamedTuple):
     id: int = 0
 
     @property
-    def by_default(self) -> bool:
-        """Whether a block for when it did not go well was the answer: `not_found`, `on_timeout` and the like."""
-        return self.outcome != "found"
-
-    @property
     def late(self) -> bool:
         """Whether the deadline passed before there was an answer."""
         return self.outcome == "on_timeout"
@@ -203,16 +198,6 @@ def by_outcome(connection: Connection, since: datetime, until: datetime) -> list
 def _outcomes(since: datetime, until: datetime) -> Select[Any]:
     columns = (query_hours.c.outcome, func.sum(query_hours.c.count), func.sum(query_hours.c.ms))
     return select(*columns).where(*_between(since, until)).group_by(query_hours.c.outcome)
-
-
-def by_hour(connection: Connection, since: datetime, until: datetime) -> dict[datetime, dict[str, int]]:
-    """Return how many Queries came to what in each hour (its beginning, UTC) that had any, in order."""
-    columns = (query_hours.c.hour, query_hours.c.outcome, func.sum(query_hours.c.count))
-    query = select(*columns).where(*_between(since, until)).group_by(*columns[:2]).order_by(query_hours.c.hour)
-    hours: dict[datetime, dict[str, int]] = {}
-    for hour, outcome, number in connection.execute(query):
-        hours.setdefault(hour, {})[outcome] = int(number)
-    return hours
 
 
 def hour_of(moment: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +44,7 @@ def test_what_was_kept_is_read_as_it_was(database: Database) -> None:
     assert first._replace(id=0, variables={}, text="") == whole._replace(variables={}, text="")
     assert first.variables["DATO"].startswith("ñ")
     assert second._replace(id=0) == bare
-    assert (first.by_default, first.late, second.by_default, second.late) == (False, False, True, True)
+    assert (first.late, second.late) == (False, True)
 
 
 def test_pages_follow_one_another_without_a_gap_or_a_double(database: Database) -> None:
@@ -86,7 +86,7 @@ def test_they_are_counted_by_hour_whoever_counts(database: Database) -> None:
         assert queries.by_outcome(connection, NOW, NOW + DAY) == [("found", 6, 55.0), ("on_error", 4, 8.0)]
         assert queries.by_outcome(connection, NOW, hour + HOUR) == [("found", 6, 55.0)]
         assert queries.by_outcome(connection, NOW + DAY, NOW + DAY) == []
-        assert queries.by_hour(connection, NOW, NOW + DAY) == {hour: {"found": 6}, hour + HOUR: {"on_error": 4}}
+        assert queries.by_outcome(connection, hour + HOUR, NOW + DAY) == [("on_error", 4, 8.0)]
 
 
 # On the line
@@ -164,7 +164,8 @@ def test_what_is_older_than_the_retention_goes(database: Database) -> None:
     assert privacy.purge(database, NOW, NOW).queries == 501
     with database.read() as connection:
         assert [query.call_sequence for query in queries.find(connection, QueryFilter())] == ["new"]
-        assert list(queries.by_hour(connection, NOW - 9 * DAY, NOW + 9 * DAY)) == [hour + DAY]
+        assert queries.by_outcome(connection, NOW - 9 * DAY, hour + DAY) == []
+        assert queries.by_outcome(connection, hour + DAY, NOW + 9 * DAY) == [("found", 1, 1.0)]
         assert [each.url for each in panelurls.last_called(connection)] == [new]
 
 
@@ -241,7 +242,5 @@ def test_pages_need_no_sorting(database: Database) -> None:
 
 
 def test_counts_by_hour_are_found_by_their_key(database: Database) -> None:
-    with database.read() as connection:
-        assert queries.by_hour(connection, datetime(2026, 1, 1, tzinfo=UTC), NOW) == {}
     how = plan(database, queries._outcomes(NOW - DAY, NOW))
     assert "pk_query_hours" in how or "sqlite_autoindex_query_hours" in how

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import pkgutil
 import re
 import secrets
@@ -30,7 +29,6 @@ from bridge.web.gate import AccessPolicy, BodyLimits
 from bridge.web.request import RAW, RawRequest, Refused
 from connectors.base import ConnectorError
 
-_log = logging.getLogger("bridge.web.console")
 LANGUAGES: dict[str, Language] = {"es": "es", "en": "en"}
 _LANGUAGE, _FORM = "console_language", "console_form"
 _PORT = re.compile(r":\d+$")
