@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import ClassVar
 
 import phonenumbers
 
 from connectors.base import (
-    Activity,
-    Connector,
     ConnectorError,
     ConnectorOptions,
     Context,
     Deadline,
     LookupQuery,
-    NewRecord,
     ProbeResult,
-    Record,
     ScreenPop,
-    Task,
-    TaskOutcome,
-    WriteResult,
 )
+from connectors.composed import ComposedConnector
 from connectors.phone import Phone, parse
 from connectors.rest.answers import SignInRefused
 from connectors.rest.auth import NoAuth
@@ -39,7 +33,7 @@ _TEST_KEY = "infocaller-bridge-check"
 _PROBE = 15.0
 
 
-class RestConnector(Connector):
+class RestConnector(ComposedConnector):
     """See docs/connectors/rest.md."""
 
     Options: ClassVar[type[ConnectorOptions]] = RestOptions
@@ -50,38 +44,18 @@ class RestConnector(Connector):
         assert isinstance(options, RestOptions)  # noqa: S101 - the registry pairs them
         self._options = options
         self._client = RestClient(options, context)
-        self._finders = {
+        self.finders = {
             kind: Finder(kind, record, self._client, name) for kind, record in options.records.items() if record.search
         }
-        self._writers = {
+        self.keepers = {
             kind: RecordWriter(record.create, record.find, record.update, self._client)
             for kind, record in options.records.items()
             if record.create is not None
         }
-        self._activities = ActivityWriter(options.activity, self._client) if options.activity is not None else None
-        self._tasks = RestTasks(options.tasks, self._client) if options.tasks is not None else None
+        self.activity_log = ActivityWriter(options.activity, self._client) if options.activity is not None else None
+        self.task_source = self._tasks = RestTasks(options.tasks, self._client) if options.tasks is not None else None
         once = options.pop.model_copy(update={"idempotent": False}) if options.pop is not None else None
         self._popping = ReadyRequest(once, self._client, writes=True) if once is not None else None
-
-    def find(self, query: LookupQuery, deadline: Deadline) -> Sequence[Record]:
-        """Return the records that match. Raises `ConnectorError`."""
-        finder = self._finders.get(query.kind)
-        if finder is None:
-            raise self._cannot(f"look up {query.kind}")
-        return finder.find(query, deadline)
-
-    def save(self, record: NewRecord, deadline: Deadline) -> WriteResult:
-        """Keep a new record. Raises `ConnectorError`."""
-        writer = self._writers.get(record.kind)
-        if writer is None:
-            raise self._cannot(f"save {record.kind}")
-        return writer.save(record, deadline)
-
-    def log_activity(self, activity: Activity, deadline: Deadline) -> WriteResult:
-        """Keep a call, or a correction of it. Raises `ConnectorError`."""
-        if self._activities is None:
-            raise self._cannot("keep activities")
-        return self._activities.log(activity, deadline)
 
     def pop(self, pop: ScreenPop, deadline: Deadline) -> None:
         """Open the record of a call on the screen of who answered it. Raises `ConnectorError`."""
@@ -90,18 +64,6 @@ class RestConnector(Connector):
             raise self._cannot(f"open records on the screen of {pop.extension}")
         names = of_pop(pop, agents[pop.extension], self.context.country)
         self._client.ask(self._popping, {**self.context.timed(), **names}, deadline)
-
-    def tasks(self, deadline: Deadline) -> Iterable[Task]:
-        """Return the tasks that ask for a call now, page by page. Raises `ConnectorError`."""
-        return self._asked_for().list(deadline)
-
-    def read_task(self, task: Task, deadline: Deadline) -> Task | None:
-        """Return the task as it is now. Raises `ConnectorError`."""
-        return self._asked_for().read(task, deadline)
-
-    def update_task(self, task: Task, outcome: TaskOutcome, deadline: Deadline) -> WriteResult:
-        """Tell the CRM what became of a task. Raises `ConnectorError`."""
-        return self._asked_for().update(task, outcome, deadline)
 
     def probe(self, deadline: Deadline) -> Iterable[ProbeResult]:
         """Sign in, look up a number and a key that nobody has, list the tasks. Nothing is written."""
@@ -134,7 +96,7 @@ class RestConnector(Connector):
     def _attempts(self, deadline: Deadline) -> Iterator[tuple[str, Callable[[], str]]]:
         """What `probe` tries, with what does it and says what came."""
         can = self._options.abilities()
-        for kind in self._finders:
+        for kind in self.finders:
             if kind in can.by_phone:
                 query = LookupQuery(kind, phone=self._test_number())
                 yield f"{kind} by phone", partial(self._look_up, query, deadline)
@@ -151,11 +113,6 @@ class RestConnector(Connector):
         example = phonenumbers.example_number(self.context.country)
         text = f"+{example.country_code}{example.national_number}" if example is not None else "+34600000000"
         return parse(text, self.context.country)
-
-    def _asked_for(self) -> RestTasks:
-        if self._tasks is None:
-            raise self._cannot("list tasks")
-        return self._tasks
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> ProbeResult:
