@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.store.deliveries import Delivery, State
-from connectors.base import Activity, Misconfigured, Rejected, TimedOut, Unavailable
+from bridge.store.deliveries import State
+from connectors.base import Misconfigured, Rejected, TimedOut, Unavailable
+from tests.calls.activity_case import ANA, FIN, INICIO, KEY, one, only
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import LINE, NOON, STARTED, Exchange, arrival, document, entry, final
-
-ANA = {"id": "1", "name": "Ana", "phone": "600 111 222"}
-INICIO = arrival("inicio", document())
-FIN = arrival("fin", final())
-KEY = f"{LINE}:7:crm:call"
-
-
-@pytest.fixture
-def crm() -> Handheld:
-    return Handheld("crm", {"contact": [ANA]})
-
-
-@pytest.fixture
-def agenda() -> Handheld:
-    return Handheld("agenda", {"contact": [{**ANA, "id": "a1", "name": "Anita"}]})
-
-
-@pytest.fixture
-def exchange(tmp_path: Path, crm: Handheld, agenda: Handheld) -> Iterator[Exchange]:
-    exchange = Exchange(tmp_path, crm, agenda)
-    yield exchange
-    exchange.close()
-
-
-def only(crm: Handheld) -> Activity:
-    """The one activity that the CRM has, as it was written last."""
-    (versions,) = crm.logged.values()
-    return versions[-1]
-
-
-def one(deliveries: list[Delivery]) -> Delivery:
-    (delivery,) = deliveries
-    return delivery
 
 
 def test_a_finished_call_is_one_activity_linked_to_its_contact(exchange: Exchange, crm: Handheld) -> None:
@@ -363,114 +329,6 @@ def test_a_fin_alone_of_an_emitted_call_is_an_activity(exchange: Exchange, crm: 
 
 # unknown callers
 
-LEAD = {"table": "lead", "fields": {"phone": "{{ caller }}", "name": "unknown"}, "min_seconds": 10}
-LEADING = [{"in": "crm", "unknown_caller": LEAD}]
-LEAD_KEY = "unknown:crm:lead:+34600111222"
-
-
-def settle(exchange: Exchange) -> list[Delivery]:
-    """Work until everything has come back."""
-    for _ in range(4):
-        deliveries = exchange.work()
-        exchange.later(seconds=10)
-    return deliveries
-
-
-def stranger(exchange: Exchange, crm: Handheld, **rule: Any) -> None:
-    crm.records["contact"] = []
-    exchange.configure(activities=[{**LEADING[0], **rule}])
-
-
-def test_an_unknown_caller_becomes_a_record_that_its_activity_hangs_on(exchange: Exchange, crm: Handheld) -> None:
-    stranger(exchange, crm)
-    exchange.tell(FIN)
-    assert {delivery.state for delivery in settle(exchange)} == {State.DONE}
-    ((saved,),) = crm.saved.values()
-    assert (saved.kind, saved.key) == ("lead", LEAD_KEY)
-    assert saved.fields == {"phone": "+34600111222", "name": "unknown"}
-    contact = only(crm).contact
-    assert contact is not None
-    assert (contact.kind, contact.id, contact.connector) == ("lead", f"id of {LEAD_KEY}", "crm")
-
-
-def test_once_for_a_number_however_many_activities(exchange: Exchange, crm: Handheld) -> None:
-    crm.records["contact"] = []
-    exchange.configure(activities=[*LEADING, {**LEADING[0], "name": "second"}])
-    for call in ("7", "8", "9"):
-        exchange.tell(arrival("fin", final(call_sequence=call)))
-    settle(exchange)
-    assert list(crm.saved) == [LEAD_KEY]
-    assert len(crm.saved[LEAD_KEY]) == 1
-    linked = {versions[-1].contact.id for versions in crm.logged.values() if versions[-1].contact}
-    assert len(crm.logged) == 6
-    assert linked == {f"id of {LEAD_KEY}"}
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        final(caller_number="X"),
-        final(caller_number="anonymous"),
-        final(seconds=9),
-        final(seconds=None),
-    ],
-)
-def test_not_for_whom_there_is_no_reason(exchange: Exchange, crm: Handheld, said: Any) -> None:
-    stranger(exchange, crm)
-    exchange.tell(arrival("fin", said))
-    settle(exchange)
-    assert crm.saved == {}
-    assert only(crm).contact is None
-
-
-def test_not_for_a_known_or_an_ambiguous_caller(exchange: Exchange, crm: Handheld) -> None:
-    exchange.configure(activities=LEADING)
-    exchange.tell(FIN)
-    settle(exchange)
-    crm.records["contact"] = [ANA, {**ANA, "id": "2"}]
-    exchange.tell(arrival("fin", final(call_sequence="8")))
-    settle(exchange)
-    assert crm.saved == {}
-    assert len(crm.logged) == 2
-
-
-def test_not_while_it_cant_be_known_whether_the_caller_is_known(exchange: Exchange, crm: Handheld) -> None:
-    stranger(exchange, crm)
-    crm.error = Unavailable("away")
-    exchange.tell(FIN)
-    exchange.work()
-    assert len(exchange.deliveries()) == 1
-
-
-def test_the_activity_waits_until_the_record_is_there(exchange: Exchange, crm: Handheld) -> None:
-    stranger(exchange, crm)
-    crm.refuse = Unavailable("away")
-    exchange.tell(FIN)
-    settle(exchange)
-    assert crm.logged == {}
-    assert {delivery.state for delivery in exchange.deliveries()} == {State.PENDING}
-    crm.refuse = None
-    for _ in range(2):
-        exchange.later(hours=1)
-        exchange.work()
-    assert only(crm).contact is not None
-
-
-def test_a_record_that_the_crm_refuses_leaves_the_activity_unlinked(exchange: Exchange, crm: Handheld) -> None:
-    stranger(exchange, crm)
-    exchange.tell(FIN)
-    exchange.work()
-    crm.refuse = Rejected("Company is required")
-    exchange.work()
-    crm.refuse = None
-    settle(exchange)
-    assert {delivery.kind: delivery.state for delivery in exchange.deliveries()} == {
-        "save": State.DEAD,
-        "activity": State.DONE,
-    }
-    assert only(crm).contact is None
-
-
 # what the admin changed meanwhile
 
 
@@ -522,63 +380,3 @@ def test_times_are_aware(exchange: Exchange, crm: Handheld) -> None:
     assert start is not None
     assert start.utcoffset() == timedelta(hours=1)
     assert start.replace(tzinfo=None) == STARTED
-
-
-def test_the_events_of_a_call_reach_the_crm_in_the_order_in_which_they_came(exchange: Exchange, crm: Handheld) -> None:
-    subject = "{{ call.event }} {{ call.diverted }}"
-    exchange.configure(activities=[{"in": "crm", "on": ["inicio", "desvio_correcto", "fin"], "subject": subject}])
-    for event in (INICIO, arrival("desvio_correcto", document(), diverted="101"), FIN):
-        exchange.tell(event)
-    waiting = exchange.deliveries(State.PENDING)
-    for _ in waiting:
-        for delivery in reversed(waiting):  # the last one first, as another thread might
-            exchange.deliverer(str(delivery.id))
-        exchange.later(seconds=1)
-    assert [versions[-1].subject for versions in crm.logged.values()] == ["inicio ", "desvio_correcto 101", "fin "]
-    assert {delivery.attempts for delivery in exchange.deliveries()} == {1}
-
-
-def test_an_event_that_is_given_up_holds_up_no_other(exchange: Exchange, crm: Handheld) -> None:
-    exchange.configure(activities=[{"in": "crm", "on": ["inicio", "fin"]}])
-    crm.refuse = Rejected("not this")
-    exchange.tell(INICIO)
-    exchange.work()
-    crm.refuse = None
-    exchange.tell(FIN)
-    exchange.work()
-    assert [versions[-1].call["event"] for versions in crm.logged.values()] == ["fin"]
-
-
-def test_those_that_wait_go_together_where_the_crm_takes_several(exchange: Exchange, crm: Handheld) -> None:
-    exchange.configure(batch=3)
-    for number in range(5):
-        exchange.tell(arrival("fin", final(call_sequence=str(number))))
-    crm.refused = {f"{LINE}:1:crm:call"}
-    exchange.work()
-    assert crm.requests == [3, 2]
-    states = [delivery.state for delivery in exchange.deliveries()]
-    assert states == [State.DONE, State.DEAD, State.DONE, State.DONE, State.DONE]
-    assert len(crm.logged) == 4
-
-
-def test_one_that_cant_be_prepared_leaves_the_others_of_its_request_alone(exchange: Exchange, crm: Handheld) -> None:
-    exchange.configure(batch=3, activities=[{"in": "crm", "subject": "{{ 10 // (call.seconds - 75) }}"}])
-    exchange.tell(arrival("fin", final(call_sequence="1", seconds=75)))
-    exchange.tell(arrival("fin", final(call_sequence="2", seconds=80)))
-    first, second = exchange.work()
-    assert (first.state, first.error_class, second.state) == (State.PENDING, "Misconfigured", State.DONE)
-    assert crm.requests == [1]
-
-
-def test_a_request_of_several_that_fails_is_tried_again_for_each(exchange: Exchange, crm: Handheld) -> None:
-    exchange.configure(batch=3)
-    crm.refuse = Unavailable("away")
-    for number in range(3):
-        exchange.tell(arrival("fin", final(call_sequence=str(number))))
-    exchange.work()
-    assert {(each.state, each.attempts) for each in exchange.deliveries()} == {(State.PENDING, 1)}
-    crm.refuse = None
-    exchange.later(hours=1)
-    exchange.work()
-    assert {(each.state, each.attempts) for each in exchange.deliveries()} == {(State.DONE, 2)}
-    assert len(crm.logged) == 3

@@ -10,13 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Context, Deadline, LookupQuery, Record
+from connectors.base import Context, Deadline, LookupQuery, NewRecord, Record
 from connectors.csv.connector import CsvConnector
 from connectors.csv.options import CsvOptions
 from connectors.csv.watch import Limits
 from connectors.phone import parse
 
 PEOPLE = {"contact": {"file": "contacts.csv", "phones": ["phone"]}}
+KEPT: dict[str, Any] = {"tables": {"survey": {"file": "survey.csv"}}, "activities": {"file": "activities.csv"}}
 SOON = 30.0
 QUICK = Limits(look_every=0.03, settle=0.03, tick=0.1, in_process=150_000)
 """So that tests wait for little."""
@@ -54,6 +55,10 @@ def found(opened: CsvConnector, phone: str = "600112233", *, newest: bool = Fals
 
 def names(opened: CsvConnector, phone: str = "600112233", *, newest: bool = False) -> list[object]:
     return [record.fields["name"] for record in found(opened, phone, newest=newest)]
+
+
+def save(opened: CsvConnector, key: str, kind: str = "survey", attempt: int = 1, **fields: object) -> bool:
+    return opened.save(NewRecord(kind, key, fields, attempt), Deadline.after(SOON)).created
 
 
 def table(path: Path, encoding: str = "utf-8", delimiter: str = ",") -> list[dict[str, str]]:

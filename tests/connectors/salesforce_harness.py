@@ -14,6 +14,7 @@ from connectors.testing import Contact, Harness, Order
 from tests.fakes.salesforce import FakeSalesforce
 
 LONG = 30.0
+EXTERNAL = {"external_id": "Infocaller_Id__c"}
 RECORDS: Mapping[str, Any] = {
     "contact": {
         "objects": ["Contact", "Lead", "Account"],
@@ -128,3 +129,8 @@ class SalesforceHarness(Harness):
 
     def close(self) -> None:
         self.fake.close()
+
+
+def task(fake: FakeSalesforce) -> dict[str, Any]:
+    [row] = fake.org.all("Task")
+    return row

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,33 +13,24 @@ import pytest
 
 from connectors.base import (
     Activity,
-    Ambiguous,
     ConnectorError,
     Deadline,
     Misconfigured,
-    NewRecord,
     Record,
     Rejected,
-    TimedOut,
     Unavailable,
     WriteResult,
 )
 from connectors.phone import HIDDEN, parse
 from connectors.salesforce.values import CUT, cut, plain
 from connectors.testing import activity
-from tests.connectors.salesforce_harness import RECORDS, by_phone, log, opened
+from tests.connectors.salesforce_harness import EXTERNAL, by_phone, log, opened, task
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce.api import Answer
 from tests.fakes.salesforce.org import Org
 
-EXTERNAL = {"external_id": "Infocaller_Id__c"}
 WAYS = pytest.mark.parametrize("way", [EXTERNAL, {}], ids=["external id", "CallObject"])
 TASKS = "^(POST|PATCH) .*sobjects/Task"
-
-
-def task(fake: FakeSalesforce) -> dict[str, Any]:
-    [row] = fake.org.all("Task")
-    return row
 
 
 def log_all(connector: Any, calls: Sequence[Activity]) -> Sequence[WriteResult | ConnectorError]:
@@ -376,191 +364,3 @@ def test_the_limit_reached_is_each_ones_result(fake: FakeSalesforce, tmp_path: P
         by_phone(connector, "600112233")
         results = log_all(connector, [activity("a"), activity("b")])
     assert [type(one) for one in results] == [Unavailable] * 2
-
-
-# unknown callers
-
-
-def test_an_unknown_caller_becomes_a_lead_once_for_all_calls(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.org.index_lags = True
-    with opened(fake, tmp_path, activity={**EXTERNAL, "unknown_caller": "lead"}) as connector:
-        for number in range(3):
-            log(connector, activity(f"call {number}"))
-    [lead] = fake.org.all("Lead")
-    assert (lead["LastName"], lead["Company"], lead["Phone"]) == ("+34 600 11 22 33", "unknown", "+34 600 11 22 33")
-    assert [row["WhoId"] for row in fake.org.all("Task")] == [lead["Id"]] * 3
-
-
-def test_simultaneous_calls_of_a_stranger_in_two_connectors_make_one_lead(fake: FakeSalesforce, tmp_path: Path) -> None:
-    way = {**EXTERNAL, "unknown_caller": "lead"}
-    start = threading.Barrier(8)
-
-    def call(number: int) -> None:
-        start.wait(30)
-        log(both[number % 2], activity(f"call {number}"))
-
-    with opened(fake, tmp_path, activity=way) as one, opened(fake, tmp_path, activity=way) as two:
-        both = (one, two)
-        with ThreadPoolExecutor(8) as pool:
-            list(pool.map(call, range(8)))
-    assert len(fake.org.all("Lead")) == 1
-    assert len(fake.org.all("Task")) == 8
-
-
-def test_a_lead_whose_answer_was_lost_is_found_before_it_is_made_again(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.lose("POST .*sobjects/Lead")
-    with opened(fake, tmp_path, activity={**EXTERNAL, "unknown_caller": "lead"}) as connector:
-        with pytest.raises(Unavailable) as raised:
-            log(connector, activity())
-        assert (raised.value.retry_after or 0) >= 30
-        log(connector, activity(attempt=2))
-    assert len(fake.org.all("Lead")) == 1
-
-
-@pytest.mark.parametrize("caller", [None, HIDDEN, parse("nonsense", "ES")])
-def test_nobody_hidden_becomes_a_lead(fake: FakeSalesforce, tmp_path: Path, caller: Any) -> None:
-    with opened(fake, tmp_path, activity={"unknown_caller": "lead"}) as connector:
-        log(connector, activity(caller=caller))
-    assert (fake.org.all("Lead"), task(fake)["WhoId"]) == ([], None)
-
-
-@pytest.mark.parametrize("kind", ["Contact", "Account"])
-def test_whom_the_index_does_not_know_yet_becomes_no_lead(fake: FakeSalesforce, tmp_path: Path, kind: str) -> None:
-    name = {"LastName": "Ana"} if kind == "Contact" else {"Name": "Acme"}
-    known = fake.org.add(kind, Phone="600 11 22 33", **name)
-    fake.org.unindexed.add(known)
-    with opened(fake, tmp_path, activity={"unknown_caller": "lead"}) as connector:
-        log(connector, activity())
-    assert fake.org.all("Lead") == []
-    assert known in (task(fake)["WhoId"], task(fake)["WhatId"])
-
-
-def test_a_number_that_several_have_becomes_no_lead(fake: FakeSalesforce, tmp_path: Path) -> None:
-    for name in ("Ana", "Eva"):
-        fake.org.add("Contact", LastName=name, Phone="600112233")
-    with opened(fake, tmp_path, activity={"unknown_caller": "lead"}) as connector:
-        log(connector, activity())
-    assert (fake.org.all("Lead"), task(fake)["WhoId"]) == ([], None)
-
-
-def test_a_lead_that_was_converted_is_followed(fake: FakeSalesforce, tmp_path: Path) -> None:
-    person = fake.org.add("Contact", LastName="Ana", Phone="911222333")
-    fake.org.add(
-        "Lead", LastName="x", Company="x", Phone="+34 600 11 22 33", IsConverted=True, ConvertedContactId=person
-    )
-    with opened(fake, tmp_path, activity={"unknown_caller": "lead"}) as connector:
-        log(connector, activity())
-    assert len(fake.org.all("Lead")) == 1
-    assert task(fake)["WhoId"] == person
-
-
-def test_the_admins_fields_and_the_assignment_rules(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.org.assigned_to = fake.org.add("User", Name="Assigned", IsActive=True)
-    lead = {"Company": "Llamada {{ caller.national }}", "FirstName": "?"}
-    ours = {"unknown_caller": "lead", "lead": lead}
-    with opened(fake, tmp_path, activity=ours) as connector:
-        log(connector, activity())
-    with opened(fake, tmp_path, activity={**ours, "lead_assignment": True}) as connector:
-        log(connector, activity("other", caller=parse("600999888", "ES")))
-    assert [row["Company"] for row in fake.org.all("Lead")] == ["Llamada 600112233", "Llamada 600999888"]
-    assert [row["OwnerId"] for row in fake.org.all("Lead")] == [fake.org.user, fake.org.assigned_to]
-
-
-@pytest.mark.parametrize(("rule", "leads"), [("alert", 1), ("block", 0)])
-def test_a_duplicate_rule_that_alerts_is_passed_and_one_that_blocks_keeps_the_call(
-    fake: FakeSalesforce, tmp_path: Path, rule: str, leads: int
-) -> None:
-    fake.org.add("Contact", LastName="Hidden from where", Phone="+34 600 11 22 33")
-    fake.org.objects["contact"].hide("Phone")
-    fake.org.duplicate_rule = rule
-    with opened(fake, tmp_path, activity={"unknown_caller": "lead"}) as connector:
-        log(connector, activity())
-    assert len(fake.org.all("Lead")) == leads
-    assert bool(task(fake)["WhoId"]) is bool(leads)
-
-
-def test_several_hosts_make_one_lead_by_an_external_id(fake: FakeSalesforce, tmp_path: Path) -> None:
-    way = {"unknown_caller": "lead", "lead_external_id": "Infocaller_Number__c"}
-    with opened(fake, tmp_path, activity=way) as connector:
-        log(connector, activity())
-    assert [row["Infocaller_Number__c"] for row in fake.org.all("Lead")] == ["+34600112233"]
-
-
-# saving
-
-
-def save(connector: Any, key: str = "call-1", attempt: int = 1, kind: str = "survey", **fields: object) -> WriteResult:
-    made: WriteResult = connector.save(
-        NewRecord(kind, key, fields or {"phone": "600112233"}, attempt), Deadline.after(30)
-    )
-    return made
-
-
-def test_fields_are_saved_by_their_configured_and_by_their_api_names(fake: FakeSalesforce, tmp_path: Path) -> None:
-    with opened(fake, tmp_path) as connector:
-        save(connector, phone=parse("600112233", "ES"), Grade__c="A" * 30)
-    [row] = fake.org.all("Survey__c")
-    assert (row["Phone__c"], row["Grade__c"]) == ("+34600112233", "A" * (20 - len(CUT)) + CUT)
-
-
-def test_a_field_that_is_not_there_is_the_admins(fake: FakeSalesforce, tmp_path: Path) -> None:
-    with opened(fake, tmp_path) as connector, pytest.raises(Misconfigured, match=r"did you mean Score__c\?"):
-        save(connector, Scor__c="9")
-
-
-@pytest.mark.parametrize("value", ["O'Brien", "\\", "%", "{}", "?", "*", "'" * 10_000])
-def test_hostile_values_are_saved_as_they_are(fake: FakeSalesforce, tmp_path: Path, value: str) -> None:
-    with opened(fake, tmp_path) as connector:
-        save(connector, score=value)
-    assert fake.org.all("Survey__c")[0]["Score__c"] == value
-
-
-def without_external_id() -> dict[str, Any]:
-    survey = {name: value for name, value in RECORDS["survey"].items() if name != "external_id"}
-    return {"records": {"survey": survey}}
-
-
-def test_without_an_external_id_a_lost_answer_is_for_a_person(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.lose("POST .*sobjects/Survey__c")
-    with opened(fake, tmp_path, **without_external_id()) as connector:
-        with pytest.raises(Ambiguous, match="look whether it is there"):
-            save(connector)
-        with pytest.raises(Ambiguous, match="is there already"):
-            save(connector, attempt=2)
-        save(connector, "call-2", attempt=2, phone="911222333")  # this one was not there
-    assert len(fake.org.all("Survey__c")) == 2
-
-
-def test_without_an_external_id_a_hang_is_for_a_person(fake: FakeSalesforce, tmp_path: Path) -> None:
-    soon = NewRecord("survey", "call-2", {"phone": "600112233"})
-    with opened(fake, tmp_path, **without_external_id()) as connector:
-        save(connector)
-        fake.hang("(POST|PATCH) .*sobjects/Survey__c")
-        with pytest.raises(Ambiguous):
-            connector.save(soon, Deadline.after(0.5))
-    with opened(fake, tmp_path) as connector, pytest.raises(TimedOut):
-        connector.save(soon, Deadline.after(0.5))
-
-
-def test_without_an_external_id_a_refusal_that_passes_comes_again(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.fail(400, "UNABLE_TO_LOCK_ROW", match="POST .*sobjects/Survey__c")
-    with opened(fake, tmp_path, **without_external_id()) as connector:
-        with pytest.raises(Unavailable):
-            save(connector)
-        assert save(connector, attempt=2).created
-    assert len(fake.org.all("Survey__c")) == 1
-
-
-def test_two_who_save_one_key_at_the_same_moment_save_one(fake: FakeSalesforce, tmp_path: Path) -> None:
-    fake.fail(400, "DUPLICATE_VALUE", "duplicate value found", "PATCH .*Survey__c")
-    with opened(fake, tmp_path) as connector:
-        assert save(connector).created
-    assert len(fake.org.all("Survey__c")) == 1
-
-
-def test_what_is_sent_is_json_in_utf8(fake: FakeSalesforce, tmp_path: Path) -> None:
-    with opened(fake, tmp_path) as connector:
-        save(connector, score="ñ€😀")
-    [sent] = fake.requests("Survey__c/Infocaller")
-    assert json.loads(sent.body) == {"Score__c": "ñ€😀"}
-    assert sent.headers["content-type"] == "application/json"

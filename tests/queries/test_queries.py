@@ -5,32 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bridge.config.model import Configuration
-from bridge.errors import StoreUnavailable
 from bridge.lookups.finding import Lookups
 from bridge.lookups.gateway import ConnectorGateway
-from bridge.queries.answering import Answered, Misses, Queries, Question, Saver, ToSave
+from bridge.queries.answering import Queries, Question
 from bridge.runtime.limits import SharedLimits
-from bridge.store.oppositions import EXAMPLE, NewOpposition, read_reference
 from connectors.base import Deadline, Misconfigured, TimedOut, Unavailable
 from connectors.phone import HIDDEN, Phone, parse
-from connectors.steps import Steps, Wait, here
 from tests.fakes.connector import Handheld
-
-ANA = {"id": "1", "name": "Ana Ñuño", "phone": "600 111 222", "agent_phone": "911 000 001", "key": "ana"}
-EVA = {"id": "2", "name": "Eva", "phone": "+34 600222333", "key": "eva"}
-ORDER = {"id": "o1", "key": "00077", "status": "Enviado", "contact_id": "1"}
-CALLER = parse("600111222", "ES")
-BY_CALLER = {"contact": {"in": "crm", "phone": "{{ caller }}"}}
-BY_ORDER = {"order": {"in": "crm", "key": "{{ vars.PEDIDO }}"}}
-
-Ask = Callable[..., Answered]
+from tests.queries.case import ANA, BY_CALLER, BY_ORDER, CALLER, ORDER, Ask, broken
 
 
 class Clock:
@@ -39,78 +28,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-class Kept:
-    """Where `save:` steps go."""
-
-    def __init__(self) -> None:
-        self.saved: list[ToSave] = []
-        self.opposed: list[NewOpposition] = []
-        self.error: Exception | None = None
-
-    def __call__(self, saved: ToSave | NewOpposition, deadline: Deadline) -> Steps[str]:
-        if self.error is not None:
-            raise self.error
-        if isinstance(saved, NewOpposition):
-            yield Wait(here(lambda: self.opposed.append(saved)), deadline)
-            return "4829175036"
-        yield Wait(here(lambda: self.saved.append(saved)), deadline)
-        return ""
-
-
-@pytest.fixture
-def crm() -> Handheld:
-    return Handheld("crm", {"contact": [ANA, EVA], "order": [ORDER]})
-
-
-@pytest.fixture
-def agenda() -> Handheld:
-    return Handheld("agenda", {"contact": []})
-
-
-@pytest.fixture
-def kept() -> Kept:
-    return Kept()
-
-
-@pytest.fixture
-def ask(crm: Handheld, agenda: Handheld) -> Iterator[Ask]:
-    """Asks a Query of the keys given; `caller`, `vars`, `call`, `name`, `save`, `misses`, `started`, `sensitive`,
-    `line`, `clock` besides."""
-    sources = {connector.name: ConnectorGateway(connector) for connector in (crm, agenda)}
-    lookups = Lookups(sources, "ES")
-
-    def answer(
-        query: dict[str, Any],
-        *,
-        caller: Phone = CALLER,
-        vars: dict[str, str] | None = None,  # noqa: A002 - as expressions call it
-        call: dict[str, object] | None = None,
-        called: str = "912345678",
-        name: str = "Q",
-        save: Saver | None = None,
-        misses: Misses | None = None,
-        started: float | None = None,
-        sensitive: tuple[str, ...] = (),
-        line: dict[str, Any] | None = None,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> Answered:
-        configuration = Configuration.model_validate(
-            {
-                "lines": [{"number": "912345678", "password": "3956", "extensions": ["101"], **(line or {})}],
-                "queries": {"Q": {"deadline": "30s", **query}},
-                "sensitive": list(sensitive),
-            }
-        )
-        queries = Queries(configuration, lookups, save=save, misses=misses, clock=clock)
-        question = Question(name, configuration.lines[0], caller, called, call or {"id": "7"}, vars or {})
-        return queries.answer(question, started)
-
-    yield answer
-    for source in sources.values():
-        source.connector.gate.set()  # type: ignore[attr-defined]  # it is a Handheld
-        source.close()
 
 
 def test_what_was_found_is_answered_as_it_is_stored(ask: Ask) -> None:
@@ -179,14 +96,6 @@ def test_what_is_optional_goes_on_without_it(ask: Ask, crm: Handheld, trouble: s
 
 def blocks(**keys: Any) -> dict[str, Any]:
     return {"find": BY_CALLER, "answer": {"N": "found"}, **keys}
-
-
-def broken(crm: Handheld, outcome: str) -> Phone:
-    """Have the CRM bring about an outcome; the caller to ask for."""
-    crm.error = {"on_error": Unavailable("away"), "on_timeout": TimedOut("slow")}.get(outcome)
-    if outcome == "ambiguous":
-        crm.records["contact"] = [ANA, {**ANA, "id": "3"}]
-    return parse("699999999", "ES") if outcome == "not_found" else CALLER
 
 
 @pytest.mark.parametrize("outcome", ["not_found", "ambiguous", "on_error", "on_timeout"])
@@ -466,79 +375,6 @@ def test_a_number_keyed_in_is_read_by_the_country_of_the_calls_own_line(ask: Ask
     assert answered.variables == {"N": "1"}
 
 
-# save:
-
-SURVEY = {
-    "in": "agenda",
-    "table": "survey",
-    "fields": {"phone": "{{ caller }}", "score": "{{ vars.NOTA }}", "name": "{{ contact.name }}"},
-}
-
-
-def saving(**keys: Any) -> dict[str, Any]:
-    return {"find": BY_CALLER, "save": SURVEY, "answer": {"OK": "1"}, "on_error": {"OK": "0", "result": 3}, **keys}
-
-
-def test_what_is_saved_is_kept_before_the_answer(ask: Ask, kept: Kept) -> None:
-    answered = ask(saving(), save=kept, vars={"NOTA": "09"})
-    assert answered.variables == {"OK": "1"}
-    (saved,) = kept.saved
-    assert (saved.connector, saved.table, saved.line, saved.call_sequence) == ("agenda", "survey", "912345678", "7")
-    assert saved.fields == {"phone": "+34600111222", "score": "09", "name": "Ana Ñuño"}
-    assert saved.caller == "+34600111222"
-    assert [entry.outcome for entry in answered.trail] == ["found", "kept"]
-
-
-def test_the_same_values_of_the_same_call_have_the_same_key(ask: Ask, kept: Kept) -> None:
-    for score, call in (("9", "7"), ("9", "7"), ("8", "7"), ("9", "8")):
-        ask(saving(), save=kept, vars={"NOTA": score}, call={"id": call})
-    first, again, other, another = (saved.key for saved in kept.saved)
-    assert first == again
-    assert len({first, other, another}) == 3
-
-
-def test_two_steps_with_the_same_values_are_two_records(ask: Ask, kept: Kept) -> None:
-    ask(saving(save=[SURVEY, SURVEY]), save=kept)
-    assert len({saved.key for saved in kept.saved}) == 2
-
-
-def test_what_cant_be_kept_is_an_error(ask: Ask, kept: Kept, caplog: pytest.LogCaptureFixture) -> None:
-    kept.error = StoreUnavailable("the disk is full")
-    answered = ask(saving(), save=kept)
-    assert (answered.result, answered.outcome, answered.variables) == (3, "on_error", {"OK": "0"})
-    assert "the disk is full" in caplog.text
-
-
-def test_without_a_saver_it_is_shown_and_not_done(ask: Ask) -> None:
-    answered = ask(saving(), vars={"NOTA": "9"})
-    assert answered.variables == {"OK": "1"}
-    assert answered.trail[-1].outcome == "shown"
-    assert '"score": "9"' in answered.trail[-1].note
-
-
-@pytest.mark.parametrize("outcome", ["not_found", "ambiguous", "on_error", "on_timeout"])
-def test_nothing_is_saved_when_what_must_be_found_was_not(ask: Ask, crm: Handheld, kept: Kept, outcome: str) -> None:
-    ask(saving(), save=kept, caller=broken(crm, outcome))
-    assert kept.saved == []
-
-
-def test_a_save_may_have_a_condition(ask: Ask, kept: Kept) -> None:
-    query = saving(save={**SURVEY, "when": "{{ vars.NOTA }}"})
-    ask(query, save=kept)
-    assert kept.saved == []
-    ask(query, save=kept, vars={"NOTA": "9"})
-    assert len(kept.saved) == 1
-
-
-def test_sensitive_variables_are_answered_but_never_saved(ask: Ask, kept: Kept) -> None:
-    query = saving(answer={"OK": "{{ vars.NOTA }}"})
-    answered = ask(query, save=kept, vars={"NOTA": "4111"}, sensitive=("nota",))
-    assert answered.variables == {"OK": "4111"}
-    assert kept.saved[0].fields["score"] is None
-    shown = ask(query, vars={"NOTA": "4111"}, sensitive=("nota",))
-    assert "4111" not in shown.trail[-1].note
-
-
 # misses_per_caller
 
 
@@ -580,50 +416,3 @@ def test_hits_empty_keys_and_outages_are_no_misses(ask: Ask, crm: Handheld, miss
         ask(guessing(), misses=misses, vars={"PEDIDO": str(guess)})
     crm.error = None
     assert ask(guessing(), misses=misses, vars={"PEDIDO": "00077"}).variables == {"N": "Enviado"}
-
-
-# save: {in: oppositions}
-
-
-def opposing(**keys: Any) -> dict[str, Any]:
-    save = {"in": "oppositions", **keys.pop("step", {})}
-    return {"save": save, "answer": {"REF": "{{ opposition.reference }}"}, "on_error": {"result": 3}, **keys}
-
-
-def test_a_caller_opposes_and_hears_the_reference(ask: Ask, kept: Kept) -> None:
-    answered = ask(opposing(), save=kept)
-    assert (answered.outcome, answered.variables) == ("found", {"REF": "4829175036"})
-    [new] = kept.opposed
-    assert (new.e164, new.source, new.announced) == ("+34600111222", "query Q", False)
-    assert read_reference(new.reference)
-    assert [(entry.connector, entry.outcome) for entry in answered.trail] == [("oppositions", "kept")]
-
-
-@pytest.mark.parametrize("phone", ["{{ vars.TEL }}", "{{ caller }}", "600 11 12 22"])
-def test_another_number_may_oppose(ask: Ask, kept: Kept, phone: str) -> None:
-    ask(opposing(step={"fields": {"phone": phone}}), save=kept, vars={"TEL": "+34 600-111-222"})
-    assert [new.e164 for new in kept.opposed] == ["+34600111222"]
-
-
-@pytest.mark.parametrize(("caller", "phone"), [(HIDDEN, "{{ caller }}"), (CALLER, "{{ vars.TEL }}"), (CALLER, "12")])
-def test_nobody_opposes_without_a_number(ask: Ask, kept: Kept, caller: Phone, phone: str) -> None:
-    query = opposing(step={"fields": {"phone": phone}}, not_found={"REF": "none{{ opposition.reference }}"})
-    answered = ask(query, save=kept, caller=caller)
-    assert (answered.outcome, answered.variables, kept.opposed) == ("not_found", {"REF": "none"}, [])
-
-
-def test_an_opposition_that_cant_be_kept_is_no_opposition(ask: Ask, kept: Kept) -> None:
-    kept.error = StoreUnavailable("the disk is full")
-    answered = ask(opposing(), save=kept)
-    assert (answered.outcome, answered.result) == ("on_error", 3)
-
-
-def test_without_a_saver_nobody_opposes_and_an_example_is_shown(ask: Ask) -> None:
-    answered = ask(opposing())
-    assert answered.variables == {"REF": EXAMPLE}
-    assert [entry.outcome for entry in answered.trail] == ["shown"]
-
-
-def test_an_opposition_may_have_a_condition(ask: Ask, kept: Kept) -> None:
-    answered = ask(opposing(step={"when": "{{ vars.BAJA == '9' }}"}), save=kept, vars={"BAJA": "1"})
-    assert (answered.variables, kept.opposed) == ({"REF": ""}, [])
