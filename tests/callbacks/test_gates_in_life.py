@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -270,9 +269,7 @@ def test_a_rest_list_that_is_read_in_the_wrong_way_keeps_everybody_back(
 def test_a_list_whose_phone_column_holds_no_number_keeps_everybody_back(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         (tmp_path / "robinson.csv").write_text("phone,tel\nAna,600111222\n", encoding="utf-8")
-        with here.current.use() as service:
-            table: Any = service.sources["agenda"].connector
-            until(lambda: not table._tables["robinson"].table.content.numbers)
+        until(lambda: here.probed("table robinson") == "1 row with phone, tel")
         here.tasks({"id": "T1", "phone": "600111222"})
         poll(here)
         assert (here.callback().state, here.callback().gate) == (State.WAITING, "list_away")
@@ -282,9 +279,7 @@ def test_a_list_whose_phone_column_holds_no_number_keeps_everybody_back(tmp_path
 def test_a_list_with_nobody_on_it_is_read(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         (tmp_path / "robinson.csv").write_text("phone\n", encoding="utf-8")
-        with here.current.use() as service:
-            table: Any = service.sources["agenda"].connector
-            until(lambda: not table._tables["robinson"].table.content.rows)
+        until(lambda: here.probed("table robinson") == "0 rows with phone")
         here.tasks({"id": "T1", "phone": "600111222"})
         poll(here)
         assert here.callback().state is State.ACCEPTED
