@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bridge.store import callbacks
+from bridge.store import ringing
 from bridge.store.emissions import EmissionState, Kind, Mode
 from bridge.texts import Text
 
@@ -65,7 +65,7 @@ def standing(
 ) -> EmissionStatus:
     """Return the status of a line or a source. `zone` is the line's."""
     state = state or EmissionState(kind, name)
-    today = callbacks.emitted_today(connection, name, zone, now) if zone is not None else 0
+    today = ringing.emitted_today(connection, name, zone, now) if zone is not None else 0
     return EmissionStatus(
         kind, name, state.mode, state.reason, state.since, state.until, today, state.polled_at, state.error
     )  # fmt: skip

@@ -14,7 +14,7 @@ from bridge.callbacks.commercial import facts_of
 from bridge.callbacks.gates import Facts, Gate
 from bridge.callbacks.parts import Rulebook
 from bridge.callbacks.reports import history
-from bridge.store import callbacks, emissions
+from bridge.store import callbacks, emissions, ringing
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
@@ -96,13 +96,13 @@ class CallbackQueries:
         if later or blocking or rules is None:
             return
         line = rules.line
-        emitted = callbacks.emitted_today(connection, line.number, line.timezone, now)
+        emitted = ringing.emitted_today(connection, line.number, line.timezone, now)
         asked = gates.candidate(rules, callback)
         commercial = facts_of(connection, rules, asked)
         decision = gates.admit(asked, Facts(rules=rules, now=now, commercial=commercial, emitted_today=emitted))
         if decision.gate is not None and decision.reason is not None:
             yield KeptBack(decision.gate.value, decision.until, decision.reason)
-        ahead = callbacks.ahead(connection, line.number, callback.next_at or now) - 1
+        ahead = ringing.ahead(connection, line.number, callback.next_at or now) - 1
         if ahead > 0 or decision.slot is not None:
             others = Plural(
                 "up to {count:,} other of the line goes first, {pace} a minute (per_minute)",

@@ -26,7 +26,7 @@ from bridge.callbacks import brakes, identity, states
 from bridge.callbacks.parts import Rulebook
 from bridge.callbacks.preparing import Held
 from bridge.errors import StoreUnavailable
-from bridge.store import callbacks, emissions, lineage
+from bridge.store import callbacks, callbacktasks, emissions, lineage
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.database import Database
 from bridge.store.emissions import Mode
@@ -185,12 +185,12 @@ class Fence:
         reason = _REASON.render(configuration.language)
         for origin, group in groupby(sorted(missing, key=_origin), _origin):
             latest = {entry.task_key: entry for entry in group}
-            callbacks.turn_of(self._database, connection, origin)
+            callbacktasks.turn_of(self._database, connection, origin)
             known_callbacks = identity.known(connection, configuration, origin, dict.fromkeys(latest, ""))
             for key, callback in known_callbacks.items():
                 callbacks.change(connection, callback.id, states.restored(latest[key].at, reason), now)
             unknown = [_unknown(entry, reason, now) for key, entry in latest.items() if key not in known_callbacks]
-            callbacks.add(self._database, connection, unknown)
+            callbacktasks.add(self._database, connection, unknown)
 
     def _said(self, error: StoreUnavailable) -> str:
         text = Text("the journal of emissions can't be read: {error}", error=said(error))

@@ -24,7 +24,7 @@ from bridge.callbacks.task_intake import differs
 from bridge.callbacks.tasks import CallData, Rules, Wish
 from bridge.config.model import Configuration
 from bridge.lookups.gateway import ConnectorGateway
-from bridge.store import callbacks
+from bridge.store import callbacks, ringing
 from bridge.store.callbacks import CallbackState
 from bridge.texts import Text
 
@@ -110,7 +110,7 @@ class _Going:
         numbers = {key: wish.number.e164 for key, wish in wishes.items()}
         callback_of = identity.known(self._connection, self._configuration, rules.source.origin, numbers)
         since = self._now - max(_SINCE, timedelta(seconds=rules.source.per_number.seconds))
-        rung = callbacks.rung_to(self._connection, numbers.values(), since)
+        rung = ringing.rung_to(self._connection, numbers.values(), since)
         asked_of = {key: gates.wished(wish) for key, wish in wishes.items()}
         lists = self._lists(asked_of.values())
         for row in lot:
@@ -142,8 +142,8 @@ class _Going:
         forecast, rules, now = self._forecast, self._rules, self._now
         if not self._begin:
             return forecast
-        today = callbacks.emitted_today(self._connection, rules.line.number, rules.line.timezone, now)
-        forecast.ahead = max(0, callbacks.ahead(self._connection, rules.line.number, now) - self._waiting)
+        today = ringing.emitted_today(self._connection, rules.line.number, rules.line.timezone, now)
+        forecast.ahead = max(0, ringing.ahead(self._connection, rules.line.number, now) - self._waiting)
         places = Places(rules, self._clocks.most_common(1)[0][0], today, now)
         places.take_many(forecast.ahead)
         for at in sorted(range(len(self._begin)), key=self._begin.__getitem__):

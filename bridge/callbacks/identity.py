@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from bridge.config.callbacks import FROM
 from bridge.config.model import Configuration
-from bridge.store import callbacks
+from bridge.store import callbacktasks
 from bridge.store.callbacks import Callback
 from bridge.store.database import Database
 
@@ -28,7 +28,7 @@ def known(
     """Return the callbacks of these tasks of one origin, by task_key, of those that are there already. `numbers`: who
     is to be rung, by task_key."""
     best = {}
-    stored = callbacks.by_keys(connection, numbers)
+    stored = callbacktasks.by_keys(connection, numbers)
     for key, candidates in stored.items():
         same = [callback for callback in candidates if _same(configuration, callback, origin, numbers[key])]
         if same:
@@ -40,7 +40,7 @@ def called_before(connection: Connection, configuration: Configuration, callback
     """Return another callback of the same task whose phone may have rung. There is none, unless an older version made
     two."""
     origin = origin_of(configuration, callback)
-    for other in callbacks.by_keys(connection, [callback.task_key]).get(callback.task_key, []):
+    for other in callbacktasks.by_keys(connection, [callback.task_key]).get(callback.task_key, []):
         if other.id != callback.id and other.rung_at and _same(configuration, other, origin, callback.number):
             return other
     return None
@@ -70,10 +70,10 @@ def take_up(database: Database, configuration: Configuration) -> None:
         number = _PIECE
         while number == _PIECE:
             with database.write() as connection:
-                number = callbacks.fill_in(connection, source.title, source.origin, _PIECE)
+                number = callbacktasks.fill_in(connection, source.title, source.origin, _PIECE)
     origins = _origins(configuration)
     with database.read() as connection:
-        dropped = callbacks.others_than(connection, [source.title for source in configuration.callbacks])
+        dropped = callbacktasks.others_than(connection, [source.title for source in configuration.callbacks])
     for former in dropped:
         if former.rung or former.waiting:
             goes_on = (

@@ -24,10 +24,10 @@ from bridge.callbacks.tasks import restored, stored
 from bridge.config.builtin import MISSED_CALLS
 from bridge.config.callbacks import BUILT_IN_ORIGIN
 from bridge.queue.base import LINE, Queue, line_key
-from bridge.store import callbacks, events, history, spool
+from bridge.store import callbacks, callbacktasks, events, history, spool
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.calls import Call, CallState
-from bridge.store.database import Database
+from bridge.store.database import Database, in_turn
 from bridge.store.history import Missed, PastCall
 from connectors.base import Task
 
@@ -74,7 +74,7 @@ class MissedCalls:
         sources = book.of_missed_calls()
         if not sources:
             return
-        callbacks.in_turn(self._database, connection, f"missed:{e164}")
+        in_turn(self._database, connection, f"missed:{e164}")
         now = self._clock()
         newest = callbacks.newest_about(connection, sources[0].source.origin, e164, 2)
         if newest and _goes_on(newest[0]):
@@ -123,7 +123,7 @@ class MissedCalls:
                 return
             id_ = waiting.id
         else:
-            added = callbacks.add(self._database, connection, [row])
+            added = callbacktasks.add(self._database, connection, [row])
             if key not in added:
                 return
             id_ = added[key]

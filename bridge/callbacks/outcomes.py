@@ -25,6 +25,7 @@ from bridge.queue.base import LINE, line_key
 from bridge.store import callbacks, calls
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.calls import Call, CallFilter, CallState
+from bridge.store.database import in_turn
 from bridge.store.events import Event
 from bridge.texts import Text
 from connectors.expression import ExpressionError
@@ -55,7 +56,7 @@ class Outcomes:
         if call.direction != "emitted":
             return
         if call.idcall:
-            callbacks.in_turn(self._database, connection, f"idcall:{call.idcall}")
+            in_turn(self._database, connection, f"idcall:{call.idcall}")
         configuration, now = self._book().configuration, self._clock()
         callback = self._of(connection, call)
         if callback is None:

@@ -36,8 +36,9 @@ from bridge.errors import StoreUnavailable
 from bridge.infocaller.emission import EmissionRequest, problems
 from bridge.infocaller.results import Consequence
 from bridge.queue.base import CALLBACK, EMISSIONS
-from bridge.store import callbacks, emissions, evidence
+from bridge.store import callbacks, emissions, evidence, ringing
 from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.store.database import in_turn
 from bridge.store.journal import JournalEntry
 from bridge.store.version import heed
 from connectors.base import Misconfigured
@@ -228,13 +229,13 @@ class Sending:
         self._on_its_line(newest, callback)
         asked, facts = gates.candidate(newest, callback, ready.task), replace(ready.facts, rules=newest, now=now)
         since = gates.counts_since(newest, admitted(asked, facts, language).rings_at)
-        callbacks.in_turn(self._database, connection, f"number:{callback.number}")
+        in_turn(self._database, connection, f"number:{callback.number}")
         facts = replace(
             facts,
             commercial=facts_now(connection, newest, asked, self._spool),
             called_before=self._called_before(connection, callback),
-            rung=callbacks.rung(connection, callback.number, since, callback.id),
-            emitted_today=callbacks.emitted_today(connection, callback.line, newest.line.timezone, now),
+            rung=ringing.rung(connection, callback.number, since, callback.id),
+            emitted_today=ringing.emitted_today(connection, callback.line, newest.line.timezone, now),
             spoken=spoken_since(connection, callback, now, self._spool) if newest.source.built_in else None,
         )
         slot = admitted(asked, facts, language)

@@ -22,6 +22,7 @@ from bridge.delivery import retry
 from bridge.infocaller.results import Consequence
 from bridge.store import callbacks, emissions
 from bridge.store.callbacks import Callback, CallbackState, Change
+from bridge.store.database import in_turn
 from bridge.store.emissions import EmissionState, Mode
 from bridge.texts import Text
 from connectors.base import Unavailable
@@ -75,7 +76,7 @@ class Settling:
             line = emissions.held(self._database, connection, "line", rules.line.number)
             source = emissions.held(self._database, connection, "source", rules.title)
             if consequence is Consequence.ACCEPTED and sent.reply is not None:
-                callbacks.in_turn(self._database, connection, f"idcall:{sent.reply.idcall}")
+                in_turn(self._database, connection, f"idcall:{sent.reply.idcall}")
             callback = callbacks.get(connection, id_, lock=True)
             if callback is None:  # erased meanwhile
                 return

@@ -17,7 +17,7 @@ from bridge.callbacks.reports import Reports
 from bridge.callbacks.tasks import LONGEST_ID, Rules, Wish, stored
 from bridge.errors import BridgeError
 from bridge.queue.base import LINE, Queue, line_key
-from bridge.store import callbacks, campaigns
+from bridge.store import callbacks, callbacktasks, campaigns
 from bridge.store.callbacks import Callback, CallbackState
 from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
@@ -224,7 +224,7 @@ class TaskIntake:
                 self._add(connection, book, rules, fresh, taken, campaign)
                 for callback in changed:
                     taken.changed += self._update(connection, book, callback, by_key[callback.task_key], campaign)
-                callbacks.seen(connection, stale, now)
+                callbacktasks.seen(connection, stale, now)
                 if held is not None and held.halted:
                     campaigns.change(connection, campaign, states.halted(held, now), now)
                 touched = [*fresh.values(), *(by_key[callback.task_key] for callback in changed)]
@@ -250,14 +250,14 @@ class TaskIntake:
         if not fresh:
             return
         now, language = self._clock(), book.configuration.language
-        callbacks.turn_of(self._database, connection, rules.source.origin)
+        callbacktasks.turn_of(self._database, connection, rules.source.origin)
         callback_of = self._there(connection, rules, fresh)  # once more, now that nobody else is at it
         rows = [
             new_row(request.rules, key, request.task, request.wish, now, language) | {"campaign": campaign}
             for key, request in fresh.items()
             if key not in callback_of and request.rules is not None and request.wish is not None
         ]
-        added = callbacks.add(self._database, connection, rows)
+        added = callbacktasks.add(self._database, connection, rows)
         taken.new += len(added)
         taken.known += len(fresh) - len(added)
         for row in rows:

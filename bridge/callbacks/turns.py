@@ -23,7 +23,7 @@ from bridge.callbacks.parts import Book, Parts
 from bridge.callbacks.tasks import Rules, restored
 from bridge.config.model import Line
 from bridge.queue.base import CALLBACK, EMISSIONS, LINE, line_key
-from bridge.store import callbacks, campaigns, emissions
+from bridge.store import callbacks, campaigns, emissions, ringing
 from bridge.store.callbacks import Callback, Change
 from bridge.store.emissions import EmissionState, Mode
 
@@ -115,9 +115,9 @@ class LineScheduler:
         return _Look(
             book, line, state, now,
             {name: source for name, source in standing.items() if not brakes.closed(source, now)},
-            callbacks.under_way(connection, line.number, now),
-            callbacks.queued(connection, line.number),
-            callbacks.emitted_today(connection, line.number, line.timezone, now),
+            ringing.under_way(connection, line.number, now),
+            ringing.queued(connection, line.number),
+            ringing.emitted_today(connection, line.number, line.timezone, now),
             state.last_slot,
             min((source.until for source in shut if source.until is not None), default=None),
         )  # fmt: skip
@@ -152,8 +152,8 @@ class LineScheduler:
         if decision.slot is None:
             return decision
         since = gates.counts_since(rules, decision.slot.rings_at)
-        rung = callbacks.rung(connection, callback.number, since, callback.id)
-        rung += [now] * callbacks.queued_to(connection, callback.number)
+        rung = ringing.rung(connection, callback.number, since, callback.id)
+        rung += [now] * ringing.queued_to(connection, callback.number)
         load = LineLoad(look.last_slot, look.under_way, look.queued)
         commercial = facts_of(connection, rules, asked)
         facts = replace(facts, commercial=commercial, rung=rung, emitted_today=look.emitted, load=load)

@@ -8,44 +8,25 @@ from being called again.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    ARRAY,
     Connection,
     Row,
     Select,
-    Text,
     and_,
-    case,
     func,
-    literal,
-    literal_column,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
 
-from bridge.hours.zones import start_of
-from bridge.store.columns import Words, storable
-from bridge.store.database import Database
-from bridge.store.tables import AT_WORK, HAS_ORIGIN, IN_CAMPAIGN, NO_ORIGIN, callbacks
-
-_MANY = 20
-_ADD_MANY = """
-INSERT INTO callbacks ({names}) SELECT {names} FROM json_populate_recordset(NULL::callbacks, CAST(:rows AS json))
-ON CONFLICT DO NOTHING RETURNING task_key, id
-"""  # a value for each column of each row costs PostgreSQL and its driver several times as much
-_ODD = re.compile(r"\\u(?:0000|d[89a-f])")
+from bridge.store.tables import IN_CAMPAIGN, callbacks
 
 
 class CallbackState(StrEnum):
@@ -168,94 +149,11 @@ def key_of(task_id: str) -> str:
     return hashlib.sha256(task_id.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def add(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Store those whose (origin, task_key) is not there yet, numbered in their order; their numbers, by task_key. What
-    was there stays. Call `turn_of` before."""
-    if not rows:
-        return {}
-    if database.postgresql and len(rows) >= _MANY and (whole := _as_json(rows)):
-        names = ", ".join(rows[0])
-        added = connection.execute(text(_ADD_MANY.format(names=names)), {"rows": whole})
-        return {row.task_key: row.id for row in added}
-    statement = database.insert(callbacks).on_conflict_do_nothing().returning(callbacks.c.task_key, callbacks.c.id)
-    return {row.task_key: row.id for row in connection.execute(statement, [dict(row) for row in rows])}
-
-
-def _as_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The rows as one value; empty where one of them holds an escape that PostgreSQL does not read there."""
-    plain = [{name: _plain(name, value) for name, value in row.items()} for row in rows]
-    whole = json.dumps(plain)
-    return "" if _ODD.search(whole) else whole
-
-
-def _plain(name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return storable(value) if isinstance(value, str) and isinstance(callbacks.c[name].type, Words) else value
-
-
-def turn_of(database: Database, connection: Connection, origin: str) -> None:
-    """Let nobody else add tasks of this origin until the transaction ends."""
-    in_turn(database, connection, f"tasks:{origin}")
-
-
-def by_keys(connection: Connection, keys: Collection[str]) -> dict[str, list[Callback]]:
-    """Return those of these tasks that are there already, whatever their origin, by task_key."""
-    by_key: dict[str, list[Callback]] = {}
-    key_set: Any = list(keys)
-    if connection.dialect.name == "postgresql":
-        # As a set, which it hashes. Hundreds of values it compares with each row, one by one, as long as it has no
-        # statistics of a table that has just been filled: 0.9 s for 500 tasks among 30,000.
-        key_set = select(func.unnest(literal(key_set, ARRAY(Text))))
-    for some in (HAS_ORIGIN, NO_ORIGIN):  # each has an index of its own
-        for row in connection.execute(select(callbacks).where(callbacks.c.task_key.in_(key_set), some)):
-            by_key.setdefault(row.task_key, []).append(_callback(row))
-    return by_key
-
-
-def fill_in(connection: Connection, source: str, origin: str, limit: int) -> int:
-    """Give those of a source that have no origin this one, at most `limit`; how many there were. One whose task is
-    there with this origin already keeps none."""
-    other = callbacks.alias()
-    there = select(other.c.id).where(
-        other.c.task_key == callbacks.c.task_key, other.c.origin == origin, other.c.origin != literal_column("''")
-    )  # as a literal, it finds the index
-    some = select(callbacks.c.id).where(callbacks.c.source == source, NO_ORIGIN, ~there.exists()).limit(limit)
-    return connection.execute(update(callbacks).where(callbacks.c.id.in_(some)).values(origin=origin)).rowcount
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A source that is no longer one, with the origin of its callbacks: how many may have rung, how many wait."""
-
-    source: str
-    origin: str
-    rung: int
-    waiting: int
-
-
-def others_than(connection: Connection, sources: Collection[str]) -> list[Dropped]:
-    """Return what there is of all other sources."""
-    waits = callbacks.c.state.in_([CallbackState.WAITING.value, CallbackState.QUEUED.value])
-    query = (
-        select(
-            callbacks.c.source,
-            callbacks.c.origin,
-            func.count(callbacks.c.rung_at),
-            func.sum(case((waits, 1), else_=0)),
-        )
-        .where(callbacks.c.source.not_in(list(sources)))
-        .group_by(callbacks.c.source, callbacks.c.origin)
-        .order_by(callbacks.c.source, callbacks.c.origin)
-    )
-    return [Dropped(*row) for row in connection.execute(query)]
-
-
 def get(connection: Connection, id_: int, *, lock: bool = False) -> Callback | None:
     """Return the callback with this number; with `lock` held until the transaction ends."""
     query = select(callbacks).where(callbacks.c.id == id_)
     row = connection.execute(query.with_for_update() if lock else query).first()
-    return None if row is None else _callback(row)
+    return None if row is None else of_row(row)
 
 
 def change(
@@ -294,7 +192,7 @@ def newest_about(connection: Connection, origin: str, customer: str, limit: int)
     """Return the newest callbacks of an origin that are about this number, the newest first."""
     same = (callbacks.c.customer == customer, callbacks.c.origin == origin)
     query = select(callbacks).where(*same).order_by(callbacks.c.id.desc()).limit(limit)
-    return [_callback(row) for row in connection.execute(query)]
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def waiting_for_others(connection: Connection, origin: str, sources: Collection[str]) -> list[str]:
@@ -314,7 +212,7 @@ def due(connection: Connection, sources: Collection[str], now: datetime, limit: 
     for source in sources:  # one at a time, so that the index has them in order and no campaign has to be sorted
         same = (callbacks.c.state == CallbackState.WAITING, callbacks.c.source == source, callbacks.c.next_at <= now)
         query = select(callbacks).where(*same).order_by(callbacks.c.next_at, callbacks.c.id).limit(limit)
-        ready += [_callback(row) for row in connection.execute(query)]
+        ready += [of_row(row) for row in connection.execute(query)]
     return sorted(ready, key=lambda callback: (callback.next_at or now, callback.id))
 
 
@@ -350,71 +248,14 @@ def look_again(
 def waiting(connection: Connection, ids: Collection[int]) -> list[Callback]:
     """Return those of these that wait, in order."""
     same = (callbacks.c.id.in_(list(ids)), callbacks.c.state == CallbackState.WAITING)
-    return [_callback(row) for row in connection.execute(select(callbacks).where(*same).order_by(callbacks.c.id))]
-
-
-def under_way(connection: Connection, line: str, now: datetime) -> int:
-    """Return how many of the line's calls may be under way: queued, being sent, or accepted and to be made by now."""
-    query = select(func.count()).where(
-        callbacks.c.line == line,
-        AT_WORK,
-        or_(callbacks.c.state != CallbackState.ACCEPTED, callbacks.c.rung_at <= now),
-    )
-    return int(connection.execute(query).scalar_one())
-
-
-def queued(connection: Connection, line: str) -> int:
-    """Return how many callbacks of the line have had their turn and are not being sent yet."""
-    query = select(func.count()).where(callbacks.c.line == line, AT_WORK, callbacks.c.state == CallbackState.QUEUED)
-    return int(connection.execute(query).scalar_one())
-
-
-def rung(connection: Connection, number: str, since: datetime, but: int) -> list[datetime]:
-    """Return when this number was, or may have been, rung by any source since; the callback `but` is left out."""
-    query = select(callbacks.c.rung_at).where(
-        callbacks.c.number == number, callbacks.c.rung_at >= since, callbacks.c.id != but
-    )
-    return list(connection.execute(query).scalars())
-
-
-def rung_to(connection: Connection, numbers: Collection[str], since: datetime) -> dict[str, list[datetime]]:
-    """As `rung`, of several numbers at once; those that were not rung are not there."""
-    query = select(callbacks.c.number, callbacks.c.rung_at).where(
-        callbacks.c.number.in_(set(numbers)), callbacks.c.rung_at >= since
-    )
-    moments: dict[str, list[datetime]] = {}
-    for number, at in connection.execute(query):
-        moments.setdefault(number, []).append(at)
-    return moments
-
-
-def queued_to(connection: Connection, number: str) -> int:
-    """Return how many callbacks to this number have their turn just now."""
-    query = select(func.count()).where(callbacks.c.number == number, callbacks.c.state == CallbackState.QUEUED)
-    return int(connection.execute(query).scalar_one())
-
-
-def emitted_today(connection: Connection, line: str, zone: str, now: datetime) -> int:
-    """Return how many emissions of the line may have rung since midnight in its `zone`."""
-    midnight = start_of(now.astimezone(ZoneInfo(zone)).date(), zone)
-    query = select(func.count()).where(callbacks.c.line == line, callbacks.c.rung_at >= midnight)
-    return int(connection.execute(query).scalar_one())
-
-
-def ahead(connection: Connection, line: str, until: datetime) -> int:
-    """Return how many of the line have their turn or wait for one, with their time come before `until`."""
-    waiting = (CallbackState.WAITING.value, CallbackState.QUEUED.value)
-    query = select(func.count()).where(
-        callbacks.c.line == line, callbacks.c.state.in_(waiting), callbacks.c.next_at <= until
-    )
-    return int(connection.execute(query).scalar_one())
+    return [of_row(row) for row in connection.execute(select(callbacks).where(*same).order_by(callbacks.c.id))]
 
 
 def by_idcall(connection: Connection, line: str, idcall: str) -> Callback | None:
     """Return the callback whose emission got this id."""
     query = select(callbacks).where(callbacks.c.idcall == idcall, callbacks.c.line == line).with_for_update()
     row = connection.execute(query).first()
-    return None if row is None or not idcall else _callback(row)
+    return None if row is None or not idcall else of_row(row)
 
 
 def unknown(connection: Connection, line: str, number: str, since: datetime, until: datetime) -> list[Callback]:
@@ -432,7 +273,7 @@ def unknown(connection: Connection, line: str, number: str, since: datetime, unt
         )
         .order_by(callbacks.c.rung_at, callbacks.c.id)
     )
-    return [_callback(row) for row in connection.execute(query)]
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def renew(connection: Connection, ids: Collection[int], owner: str, lease_until: datetime) -> None:
@@ -475,13 +316,13 @@ def find(
     query = _filtered(criteria).order_by(callbacks.c.id.desc()).limit(limit)
     if before is not None:
         query = query.where(callbacks.c.id < before)
-    return [_callback(row) for row in connection.execute(query)]
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def each(connection: Connection, criteria: CallbackFilter, after: int = 0, limit: int = 500) -> list[Callback]:
     """Return those with a number above `after`, in order, to go through all of them in pieces."""
     query = _filtered(criteria).where(callbacks.c.id > after).order_by(callbacks.c.id).limit(limit)
-    return [_callback(row) for row in connection.execute(query)]
+    return [of_row(row) for row in connection.execute(query)]
 
 
 def counts(connection: Connection) -> Iterator[tuple[str, CallbackState, str, int]]:
@@ -517,19 +358,6 @@ def told(connection: Connection, ids: Collection[int]) -> None:
     connection.execute(update(callbacks).where(callbacks.c.id.in_(list(ids))).values(next_at=None))
 
 
-def seen(connection: Connection, ids: Collection[int], now: datetime) -> None:
-    """Their tasks are still listed, so what keeps them from being called again must be kept."""
-    if ids:
-        connection.execute(update(callbacks).where(callbacks.c.id.in_(list(ids))).values(seen_at=now))
-
-
-def in_turn(database: Database, connection: Connection, what: str) -> None:
-    """Let nobody else past this line with the same `what` until the transaction ends. On SQLite there is one writer
-    anyway."""
-    if database.postgresql:
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 7))"), {"what": what})
-
-
 BLANK: Mapping[str, Any] = {
     "task_id": "", "number": "", "customer": "", "task": {}, "request": None, "answer": "", "reason": "", "idcall": "",
     "last_report": "", "campaign": "",
@@ -555,5 +383,6 @@ def _filtered(criteria: CallbackFilter) -> Select[Any]:
     return query
 
 
-def _callback(row: Row[Any]) -> Callback:
+def of_row(row: Row[Any]) -> Callback:
+    """Return the callback that a row of the table is."""
     return Callback(**{**row._mapping, "state": CallbackState(row.state)})

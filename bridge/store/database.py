@@ -286,3 +286,10 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
     if not durable:
         event.listen(engine, "begin", not_durable)
     return engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None
+
+
+def in_turn(database: Database, connection: Connection, what: str) -> None:
+    """Let nobody else past this line with the same `what` until the transaction ends. On SQLite there is one writer
+    anyway."""
+    if database.postgresql:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:what, 7))"), {"what": what})

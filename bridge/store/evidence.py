@@ -19,9 +19,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, exists, func, insert, or_, select, text, update
 
 from bridge.config.commercial import COMMERCIAL
-from bridge.store import callbacks
 from bridge.store.columns import storable
-from bridge.store.database import Database
+from bridge.store.database import Database, in_turn
 from bridge.store.tables import evidence, meta
 
 _HEAD, _ANCHOR = "evidence:", "evidence_anchor:"
@@ -134,7 +133,7 @@ def _append(
     **values: Any,
 ) -> int:
     """Nobody else adds to the chain until the transaction ends."""
-    callbacks.in_turn(database, connection, f"evidence:{installation}")
+    in_turn(database, connection, f"evidence:{installation}")
     before = _head(connection, installation)
     seq, former = (before.seq + 1, before.hash) if before is not None else (1, _START)
     text_ = storable(json.dumps(content, ensure_ascii=False, sort_keys=True))
@@ -265,7 +264,7 @@ def purge(database: Database, before: datetime) -> int:
 def _purged(database: Database, installation: str, before: datetime) -> int:
     ours = evidence.c.installation == installation
     with database.write() as connection:
-        callbacks.in_turn(database, connection, f"evidence:{installation}")
+        in_turn(database, connection, f"evidence:{installation}")
         start = select(evidence.c.seq, evidence.c.hash, evidence.c.at).where(ours).order_by(evidence.c.seq)
         old = []
         for row in connection.execute(start.limit(_PIECE)):

@@ -15,8 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, Select, select, update
 
-from bridge.store import callbacks
-from bridge.store.database import Database
+from bridge.store.database import Database, in_turn
 from bridge.store.tables import meta, oppositions
 
 EXAMPLE = "0000000000"
@@ -82,7 +81,7 @@ def add(database: Database, connection: Connection, new: Sequence[NewOpposition]
     if not new:
         return {}
     for number in sorted({each.e164 for each in new}):
-        callbacks.in_turn(database, connection, f"number:{number}")
+        in_turn(database, connection, f"number:{number}")
     key = _key(database, connection)
     references = opposed(connection, [each.e164 for each in new])
     for each in new:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bridge.store import callbacks, emissions, overview
+from bridge.store import callbacktasks, emissions, overview
 from bridge.store.callbacks import CallbackState
 from bridge.store.database import Database
 from bridge.store.emissions import Kind
@@ -184,7 +184,7 @@ def test_callbacks_that_may_have_rung(run: Run, database: Database) -> None:
         "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
     }  # fmt: skip
     with database.write() as connection:
-        callbacks.add(database, connection, [row])
+        callbacktasks.add(database, connection, [row])
     found = troubles(run)["may_have_rung"]
     assert (found["severity"], found["count"]) == ("error", 1)
     assert "callbacks confirm" in found["action"]
@@ -201,7 +201,7 @@ def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> No
     rows += [{**values, **never, "task_key": "9", "task_id": "9"}]
     with database.write() as connection:
         for row in rows:
-            callbacks.add(database, connection, [row])
+            callbacktasks.add(database, connection, [row])
     said = run("status")
     assert said.code == 0
     shown = f"{opens.astimezone():%Y-%m-%d %H:%M}"
@@ -216,7 +216,7 @@ def test_when_those_expire_that_wait_for_a_person_is_no_next_try(run: Run, datab
     row |= {"created_at": NOW, "updated_at": NOW, "task_key": "1", "task_id": "1", "state": "waiting"}
     row |= {"gate": "by_hand", "reason": "waits for somebody to have it called", "next_at": at}
     with database.write() as connection:
-        callbacks.add(database, connection, [row])
+        callbacktasks.add(database, connection, [row])
     assert "  1 waiting of web: waits for somebody to have it called\n" in run("status").out
 
 
@@ -276,7 +276,7 @@ def test_a_task_that_another_installation_claimed(run: Run, database: Database) 
         }  # fmt: skip
 
     with database.write() as connection:
-        callbacks.add(database, connection, [row("1", NOW), row("2", NOW), row("3", NOW - timedelta(days=2))])
+        callbacktasks.add(database, connection, [row("1", NOW), row("2", NOW), row("3", NOW - timedelta(days=2))])
     found = troubles(run)["claims:agenda"]
     assert (found["severity"], found["count"]) == ("warning", 2)
     assert "2 tasks of source agenda: claimed by bridge" in found["text"]
@@ -293,7 +293,7 @@ def test_a_source_whose_tasks_are_all_rejected(run: Run, config: Path, database:
             "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
         }  # fmt: skip
         with database.write() as connection:
-            callbacks.add(database, connection, [row])
+            callbacktasks.add(database, connection, [row])
 
     add("1", CallbackState.REJECTED, "task", "it has no number")
     add("2", CallbackState.REJECTED, "task", "it has no number")

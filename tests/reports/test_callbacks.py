@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bridge.store import callbacks
+from bridge.store import callbacktasks
 from bridge.store.callbacks import CallbackState, key_of
 from bridge.store.tables import MISSED_ORIGIN
 from tests.config.files import LINES, loaded
@@ -24,7 +24,7 @@ def task(switchboard: Switchboard, name: str, made: datetime, state: CallbackSta
         **more,
     }  # fmt: skip
     with switchboard.database.write() as connection:
-        callbacks.add(switchboard.database, connection, [row])
+        callbacktasks.add(switchboard.database, connection, [row])
 
 
 def rang(after: float, made: datetime) -> dict[str, datetime]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import event, insert
 
-from bridge.store import callbacks, emissions
+from bridge.store import callbacks, callbacktasks, emissions, ringing
 from bridge.store.callbacks import CallbackFilter, CallbackState, Change, key_of
 from bridge.store.database import Database
 from bridge.store.tables import callbacks as stored
@@ -24,8 +24,8 @@ def row(task: str, source: str = "crm", **values: Any) -> dict[str, Any]:
 
 def test_a_task_is_there_once_for_each_source_and_in_its_order(database: Database) -> None:
     with database.write() as connection:
-        first = callbacks.add(database, connection, [row(f"T{n}") for n in range(300)])
-        again = callbacks.add(database, connection, [row("T1"), row("T1", "web"), row("T300")])
+        first = callbacktasks.add(database, connection, [row(f"T{n}") for n in range(300)])
+        again = callbacktasks.add(database, connection, [row("T1"), row("T1", "web"), row("T300")])
     assert [first[key_of(f"T{n}")] for n in range(300)] == sorted(first.values())
     assert set(again) == {key_of("T1"), key_of("T300")}
     with database.read() as connection:
@@ -36,7 +36,7 @@ def test_a_task_is_there_once_for_each_source_and_in_its_order(database: Databas
 
 def test_of_many_who_make_the_same_transition_at_once_one_does(database: Database) -> None:
     with database.write() as connection:
-        (id_,) = callbacks.add(database, connection, [row("T1")]).values()
+        (id_,) = callbacktasks.add(database, connection, [row("T1")]).values()
 
     def turn(_number: int) -> bool:
         with database.write() as connection:
@@ -53,7 +53,7 @@ def test_of_many_who_make_the_same_transition_at_once_one_does(database: Databas
 
 def test_a_transition_in_anothers_name_is_not_made(database: Database) -> None:
     with database.write() as connection:
-        (id_,) = callbacks.add(database, connection, [row("T1", owner="one")]).values()
+        (id_,) = callbacktasks.add(database, connection, [row("T1", owner="one")]).values()
         change = Change(frozenset({WAITING}), {"reason": "mine"})
         assert not callbacks.change(connection, id_, change, NOW, owner="other")
         assert callbacks.change(connection, id_, change, NOW, owner="one")
@@ -79,8 +79,8 @@ def test_those_at_work_are_counted_by_an_index(database: Database) -> None:
     with database.write() as connection:
         for one in rows:
             connection.execute(insert(stored).values(one))
-        assert callbacks.queued(connection, "line") == 2
-        assert callbacks.under_way(connection, "line", NOW) == 4, "one is to be made in an hour"
+        assert ringing.queued(connection, "line") == 2
+        assert ringing.under_way(connection, "line", NOW) == 4, "one is to be made in an hour"
         if not database.postgresql:  # which decides by what is in the table
             plan: list[str] = []
 
@@ -88,7 +88,7 @@ def test_those_at_work_are_counted_by_an_index(database: Database) -> None:
                 plan.extend(str(line) for line in driver.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values))
 
             event.listen(connection, "before_cursor_execute", note)
-            callbacks.queued(connection, "line")
-            callbacks.under_way(connection, "line", NOW)
+            ringing.queued(connection, "line")
+            ringing.under_way(connection, "line", NOW)
             assert len(plan) == 2
             assert all("INDEX ix_callbacks_at_work" in line for line in plan)

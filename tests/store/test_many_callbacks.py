@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridge.store import callbacks
+from bridge.store import callbacks, callbacktasks
 from bridge.store.database import Database
 
 NOW = datetime(2026, 11, 23, 11, 0, 0, 123456, tzinfo=UTC)
@@ -27,9 +27,9 @@ def row(number: int, text: str) -> dict[str, Any]:
 def test_what_is_stored_together_is_what_was_handed_in(database: Database, text: str) -> None:
     rows = [row(number, text) for number in range(60)]
     with database.write() as connection:
-        first = callbacks.add(database, connection, rows[:1])
-        added = callbacks.add(database, connection, rows)
-        again = callbacks.add(database, connection, rows)
+        first = callbacktasks.add(database, connection, rows[:1])
+        added = callbacktasks.add(database, connection, rows)
+        again = callbacktasks.add(database, connection, rows)
     assert set(added) | set(first) == {one["task_key"] for one in rows}
     assert (len(added), again) == (59, {})
     with database.read() as connection:
@@ -46,4 +46,4 @@ def test_what_no_database_takes_does_not_keep_its_neighbours_out(database: Datab
     for one in rows:
         one["task"] = {}
     with database.write() as connection:
-        assert len(callbacks.add(database, connection, rows)) == 30
+        assert len(callbacktasks.add(database, connection, rows)) == 30

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store import callbacks, schema
+from bridge.store import callbacks, callbacktasks, schema
 from bridge.store.callbacks import CallbackFilter, key_of
 from bridge.store.database import Database
 from tests.store.made import at_revision
@@ -47,12 +47,12 @@ def test_everything_is_there_after_it_and_a_task_that_was_stored_twice_is_no_obs
             (3, "agenda", "T2", ""), (2, "urgent", "T1", ""), (1, "agenda", "T1", ""),
         ]  # fmt: skip
         assert found[0].created_at == NOW
-        assert {key: len(each) for key, each in callbacks.by_keys(connection, [key_of("T1")]).items()} == {
+        assert {key: len(each) for key, each in callbacktasks.by_keys(connection, [key_of("T1")]).items()} == {
             key_of("T1"): 2
         }
     with old.write() as connection:
-        assert callbacks.fill_in(connection, "agenda", "from:agenda", 100) == 2
-        assert callbacks.fill_in(connection, "urgent", "from:agenda", 100) == 0
+        assert callbacktasks.fill_in(connection, "agenda", "from:agenda", 100) == 2
+        assert callbacktasks.fill_in(connection, "urgent", "from:agenda", 100) == 0
         assert [one.origin for one in callbacks.find(connection, CallbackFilter())] == [
             "from:agenda",
             "",
@@ -64,7 +64,7 @@ def test_filling_in_goes_on_piece_by_piece(old: Database) -> None:
     stored(old, *(("agenda", f"T{n}") for n in range(5)))
     schema.upgrade(old)
     with old.write() as connection:
-        numbers = [callbacks.fill_in(connection, "agenda", "from:agenda", 2) for _ in range(4)]
+        numbers = [callbacktasks.fill_in(connection, "agenda", "from:agenda", 2) for _ in range(4)]
     assert numbers == [2, 2, 1, 0]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from bridge.store import callbacks, oppositions, privacy
-from bridge.store.database import Database
+from bridge.store import oppositions, privacy
+from bridge.store.database import Database, in_turn
 from bridge.store.oppositions import NewOpposition, new_reference, read_reference
 from bridge.store.schema import connect
 from bridge.store.spool import Spool
@@ -150,7 +150,7 @@ def test_whoever_is_about_to_ring_a_number_is_waited_for(database: Database) -> 
     if not database.postgresql:
         pytest.skip("there is one writer on SQLite")
     with ThreadPoolExecutor(1) as threads, database.write() as connection:
-        callbacks.in_turn(database, connection, f"number:{SOMEONE}")
+        in_turn(database, connection, f"number:{SOMEONE}")
         opposing = threads.submit(opposes, database, SOMEONE)
         with pytest.raises(TimeoutError):
             opposing.result(0.5)
