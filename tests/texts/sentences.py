@@ -19,7 +19,7 @@ _NOT_FOR_PEOPLE = (
     "connectors/sql/statements.py", "bridge/cli/", "bridge/texts/", "bridge/web/", "bridge/infocaller/",
     "bridge/simulator/", "bridge/setup/", "bridge/store/migrations/", "bridge/store/tables.py",
     "bridge/service/metrics.py", "bridge/queue/procrastinate.py", "bridge/runtime/limits.py",
-    "bridge/troubles/ledger.py", "bridge/config/reference.py", "bridge/store/callbacks.py",
+    "bridge/troubles/ledger.py", "bridge/config/reference.py", "bridge/store/callbacktasks.py",
 )  # fmt: skip
 """Who speaks to machines, in logs, in Spanish on purpose, in the catalogue's other way, or in documents."""
 _NO_SENTENCES = re.compile(
