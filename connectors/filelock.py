@@ -47,7 +47,7 @@ class FileLock:
         return True
 
     def release(self) -> None:
-        """Let go of it."""
+        """Release the lock."""
         _free(self._file)
         self._inside.release()
 

@@ -35,7 +35,7 @@ class NotTold(Exception):
 
 
 class Channel(Protocol):
-    """One way out."""
+    """A way by which notices reach people."""
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ _GONE = 20.0
 
 
 class Why(StrEnum):
-    """Why something is told."""
+    """Why a notice is sent."""
 
     NEW = "new"
     AGAIN = "again"

@@ -186,7 +186,7 @@ class _Teller(threading.Thread):
         return _Area(by_id, memory, lambda memory: shared.write(channel.key, memory))
 
     def _tell(self, channel: Channel, notices: Sequence[Notice], now: float) -> Sequence[Notice]:
-        """Those that were told."""
+        """Send the notices, and return those that were sent."""
         if not notices:
             self._since = None
             return []
@@ -234,7 +234,7 @@ class _Area:
     keep: Callable[[Memory], None]
 
     def only(self, notices: Sequence[Notice]) -> list[Notice]:
-        """Those that are of this area."""
+        """Return the notices of this area."""
         return [
             notice
             for notice in notices

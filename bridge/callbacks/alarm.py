@@ -28,7 +28,7 @@ class Alarm:
 
     @property
     def running(self) -> bool:
-        """Whether it can be relied on."""
+        """Whether its thread runs, so that what is set will be heard of."""
         return self._thread.is_alive() and not self._stopping
 
     def start(self) -> None:
@@ -43,7 +43,7 @@ class Alarm:
             self._thread.join(timeout)
 
     def set(self, at: datetime, line: str) -> None:
-        """Look at this line then."""
+        """Have the line looked at when this time comes."""
         with self._changed:
             heapq.heappush(self._due, (at, line))
             self._changed.notify()

@@ -47,7 +47,7 @@ class Behind(Exception):
 
 
 class Fence:
-    """See this module's docstring."""
+    """Tells whether the database was restored from a backup, and holds the lines if so (see above)."""
 
     def __init__(self, database: Database, journal: Journal, book: Rulebook, clock: Callable[[], datetime]) -> None:
         self._database = database

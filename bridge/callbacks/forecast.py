@@ -104,7 +104,7 @@ class _Going:
         self._waiting = 0
 
     def take(self, lot: list[CampaignRow], bad: Callable[[CampaignRow], None], renewable: Renewable) -> None:
-        """Go through some rows."""
+        """Foretell what becomes of some rows; `bad` is called with those that can't be called."""
         forecast, rules = self._forecast, self._rules
         wishes = {callbacks.key_of(row.task.id): row.wish for row in lot if row.wish is not None}
         numbers = {key: wish.number.e164 for key, wish in wishes.items()}

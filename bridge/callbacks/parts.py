@@ -76,7 +76,7 @@ class Rulebook:
         self._book: Book | None = None
 
     def __call__(self) -> Book:
-        """The newest."""
+        """Return the newest book of rules."""
         configuration = self._current()
         with self._lock:
             if self._book is None or self._book.configuration is not configuration:

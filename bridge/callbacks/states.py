@@ -78,7 +78,7 @@ def kept_back(decision: Decision, now: datetime, language: Language) -> Change:
 
 
 def by_hand(now: datetime) -> Change:
-    """A person has it called."""
+    """Release it: a person has it called."""
     return _change(frozenset({State.WAITING}), None, next_at=now, gate="", reason="", by_hand_at=now)
 
 
@@ -179,7 +179,7 @@ def named(**values: Any) -> Change:
 
 
 def confirm(now: datetime, reason: str) -> Change:
-    """A person says that it rang."""
+    """Confirm, on a person's word, that it rang."""
     return _change(frozenset({State.MAY_HAVE_RUNG}), State.NO_OUTCOME, reason=reason, settled_at=now, **_IDLE)
 
 
@@ -197,7 +197,7 @@ def reject(now: datetime, gate: str, reason: str) -> Change:
 
 
 def expire(now: datetime, reason: str) -> Change:
-    """It is too late for it."""
+    """Expire it: its time has passed."""
     return _change(_ASIDE, State.EXPIRED, gate="expired", reason=reason, settled_at=now, next_at=None, **_IDLE)
 
 
@@ -219,7 +219,7 @@ def reopen(next_at: datetime, gate: str, reason: str, **values: Any) -> Change:
 
 
 def renew(**values: Any) -> Change:
-    """The task changed while it waits."""
+    """Renew it by its task, which changed while it waits."""
     return _change(frozenset({State.WAITING}), None, **values)
 
 

@@ -84,7 +84,6 @@ class Rules:
 
     @property
     def title(self) -> str:
-        """The source's name."""
         return self.source.title
 
     def takes(self, task: Task) -> bool:

@@ -102,7 +102,7 @@ class ActivityDraft:
             raise Misconfigured(f"activity {rule_name(self.rule)}: {what}: {error}") from error
 
     def know(self, name: str, record: Record) -> None:
-        """Give a step its record."""
+        """Note the record that a step found."""
         self.found[name] = self.scope[name] = record
 
     @property

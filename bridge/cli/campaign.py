@@ -120,7 +120,7 @@ class _Renewals:
             self._first.append(Text("  row {number}: {reason}", number=str(row.number), reason=reason))
 
     def lines(self) -> Iterator[Text]:
-        """Yield what to say of them."""
+        """Yield what the forecast says of the rows."""
         if not self.rows:
             return
         yield Plural(
@@ -426,7 +426,7 @@ def _standing(progress: Progress) -> str:
 
 
 def _lines(progress: Progress, store: Stored) -> Iterator[str]:
-    """How it stands, for people."""
+    """Return how a campaign stands, as people read it."""
     campaign = progress.campaign
     line = _line(campaign.source, store.configuration)
     text = Text(
@@ -455,7 +455,7 @@ def _lines(progress: Progress, store: Stored) -> Iterator[str]:
 
 
 def _progress(progress: Progress) -> dict[str, Any]:
-    """How it stands, for scripts."""
+    """Return how a campaign stands, as scripts read it."""
     campaign = progress.campaign
     return {
         "name": campaign.name,

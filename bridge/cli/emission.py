@@ -63,7 +63,7 @@ class _Plan:
     outcomes: Iterator[CallOutcome]
 
     def __call__(self, entry: Entry) -> Sequence[CallOutcome]:
-        """The calls of one request."""
+        """Return the calls that one request leads to."""
         calls = [next(self.outcomes)]
         while calls[-1].how == "busy" and len(calls) <= entry.retries:
             calls.append(next(self.outcomes))

@@ -37,7 +37,7 @@ class Bilingual(_Part):
     es: str
 
     def in_(self, language: Language) -> str:
-        """Return it in one of them."""
+        """Return the text in a language."""
         return self.es if language == "es" else self.en
 
 

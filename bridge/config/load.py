@@ -154,7 +154,7 @@ class _Understood:
             self.refused.append(fault)
 
     def read(self, folder: Path, path: Path, prints: Mapping[Path, str]) -> Read:
-        """What came of it."""
+        """Return the configuration, or why it can't be used."""
         faults = in_order([*self.refused, *chain(*self.out.values()), *self.outages, *self.ignored])
         if self.refused or self.configuration is None:
             return Read(None, faults, prints, self.secrets)

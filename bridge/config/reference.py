@@ -159,7 +159,7 @@ class _Page:
         self.told: dict[str, None] = {}
 
     def text(self) -> str:
-        """Return it whole."""
+        """Return the whole page."""
         pieces = [_INTRODUCTION[self._language]]
         for path, model in sections():
             if not path or "find.NAME" not in path or path.startswith("queries"):

@@ -89,7 +89,7 @@ class _Unfolder:
         self._seen_twice: set[Mark] = set()
 
     def run(self, root: Node) -> None:
-        """Fill in the source."""
+        """Read the document into the source: values, and the place of each."""
         self._source.value = self._value(root, (), None, 0)
 
     def _value(self, node: Node, loc: Loc, key: Mark | None, depth: int) -> Any:
@@ -149,7 +149,7 @@ def _target(node: Node) -> Any:
 
 
 def _name(key: Node) -> str:
-    """The text of a key."""
+    """Return the text of a key. Raises `Unreadable`."""
     node = _target(key)
     if not isinstance(node, ScalarNode):
         text = 'a key can\'t be a list or a section; a text with {{ }} needs quotes: "{{ caller }}"'

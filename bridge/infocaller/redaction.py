@@ -108,7 +108,7 @@ class Secrets:
         return bool(self.names) and kind in _COLLECTED and text not in self._harmless
 
     def event(self, event: StatusEvent) -> StatusEvent:
-        """The event without secrets."""
+        """Return the event without secrets."""
         info = ["" if self.inside(text) else text for text in event.info]
         if self.collected(event.type, info[0]):
             info[0] = ""

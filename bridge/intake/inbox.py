@@ -91,7 +91,7 @@ class Inbox:
 
     @property
     def away(self) -> str:
-        """Why, while it is spooling."""
+        """Why the database can't be used; empty while it can."""
         return self._away
 
     def keep(self, arrival: Arrival) -> Kept:

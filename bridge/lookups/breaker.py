@@ -47,7 +47,7 @@ class CircuitBreaker:
         _log.warning("%s failed %d times in a row: not asked until it answers again", self._name, self._limit)
 
     def close(self) -> None:
-        """End the probing."""
+        """Probe no more."""
         self._stop.set()
         probe = self._probe
         if probe is not None:

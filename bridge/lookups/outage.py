@@ -25,7 +25,7 @@ class Out(Connector):
         self.reason = f"connector {name} is out of order until its configuration is mended: {faults[0]}{more}"
 
     def probe(self, deadline: Deadline) -> Iterator[ProbeResult]:  # noqa: ARG002 - nothing is asked
-        """That it is out of order."""
+        """Yield that it is out of order."""
         yield ProbeResult("configuration", False, self.reason)
 
     def _cannot(self, what: str) -> OutOfOrder:  # noqa: ARG002 - the same for everything

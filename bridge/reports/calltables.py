@@ -36,7 +36,7 @@ class CallCounts:
         return self.unanswered + self.script
 
     def add(self, key: FigureKey, sums: Sums) -> None:
-        """Take these in."""
+        """Add the sums of a key."""
         self.sums.add(sums)
         if key.direction == "emitted":
             self.emitted += sums.calls

@@ -45,7 +45,7 @@ class Period:
 
     @property
     def title(self) -> Text:
-        """What it is called."""
+        """The days in words, such as `2026-03-01 to 2026-03-31`."""
         first, last = (datetime(day.year, day.month, day.day) for day in (self.first, self.last))
         if first == last:
             return Text("{first:%Y-%m-%d}", first=first)

@@ -35,7 +35,7 @@ class ServiceManager:
 
     @property
     def listens(self) -> bool:
-        """Whether there is one."""
+        """Whether systemd waits for messages."""
         return bool(self._address)
 
     def tell(self, *assignments: str) -> None:

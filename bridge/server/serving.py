@@ -218,7 +218,7 @@ def claim(host: str, port: int, keys: str = "") -> socket.socket:
 
 
 def _key(keys: str, name: str) -> str:
-    """What a person changes."""
+    """The key of the configuration, or the option, that a person changes."""
     return f"server.{keys}{name}" if keys else f"server.{name} (or --{name})"
 
 

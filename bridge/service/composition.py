@@ -195,11 +195,11 @@ class Newest:
 
     @property
     def configuration(self) -> Configuration:
-        """What it says."""
+        """The configuration in force."""
         return self._loaded.configuration
 
     def take_up(self, loaded: Loaded) -> None:
-        """Another one is the newest."""
+        """Serve by this configuration from now on."""
         self._loaded = loaded
 
 

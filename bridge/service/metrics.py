@@ -56,11 +56,11 @@ class Metrics:
         self._registry.register(_Counted(self._shared))
 
     def requested(self, route: str, status: int) -> None:
-        """A request was answered."""
+        """Count a request that was answered."""
         self._shared.add(("infocaller_requests", route, str(status)))
 
     def answered(self, answered: Answered) -> None:
-        """A Query was answered."""
+        """Count a Query that was answered."""
         query = answered.query if answered.outcome != "unknown_query" else ""
         self._observe(("infocaller_query_seconds", query, answered.outcome), answered.ms / 1000)
         for step in answered.trail:
@@ -68,7 +68,7 @@ class Metrics:
                 self._shared.add(("infocaller_lookups", step.connector, step.outcome))
 
     def kept(self, event: str, seconds: float) -> None:
-        """An event is on disk."""
+        """Count an event that is on disk, with the seconds that took."""
         self._observe(("infocaller_event_seconds", event), seconds)
 
     def signature_failed(self) -> None:

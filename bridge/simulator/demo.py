@@ -33,7 +33,7 @@ from bridge.texts import Language, Plural, Text, literal, said
 
 
 class Say(Protocol):
-    """Who is told."""
+    """What the demo prints by."""
 
     def __call__(self, text: Text | str = "", /) -> object:
         """Print a text, a line or a paragraph."""
@@ -284,5 +284,5 @@ class _Play:
 
 
 def _indented(text: str) -> Text:
-    """What somebody else said."""
+    """Return another program's output, indented."""
     return literal(textwrap.indent(text.strip(), "    "))

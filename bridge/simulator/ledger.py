@@ -67,7 +67,7 @@ class EmissionLedger:
         return {number: times for number, times in counted.items() if times > 1}
 
     def close(self) -> None:
-        """Add nothing after this."""
+        """Close the file; nothing may be added afterwards."""
         if self._file is not None:
             self._file.close()
 

@@ -277,7 +277,7 @@ def unknown(connection: Connection, line: str, number: str, since: datetime, unt
 
 
 def renew(connection: Connection, ids: Collection[int], owner: str, lease_until: datetime) -> None:
-    """Still sending."""
+    """Extend the leases of those that this owner is still sending."""
     same = (callbacks.c.id.in_(list(ids)), callbacks.c.owner == owner, callbacks.c.state == CallbackState.SENDING)
     connection.execute(update(callbacks).where(*same).values(lease_until=lease_until))
 

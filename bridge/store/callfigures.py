@@ -40,7 +40,7 @@ MILLION = 10**6
 
 
 class FigureKind(StrEnum):
-    """What was added up."""
+    """What a row of figures counts."""
 
     CALL = "call"
     """Calls, by the hour of the line's clock in which they began and by the number of ours that was called."""
@@ -49,7 +49,7 @@ class FigureKind(StrEnum):
 
 
 class FigureOutcome(StrEnum):
-    """What became of them."""
+    """What became of the calls of a row."""
 
     ANSWERED = "answered"
     UNANSWERED = "unanswered"

@@ -38,7 +38,7 @@ class Campaign:
 
 
 def save(database: Database, connection: Connection, campaign: Campaign) -> None:
-    """Keep it as it is now."""
+    """Store a campaign, or change it to what it is now."""
     values = asdict(campaign)
     statement = database.insert(campaigns).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values))

@@ -53,7 +53,7 @@ class UtcMoment(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        """Aware, in UTC, on its way out."""
+        """Return it aware, in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -104,7 +104,6 @@ class Words(TypeDecorator[str]):
         return String(self.length) if self.length else Text()
 
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
-        """Cleaned."""
         return None if value is None else storable(value)
 
 

@@ -72,7 +72,7 @@ def held(database: Database, connection: Connection, kind: Kind, name: str) -> E
 
 
 def get(connection: Connection, kind: Kind, name: str) -> EmissionState:
-    """Return how it stands."""
+    """Return the state of a line or a source; that of one that was never held back, where none is stored."""
     row = connection.execute(_of(kind, name)).first()
     return EmissionState(kind, name) if row is None else _state(row)
 

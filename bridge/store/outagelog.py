@@ -19,7 +19,7 @@ class OutageLog:
         self._reason = reason
 
     def back(self) -> None:
-        """It can be used."""
+        """The database was tried, and could be used."""
         if self._reason:
             self._log.info("%s goes on: the database is back", self._what)
         self._reason = ""

@@ -22,7 +22,7 @@ _FIRST, _LEAST, _MOST = 5, 5, 500
 
 
 def no_pause(_seconds: float) -> bool:
-    """Go on at once."""
+    """Return that the work goes on, without a pause."""
     return False
 
 

@@ -229,13 +229,13 @@ def _stored(connection: Connection, table: Table, where: ColumnElement[bool]) ->
 
 
 def _calls(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """Rows as they were before they were packed."""
+    """Calls as they were before they were packed."""
     rows = packs.unpacked_calls(connection, _stored(connection, calls, where))
     return [_plain_row({name: value for name, value in row.items() if name != "packed"}) for row in rows]
 
 
 def _events(connection: Connection, e164: str) -> list[dict[str, Any]]:
-    """The same."""
+    """The events of a number, those of packed calls among them."""
     rows = _stored(connection, events, _events_of(e164))
     theirs = select(calls.c.id, calls.c.line, calls.c.call_sequence).where(calls.c.e164 == e164, calls.c.packed)
     named = {row.id: (row.line, row.call_sequence) for row in connection.execute(theirs)}
@@ -245,7 +245,7 @@ def _events(connection: Connection, e164: str) -> list[dict[str, Any]]:
 
 
 def _deliveries(connection: Connection, where: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """The same."""
+    """Deliveries as they were before their calls were packed."""
     return [_plain_row(row) for row in packs.unpacked_deliveries(connection, _stored(connection, deliveries, where))]
 
 

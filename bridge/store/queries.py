@@ -91,7 +91,7 @@ class QueryCount(NamedTuple):
 
 
 def add(database: Database, connection: Connection, rows: Iterable[StoredQuery]) -> None:
-    """Store them."""
+    """Store what Queries were answered."""
     statement, processors = _insert(database.engine.dialect)
     values = [
         tuple([value if process is None else process(value) for process, value in zip(processors, row, strict=False)])

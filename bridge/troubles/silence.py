@@ -80,7 +80,7 @@ def _within(hour: int, start: datetime, end: datetime) -> bool:
 
 
 def _clock(place: Place) -> ZoneInfo:
-    """The first line's."""
+    """The clock of the first line."""
     return ZoneInfo(place.configuration.lines[0].timezone if place.configuration is not None else "UTC")
 
 

@@ -10,7 +10,7 @@ from bridge.texts import Text
 
 
 class Severity(StrEnum):
-    """How bad it is."""
+    """How much a trouble matters."""
 
     ERROR = "error"
     """Something is lost, or does not happen until a person acts."""

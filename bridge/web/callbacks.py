@@ -207,7 +207,7 @@ class _Outbound(_Route):
     false, Salesforce sends it again, for a day."""
 
     def answer(self, name: str, token: str) -> Response:
-        """The acknowledgement."""
+        """Return the acknowledgement that Salesforce waits for."""
         self._request.entry.route = "outbound-message"
         try:
             count = self._kept(name, token)

@@ -110,7 +110,7 @@ class ReadFile(CsvFile):
 
     @property
     def form(self) -> FileForm:
-        """How it is read."""
+        """How the file is read."""
         return FileForm(self.encoding, self.delimiter, self.sheet)
 
 

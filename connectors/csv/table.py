@@ -184,7 +184,7 @@ class Table:
                 self._log.warning("%s has %d rows; %s", self._shown, content.rows, oddity)
 
     def _fail(self, look: FileState | None, error: ConnectorError, *, system: bool = False) -> None:
-        """The file can't be taken up."""
+        """Note that the file can't be taken up."""
         self._watch.failed(look, time.monotonic(), system=system)
         self._broken = error
         self._account()

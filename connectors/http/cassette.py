@@ -151,7 +151,7 @@ class Playing:
 
 
 def _words(request: RecordedRequest) -> str:
-    """A request in one line."""
+    """Return a request in one line."""
     params = "&".join(f"{name}={value}" for name, value in request.params)
     body = "" if not request.body.kind else f" {json.dumps(request.body.value, ensure_ascii=False, default=str)[:300]}"
     return f"{request.method} {request.url}{f'?{params}' if params else ''}{body}"

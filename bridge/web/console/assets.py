@@ -37,7 +37,7 @@ def address(name: str) -> str:
 
 
 def install(app: Flask) -> None:
-    """Add the files."""
+    """Add the URL of scripts, styles and pictures."""
 
     @app.get(f"{PREFIX}static/<name>", endpoint=ENDPOINT)
     def static_file(name: str) -> Response:

@@ -59,12 +59,12 @@ class ConfigurationDraft:
 
     @cached_property
     def read(self) -> Read:
-        """What `check` says of it."""
+        """What `check` finds in the draft."""
         return editing.checked(self.path, self.data)
 
     @cached_property
     def warnings(self) -> Sequence[Fault]:
-        """What is worth a word."""
+        """What the draft is warned of."""
         return self.read.loaded.warnings if self.read.loaded is not None else ()
 
     @property

@@ -21,7 +21,7 @@ FORM_SIZE = 8 * 1024
 
 
 def install(app: Flask) -> None:
-    """Add both."""
+    """Add the pages to sign in and out."""
 
     @app.route(LOGIN, methods=["GET", "POST"], endpoint=IN)
     def sign_in() -> Response:

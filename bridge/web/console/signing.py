@@ -78,7 +78,7 @@ class SigningKey:
         return fresh if self._keep(fresh) else self._copied() or fresh
 
     def _keep(self, key: bytes) -> bool:
-        """Whether this is the copy now."""
+        """Keep the key as this host's copy; whether it is that now, and no other process was quicker."""
         try:
             file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         except OSError:

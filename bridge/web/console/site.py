@@ -81,7 +81,7 @@ class ConsoleSite:
         self._app: Flask | None = None
 
     def install(self, app: Flask) -> None:
-        """Add everything."""
+        """Add every page and action of the console."""
         self._app = app
         app.url_map.converters["int"] = _Id
         assets.install(app)
@@ -253,7 +253,7 @@ def _without_console(error: Exception) -> ResponseReturnValue:
 
 
 def _finish(response: Response) -> Response:
-    """What each answer has."""
+    """Give an answer the headers that each has."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if "style_nonce" in g:

@@ -25,7 +25,7 @@ _COLUMNS = ("at", "who", "role", "address", "action", "subject", "before", "afte
 
 @section.page("audit")
 def show() -> Response:
-    """Its entries, newest first."""
+    """Show the entries of the audit log, newest first."""
     visit = here()
     criteria = _filter(visit)
     with visit.parts.database.read() as connection:

@@ -42,7 +42,7 @@ def _key(opposition: Opposition) -> list[int]:
 
 @section.action("oppositions/add")
 def add() -> Response:
-    """Note that a number opposes."""
+    """Note that whoever has a number does not want to be called."""
     visit = here()
     phone = parse(request.form.get("number", "")[:_LONGEST], visit.configuration.lines[0].country)
     if not phone:

@@ -92,7 +92,7 @@ def show(id_: int) -> Response:
 
 @section.action("work/retry")
 def retry() -> Response:
-    """Try one again now."""
+    """Try a job again now."""
     parts, id_ = here().parts, _id()
     if operator.retry(parts.database, parts.queue, id_, parts.now()) is None:
         return done(f"{section.path}/{id_}", Text("Nothing was done: it is in progress, or settled already."))
@@ -102,7 +102,7 @@ def retry() -> Response:
 
 @section.action("work/discard")
 def discard() -> Response:
-    """Give one up."""
+    """Give up a job."""
     parts, id_ = here().parts, _id()
     if not operator.discard(parts.database, id_, parts.now()):
         return done(f"{section.path}/{id_}", Text("Nothing was done: it is in progress, or settled already."))
@@ -125,7 +125,7 @@ def plan() -> Response:
 
 @section.action("work/start")
 def start() -> Response:
-    """Begin what was planned."""
+    """Begin the run over many jobs that `plan` showed."""
     visit, form = here(), request.form
     action, choice = form.get("action", ""), _chosen(form)
     until = form.get("until", "")
@@ -140,7 +140,7 @@ def start() -> Response:
 
 @section.page("work/runs/<int:id_>")
 def run(id_: int) -> Response:
-    """Show how far a run has come."""
+    """Show how far a run over many jobs has come."""
     with here().parts.database.read() as connection:
         bulk_run = bulkruns.get(connection, id_)
     if bulk_run is None:
@@ -153,7 +153,7 @@ def run(id_: int) -> Response:
 
 @section.action("work/stop")
 def stop() -> Response:
-    """Have a run do no more."""
+    """Stop a run over many jobs."""
     parts, id_ = here().parts, _id()
     where = f"{section.path}/runs/{id_}"
     if not bulk.stop(parts.database, id_, parts.now()):

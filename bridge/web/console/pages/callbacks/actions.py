@@ -15,7 +15,7 @@ _NOTHING = Text("Nothing was done: it has moved on meanwhile. See how it stands 
 
 @section.action("callbacks/call")
 def call() -> Response:
-    """Have one called that waits."""
+    """Have a callback called that waits for a person."""
     id_ = _id()
     before = _state(id_)
     callback = here().parts.callbacks.operator.call(id_)
@@ -24,7 +24,7 @@ def call() -> Response:
 
 @section.action("callbacks/cancel")
 def cancel() -> Response:
-    """Call one no more."""
+    """Cancel a callback."""
     visit, id_ = here(), _id()
     before = _state(id_)
     reason = request.form.get("reason", "").strip()[:200]

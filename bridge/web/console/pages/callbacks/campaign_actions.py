@@ -63,7 +63,7 @@ def start_campaign() -> Response:
 
 @section.action("callbacks/campaigns/drop")
 def drop_campaign() -> Response:
-    """Let go of a file that was sent."""
+    """Delete the file of a campaign that is not started."""
     kept = uploads_of(here()).get(request.form.get("upload", ""))
     if kept is not None:
         uploads_of(here()).drop(kept)

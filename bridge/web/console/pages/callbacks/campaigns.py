@@ -100,7 +100,7 @@ def plan() -> Response:
 
 @section.page("callbacks/campaigns/<name>")
 def campaign(name: str) -> Response:
-    """Show how one goes."""
+    """Show how a campaign goes."""
     visit = here()
     try:
         progress = campaigns_of(visit).progress(name)

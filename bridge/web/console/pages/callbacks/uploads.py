@@ -66,7 +66,7 @@ class Uploads:
         return Upload(**{**about, "path": self._folder / about["path"]})
 
     def drop(self, upload: Upload) -> None:
-        """Let go of a file."""
+        """Delete a file that was uploaded."""
         upload.path.unlink(missing_ok=True)
         self._about(upload.token).unlink(missing_ok=True)
 

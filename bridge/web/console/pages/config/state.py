@@ -42,7 +42,7 @@ class ConfigurationState:
 
 
 def state_of(visit: Visit) -> ConfigurationState:
-    """Return how things stand."""
+    """Return which configuration is in force, and what is wrong with the file."""
     loaded = visit.parts.loaded
     with visit.parts.serving.use() as service:
         since = service.since
