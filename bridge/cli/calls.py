@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -21,6 +19,7 @@ from bridge.cli.commands import list_command, show_json, show_list
 from bridge.cli.jobtext import what, whom
 from bridge.cli.language import language, say, words
 from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.output import writing
 from bridge.cli.stored import LineMoment, Stored, local, number, stored, within
 from bridge.delivery.words import state as job_state
 from bridge.store import calls as stored_calls
@@ -181,20 +180,6 @@ def _as_csv(file: TextIO, exported: Iterator[Call], store: Stored, excel: bool) 
     writer.writerow(COLUMNS)
     for call in exported:
         writer.writerow(row(call, store.line(call.line), comma=excel))
-
-
-@contextmanager
-def writing(output: Path | None) -> Iterator[TextIO]:
-    """Where the rows go, in UTF-8, its line breaks left to the writer. What fails is said in a line."""
-    if output is None:
-        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # a terminal, file or pipe
-        yield sys.stdout
-        return
-    try:
-        with output.open("w", encoding="utf-8", newline="") as file:
-            yield file
-    except OSError as error:
-        raise click.FileError(str(output), words(error.strerror or str(error))) from error
 
 
 def _named(store: Stored, call: Call) -> Mapping[str, object]:

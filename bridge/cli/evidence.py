@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from bridge.cli.commands import show_json, show_list
 from bridge.cli.desk import iso
 from bridge.cli.language import say, words
 from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.output import writing
 from bridge.cli.stored import LineMoment, local, number, stored, within
 from bridge.config.model import Line
 from bridge.store import evidence as kept
@@ -113,11 +113,7 @@ def export(since: datetime | None, until: datetime | None, output: Path | None, 
     with stored(config) as store:
         line = store.configuration.lines[0]
         rows = kept.each(store.database, within(since, line), within(until, line))
-        if output is None:
-            _write(rows, sys.stdout)
-            return
-        with output.open("w", encoding="utf-8", newline="") as file:
-            output.chmod(0o600)
+        with writing(output, private=True) as file:
             _write(rows, file)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,6 +21,7 @@ from bridge.cli.commands import show_json
 from bridge.cli.desk import Asking, asking, now
 from bridge.cli.language import language, say, words
 from bridge.cli.options import config_option, json_option
+from bridge.cli.output import writing
 from bridge.queue import queue_for
 from bridge.texts import Plural, Text
 from connectors import dates
@@ -71,17 +71,13 @@ def numbers(
     with asking(config, strict=True) as ask:
         rules = _rules(ask, source)
         rows = RowFile(file, rules, "", language(), now(), encoding, delimiter, sheet)
-        target = sys.stdout if output is None else _private(output)
-        try:
+        with writing(output, private=True) as target:
 
             def write(lot: Sequence[int]) -> None:
                 for number in lot:
                     target.write(f"{_spelled(number, rules, national)}\n")
 
             sent = send_out(ask.store.database, rows, now(), write, _say)
-        finally:
-            if output is not None:
-                target.close()
     went = Plural("{count:,} number", "{count:,} numbers", sent.numbers)
     of_rows = Plural("{count:,} row", "{count:,} rows", sent.rows)
     lacking = Plural("{count:,} without a number", "{count:,} without a number", sent.without)
@@ -162,11 +158,6 @@ def _commercial(ask: Asking, source: str) -> Rules:
 def _spelled(number: int, rules: Rules, national: bool) -> str:
     phone = parse(f"+{number}", rules.line.country) if national else None
     return phone.national if phone is not None and phone.country == rules.line.country else f"+{number}"
-
-
-def _private(path: Path) -> Any:
-    """A file that is open for writing, which only its owner may read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")
 
 
 def _say(count: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
@@ -17,6 +16,7 @@ from bridge.cli.commands import limit_option, list_command, show_json, show_list
 from bridge.cli.desk import iso
 from bridge.cli.language import language, say, words
 from bridge.cli.options import Group, config_option, json_option
+from bridge.cli.output import writing
 from bridge.cli.stored import Stored, local, number, stored
 from bridge.store import exclusions
 from bridge.store import oppositions as kept
@@ -111,13 +111,8 @@ def _brief(opposition: Opposition) -> Mapping[str, Any]:
 @config_option
 def export(output: Path | None, config: Path) -> None:
     """Write all of them with their references as CSV, the first one first: for whoever may demand them."""
-    with stored(config) as store:
-        if output is None:
-            _write(store, sys.stdout)
-            return
-        with output.open("w", encoding="utf-8", newline="") as file:
-            output.chmod(0o600)
-            _write(store, file)
+    with stored(config) as store, writing(output, private=True) as file:
+        _write(store, file)
 
 
 def _write(store: Stored, file: Any) -> None:

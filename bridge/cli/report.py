@@ -12,11 +12,11 @@ import click
 
 from bridge.alerts.mail import NotSent
 from bridge.cli.bilingual import Command
-from bridge.cli.calls import writing
 from bridge.cli.commands import show_json
 from bridge.cli.language import language as reader
 from bridge.cli.language import say, words
 from bridge.cli.options import config_option, json_option
+from bridge.cli.output import writing
 from bridge.cli.stored import Stored, stored, table
 from bridge.reports import csvform, mailing, making, sheets
 from bridge.reports.cells import CallReport, CellValue, ReportTable, shown

@@ -57,9 +57,17 @@ def test_all_are_exported_with_their_references(run: Run, tmp_path: Path) -> Non
         (second, "+34600999888", True),
     ]
     file = tmp_path / "out.csv"
+    file.touch(0o644)
     assert run("oppositions", "export", "-o", str(file)).code == 0
     assert list(csv.DictReader(io.StringIO(file.read_text("utf-8")))) == rows
     assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("command", ["oppositions", "evidence"])
+def test_an_export_to_where_nothing_can_be_written_is_said_in_a_line(run: Run, tmp_path: Path, command: str) -> None:
+    said = run(command, "export", "-o", str(tmp_path / "no" / "out.csv"))
+    assert (said.code, said.err.count("\n")) == (1, 1)
+    assert "No such file" in said.err
 
 
 @pytest.mark.parametrize(("reference", "code"), [("1234567890", 2), ("nobody", 2)])
