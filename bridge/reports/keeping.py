@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import threading
+import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from bridge.config.model import Configuration
-from bridge.errors import StoreUnavailable
 from bridge.reports.counting import difference, figures_of
+from bridge.runtime.repeating import RepeatedWork
 from bridge.store import callfigures
 from bridge.store.database import Database
-from bridge.store.outagelog import OutageLog
 
 _log = logging.getLogger("bridge.reports")
 _BATCH = 100
@@ -43,39 +43,20 @@ def count_some(database: Database, configuration: Configuration, limit: int = _B
     return len(entries)
 
 
-class FigureKeeper:
+class FigureKeeper(RepeatedWork):
     """Counts as long as it runs: `start`, then `stop`. `current` gives the newest configuration."""
 
     def __init__(self, database: Database, current: Callable[[], Configuration], pause: float = _PAUSE) -> None:
-        self._database, self._current, self._pause = database, current, pause
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="figures", daemon=True)
+        super().__init__(_log, "figures", first=0.0, every=pause)
+        self._database, self._current = database, current
+        self._sweep_at = -math.inf
 
-    def start(self) -> None:
-        """Begin. While the database is away, it tries again."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the batch that is being counted."""
-        self._stopping.set()
-        self._thread.join(5)
-
-    def _run(self) -> None:
-        outage, pause, swept = OutageLog(_log, "figures"), 0.0, -_DAY
-        clock = 0.0
-        while not self._stopping.wait(pause):
-            clock += pause
-            pause = self._pause
-            try:
-                counted = count_some(self._database, self._current())
-                if counted == _BATCH:  # a trickle is gathered: a few at a time took a tenth of the processor
-                    pause = _BREATH
-                elif clock - swept >= _DAY:
-                    swept = clock
-                    with self._database.write() as connection:
-                        callfigures.let_go(connection, datetime.now(UTC) - KEPT)
-                outage.back()
-            except StoreUnavailable as error:
-                outage.away(str(error))
-            except Exception:  # noqa: BLE001 (once more next time)
-                _log.exception("calls could not be added up")
+    def work(self) -> float | None:
+        """Count a batch; once a day, drop the sums that are too old."""
+        if count_some(self._database, self._current()) == _BATCH:
+            return _BREATH  # a trickle is gathered: a few at a time took a tenth of the processor
+        if time.monotonic() >= self._sweep_at:
+            self._sweep_at = time.monotonic() + _DAY
+            with self._database.write() as connection:
+                callfigures.let_go(connection, datetime.now(UTC) - KEPT)
+        return None

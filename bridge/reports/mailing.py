@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import socket
-import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from email.message import EmailMessage
@@ -13,13 +12,12 @@ from email.message import EmailMessage
 from bridge.alerts import mail
 from bridge.config.alerts import ReportRule, Smtp
 from bridge.config.load import Loaded
-from bridge.errors import StoreUnavailable
 from bridge.reports import making, sheets
 from bridge.reports.cells import CallReport, shown
 from bridge.reports.period import Period, month_of, today_in, week_of
+from bridge.runtime.repeating import RepeatedWork
 from bridge.store import callfigures
 from bridge.store.database import Database
-from bridge.store.outagelog import OutageLog
 from bridge.store.sharednotes import SharedNotes
 from bridge.texts import Language, Text, said
 from bridge.troubles import Severity, Troubles
@@ -40,31 +38,21 @@ KIND = "alerts"
 """Of the trouble that one can't be sent."""
 
 
-class ReportMailer:
+class ReportMailer(RepeatedWork):
     """Looks every minute whether there is something to send: `start`, then `stop`. `loaded` gives the newest
     configuration; `clock` the time, aware."""
 
     def __init__(
         self, database: Database, loaded: Callable[[], Loaded], troubles: Troubles, clock: Callable[[], datetime]
     ) -> None:
+        super().__init__(_log, "mailing", first=_EVERY, every=_EVERY)
         self._database, self._loaded, self._troubles, self._clock = database, loaded, troubles, clock
         self._notes = SharedNotes(database, "report")
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, datetime] = {}
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
 
-    def start(self) -> None:
-        """Begin. While the database or the mail server is away, it tries again."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End; a mail that is being sent is left behind, and sent again by whoever looks next."""
-        self._stopping.set()
-        self._thread.join(5)
-
-    def look(self) -> None:
-        """Send what is due. Raises `StoreUnavailable`."""
+    def work(self) -> None:
+        """Send what is due. A mail that `stop` leaves behind is sent again by whoever looks next."""
         loaded, now = self._loaded(), self._clock()
         smtp = loaded.configuration.smtp
         for rule in loaded.configuration.reports:
@@ -121,17 +109,6 @@ class ReportMailer:
     def _report(self, subject: str, severity: Severity, text: Text) -> None:
         action = Text("Mend what the text names; `infocaller-bridge report --send` tries it")
         self._troubles.report(KIND, subject, severity=severity, text=text, action=action)
-
-    def _run(self) -> None:
-        outage = OutageLog(_log, "reports by e-mail")
-        while not self._stopping.wait(_EVERY):
-            try:
-                self.look()
-                outage.back()
-            except StoreUnavailable as error:
-                outage.away(str(error))
-            except Exception:  # noqa: BLE001 (once more next time)
-                _log.exception("a report could not be sent")
 
 
 def send(database: Database, loaded: Loaded, rule: ReportRule, smtp: Smtp, period: Period, now: datetime) -> str:

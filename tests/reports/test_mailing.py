@@ -55,7 +55,7 @@ def test_a_month_is_sent_once_when_it_is_over(mailers: Mailers, tmp_path: Path) 
         def look(moment: datetime) -> int:
             mailers.board.now = moment
             for host in hosts:
-                host.look()
+                host.work()
             return len(server.mails)
 
         assert look(at(23)) == 0  # September is of nobody's interest
@@ -83,17 +83,17 @@ def test_a_month_is_sent_once_when_it_is_over(mailers: Mailers, tmp_path: Path) 
 def test_it_comes_when_the_mail_server_is_back(mailers: Mailers, tmp_path: Path) -> None:
     with MailServer(down=True) as server:
         host = mailers.start(mailing(tmp_path, server, language="en"))
-        host.look()
+        host.work()
         mailers.board.now = at(6, 0, FIRST)
-        host.look()
-        host.look()
+        host.work()
+        host.work()
         assert server.connections == 1  # it is not asked again and again
         (trouble,) = mailers.shown()
         assert trouble.id == "alerts:report ana@example.com"
         assert "The report of 2026-10-01 to 2026-10-31 can't be sent to ana@example.com" in str(trouble.text)
         server.down = False
         mailers.board.now += timedelta(minutes=1)
-        host.look()
+        host.work()
         assert [str(mail.message["Subject"]) for mail in server.mails] == [
             "[infocaller-bridge] Calls of 2026-10-01 to 2026-10-31"
         ]
@@ -103,10 +103,10 @@ def test_it_comes_when_the_mail_server_is_back(mailers: Mailers, tmp_path: Path)
 def test_who_is_refused_is_said_and_the_others_have_it_once(mailers: Mailers, tmp_path: Path) -> None:
     with MailServer(refused=["luis@example.com"]) as server:
         host = mailers.start(mailing(tmp_path, server))
-        host.look()
+        host.work()
         mailers.board.now = at(6, 0, FIRST)
-        host.look()
-        host.look()
+        host.work()
+        host.work()
         assert [mail.recipients for mail in server.mails] == [["ana@example.com"]]
         assert "luis@example.com" in str(mailers.shown()[0].text)
 
@@ -114,13 +114,13 @@ def test_who_is_refused_is_said_and_the_others_have_it_once(mailers: Mailers, tm
 def test_a_month_waits_for_what_is_not_added_up_but_not_for_ever(mailers: Mailers, tmp_path: Path) -> None:
     with MailServer() as server:
         host = mailers.start(mailing(tmp_path, server))
-        host.look()
+        host.work()
         mailers.board.call(at(23, 0, date(2026, 10, 31)), wait=1)
         mailers.board.now = at(6, 0, FIRST)
-        host.look()
+        host.work()
         assert server.mails == []
         mailers.board.now = at(6, 0, FIRST + timedelta(days=1))
-        host.look()
+        host.work()
         assert len(server.mails) == 1
 
 
@@ -128,10 +128,10 @@ def test_a_week_is_sent_on_monday(mailers: Mailers, tmp_path: Path) -> None:
     with MailServer() as server:
         loaded = mailing(tmp_path, server, "reports: [{email: ana@example.com, every: week}]", "en")
         host = mailers.start(loaded)
-        host.look()
+        host.work()
         mailers.board.now = at(8, 0, date(2026, 10, 19))
-        host.look()
-        host.look()
+        host.work()
+        host.work()
         assert [str(mail.message["Subject"]) for mail in server.mails] == [
             "[infocaller-bridge] Calls of 2026-10-12 to 2026-10-18"
         ]
@@ -141,14 +141,14 @@ def test_a_host_that_never_comes_back_is_waited_for_no_longer_than_its_lease(mai
     with MailServer() as server:
         loaded = mailing(tmp_path, server)
         gone, host = mailers.start(loaded), mailers.start(loaded)
-        host.look()
+        host.work()
         mailers.board.now = at(6, 0, FIRST)
         (rule,) = loaded.configuration.reports
         assert gone._notes.claim(_key(rule), mailers.board.now.timestamp(), 120) is not None
-        host.look()
+        host.work()
         assert server.mails == []
         mailers.board.now += timedelta(seconds=121)
-        host.look()
+        host.work()
         assert len(server.mails) == 1
 
 
