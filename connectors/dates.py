@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 CLOCK = "$clock"
 """The name under which a scope holds its `Clock`. No expression can say it."""
@@ -33,8 +32,7 @@ _NAMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 LANGUAGES = tuple(_NAMES)
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """What expressions reckon time by: `now`, aware, on the line's own clock, and the language of names and spoken
     forms (`es` or `en`)."""
 

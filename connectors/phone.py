@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+import msgspec
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
@@ -30,8 +30,7 @@ _BEFORE_WORDS = 6  # characters of a number that words may follow; fewer are the
 _OWN_NUMBER = 7  # digits from which on what follows a comma is another number rather than an extension
 
 
-@dataclass(frozen=True, slots=True)
-class Phone:
+class Phone(msgspec.Struct, frozen=True, gc=False):
     """A phone number. As a text it is its `e164`; it is true if it has one.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import ClassVar
 from zoneinfo import ZoneInfo
@@ -67,13 +67,12 @@ class Calendars(Mapping[str, CalendarView]):
         return len(self._calendars)
 
 
-def of_time(
-    configuration: Configuration, line: Line, now: datetime, own: Container[str] = frozenset()
-) -> dict[str, object]:
+def of_time(configuration: Configuration, line: Line, now: datetime, own: Iterable[str] = ()) -> dict[str, object]:
     """Return what an expression sees of time at `now` (aware), by the line's clock. `own`: names that mean something
     else where it stands."""
-    scope = dates.timed(now.astimezone(ZoneInfo(line.timezone)), configuration.language)
-    here = scope["now"]
-    assert isinstance(here, datetime)  # noqa: S101 - that is what it is
+    here = now.astimezone(ZoneInfo(line.timezone))
+    scope = dates.timed(here, configuration.language)
     scope["hours"] = Calendars(configuration.calendars, here, line.timezone)
-    return {name: value for name, value in scope.items() if name not in own} if own else scope
+    for name in own:
+        scope.pop(name, None)
+    return scope

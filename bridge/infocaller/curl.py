@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from bridge.infocaller.messages import Document, Format
 from bridge.infocaller.request import text

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 
 class Format(StrEnum):
@@ -30,8 +32,7 @@ class StatusEvent:
     info: tuple[str, str, str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A Query or an event as it came (manual, API Interactiva II to IV and API Informativa II to VI).
 
     Texts are empty where absent. Numbers are as the platform spells them. `variables` (CustVars) have their names in
@@ -46,7 +47,7 @@ class Document:
     format: Format
     line_number: str
     call_sequence: str
-    signature: str = field(repr=False, default="")
+    signature: str = ""
     line_number_int: str = ""
     call_type: str = ""
     caller_number: str = ""
@@ -57,7 +58,7 @@ class Document:
     outbound_number_int: str = ""
     idcall: str = ""
     query_name: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = {}
     seconds: int | None = None
     start: datetime | None = None
     end: datetime | None = None
@@ -65,8 +66,13 @@ class Document:
     cost_tx: Decimal | None = None
     status: tuple[StatusEvent, ...] = ()
     repairs: tuple[str, ...] = ()
-    extra: Mapping[str, str] = field(default_factory=dict)
-    source: str = field(repr=False, compare=False, default="")
+    extra: Mapping[str, str] = {}
+    source: str = ""
+
+    def __repr__(self) -> str:
+        """What may be shown: neither the signature nor the text that holds it."""
+        shown = (name for name in self.__struct_fields__ if name not in ("signature", "source"))
+        return f"Document({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
 
     @property
     def emitted(self) -> bool:
@@ -84,11 +90,10 @@ class Document:
         return (self.caller_number if self.emitted else self.inbound_number) or self.line_number
 
 
-@dataclass(frozen=True, slots=True)
-class QueryAnswer:
+class QueryAnswer(msgspec.Struct, frozen=True, gc=False):
     """What a Query is answered (manual, API Interactiva V). `result` `"0"`: it worked; else the script's error branch.
     `variables` are set or replaced in the call."""
 
     result: str
     text: str = ""
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = {}

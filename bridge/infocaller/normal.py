@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -14,7 +13,7 @@ from bridge.errors import ProtocolError
 from bridge.infocaller.messages import Document, Format, StatusEvent
 
 _LEFT_OUT = frozenset({"signature", "source"})
-_KEPT = tuple(field.name for field in fields(Document) if field.name not in _LEFT_OUT)
+_KEPT = tuple(name for name in Document.__struct_fields__ if name not in _LEFT_OUT)
 _ALWAYS = frozenset({"format", "line_number", "call_sequence"})
 _DATES = frozenset({"start", "end"})
 _MONEY = frozenset({"cost_rx", "cost_tx"})

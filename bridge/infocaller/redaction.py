@@ -5,10 +5,12 @@ The telephone password follows from a signature in a moment, and the same passwo
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from bridge.infocaller.events import StatusType
 from bridge.infocaller.messages import Document, StatusEvent
@@ -115,4 +117,4 @@ class Secrets:
         name = "" if self.inside(event.name) else event.name
         if name == event.name and tuple(info) == event.info:
             return event
-        return replace(event, name=name, info=cast(tuple[str, str, str, str, str], tuple(info)))
+        return dataclasses.replace(event, name=name, info=cast(tuple[str, str, str, str, str], tuple(info)))

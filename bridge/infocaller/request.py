@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 from urllib.parse import quote_plus
+
+from msgspec.structs import replace
 
 from bridge.infocaller.messages import Document, Format, StatusEvent
 from bridge.infocaller.signature import inbound

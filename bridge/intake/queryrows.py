@@ -69,7 +69,10 @@ def row(asked: AnsweredQuery) -> StoredQuery:
     names = _names(tuple(asked.configuration.sensitive))
     if not harmless(document, names) or (names and any(name.upper() in names for name in answered.variables)):
         stored = _without(stored, Secrets(document, names))
-    return stored._replace(variables=_short(stored.variables), text=_cut(stored.text), answer=_short(stored.answer))
+    variables, text, answer = _short(stored.variables), _cut(stored.text), _short(stored.answer)
+    if variables is stored.variables and text is stored.text and answer is stored.answer:
+        return stored
+    return stored._replace(variables=variables, text=text, answer=answer)
 
 
 @lru_cache(maxsize=8)
@@ -120,9 +123,10 @@ def _without(stored: StoredQuery, secrets: Secrets) -> StoredQuery:
 
 def _short(values: Mapping[str, str]) -> Mapping[str, str]:
     """The same, where they are few and short."""
-    if len(values) <= _MOST and all(len(name) <= _LONGEST_NAME and len(values[name]) <= _LONGEST for name in values):
-        return values
-    return {name[:_LONGEST_NAME]: _cut(value) for name, value in list(values.items())[:_MOST]}
+    short = len(values) <= _MOST
+    for name, value in values.items():
+        short = short and len(name) <= _LONGEST_NAME and len(value) <= _LONGEST
+    return values if short else {name[:_LONGEST_NAME]: _cut(value) for name, value in list(values.items())[:_MOST]}
 
 
 def _cut(text: str) -> str:

@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from bridge.config.find import FindStep
 from bridge.config.model import Cache
 from bridge.lookups.gateway import ConnectorGateway
@@ -32,9 +34,11 @@ class LookupOutcome(StrEnum):
     DOWN = "down"
     LATE = "late"
 
+    __hash__ = str.__hash__
+    """As the text that it is; an enumeration's own is a function of Python's, called for every count."""
 
-@dataclass(frozen=True, slots=True)
-class TrailEntry:
+
+class TrailEntry(msgspec.Struct, frozen=True):
     """One connector asked (or not) for one step. `outcome` is that of `LookupOutcome`; `note` says more for a person:
     that an answer was kept from before, why a CRM was not asked, what its error was. `ms`: how long it took. `record`:
     what was found, None if nothing was. `began`: on the monotonic clock."""
@@ -44,8 +48,8 @@ class TrailEntry:
     outcome: str
     ms: float
     note: str = ""
-    record: Record | None = field(default=None, compare=False, repr=False)
-    began: float = field(default=0.0, compare=False, repr=False)
+    record: Record | None = None
+    began: float = 0.0
 
     @property
     def link(self) -> str | None:
@@ -64,11 +68,10 @@ class Trail:
     ) -> None:
         """Note that `connector` was asked; `started` is on `time.perf_counter`."""
         ms = int((time.perf_counter() - started) * 1e6) / 1000  # to the microsecond; `round` takes as long as the rest
-        self.entries.append(TrailEntry(step, connector, outcome, ms, note, record, started))
+        self.entries.append(TrailEntry(step, connector, str(outcome), ms, note, record, started))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a step came to; `record` is set when (and only when) it was found. `misconfigured`: it is down until an
     admin mends something."""
 
@@ -118,7 +121,7 @@ class Lookups:
         worst, misconfigured = LookupOutcome.NOT_FOUND, False
         for connector in step.in_:
             asked = self.sources[connector].wanted(query, scope)
-            result = yield from self._find_in(connector, name, step, asked, _now(scope), deadline, cache, trail)
+            result = yield from self._find_in(connector, name, step, asked, scope, deadline, cache, trail)
             if result.outcome in (LookupOutcome.FOUND, LookupOutcome.AMBIGUOUS):
                 return result
             if result.outcome is not LookupOutcome.NOT_FOUND and worst is not LookupOutcome.LATE:
@@ -128,10 +131,12 @@ class Lookups:
 
     def _wanted(self, name: str, step: FindStep, scope: Mapping[str, object]) -> LookupQuery | None:
         kind = step.table or name
-        ways: dict[str, Any] = {"newest": step.many == "newest"}
-        if step.many == "next":
+        ways: dict[str, Any] = {}
+        if step.many == "newest":
+            ways = {"newest": True}
+        elif step.many == "next":
             midnight = _now(scope).replace(hour=0, minute=0, second=0, microsecond=0)
-            ways |= {"upcoming": True, "since": midnight, "limit": _MOST_TO_COME}
+            ways = {"upcoming": True, "since": midnight, "limit": _MOST_TO_COME}
         if step.phone is not None:
             value = step.phone.value(scope)
             phone = value if isinstance(value, Phone) else parse("" if value is None else str(value), self._home(scope))
@@ -152,7 +157,7 @@ class Lookups:
         name: str,
         step: FindStep,
         query: LookupQuery,
-        now: datetime,
+        scope: Mapping[str, object],
         deadline: Deadline,
         cache: Cache | None,
         trail: Trail,
@@ -171,7 +176,7 @@ class Lookups:
             trail.add(name, connector, LookupOutcome.DOWN, started, str(error))
             return Found(LookupOutcome.DOWN, misconfigured=isinstance(error, Misconfigured))
         if step.many == "next":
-            passed, candidates = bool(candidates), _to_come(candidates, now)
+            passed, candidates = bool(candidates), _to_come(candidates, _now(scope))
             if passed and not candidates:
                 note = f"{note}; " * bool(note) + "none of them is still to come"
         records = _matching(candidates, query)

@@ -16,6 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from bridge.config.builtin import CALLS, OPPOSITIONS
 from bridge.config.find import FindStep
 from bridge.config.model import Answer, Configuration, Line, Query, SaveStep
@@ -46,8 +48,7 @@ _START_WITHIN = 0.1  # seconds that a Query waits to know when its call began
 _FAILED = 1  # the Result that sends the script to its error branch where nothing else is configured
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(msgspec.Struct, frozen=True):
     """A Query as it is asked. `query`: its name. `caller`: the other party (see `connectors.phone.HIDDEN`). `called`:
     our own number, as the platform writes it. `call`: what expressions see as `call`; `variables` as `vars`."""
 
@@ -55,12 +56,11 @@ class Question:
     line: Line
     caller: Phone
     called: str = ""
-    call: Mapping[str, object] = field(default_factory=dict)
-    variables: Mapping[str, str] = field(default_factory=dict)
+    call: Mapping[str, object] = {}
+    variables: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """What a Query is answered, and how that came about.
 
     `result` 0: it went well. `outcome`: found, not_found, ambiguous, on_error, on_timeout, or unknown_query. `ms`: how
@@ -204,9 +204,10 @@ class Queries:
             began = yield from self._start_of(line, str(call.get("id") or ""), asked.deadline)
             call["start"] = (began or arrived).astimezone(ZoneInfo(line.timezone)).replace(microsecond=0)
         scope = of_time(self._configuration, line, arrived, own=asked.query.find)
-        if self._opposes and any(step.in_ == OPPOSITIONS for step in asked.query.save):
+        if self._opposes and asked.query.save and any(step.in_ == OPPOSITIONS for step in asked.query.save):
             scope["opposition"] = {"reference": ""}
-        return scope | of_call(line, question.caller, question.called, call, question.variables)
+        scope.update(of_call(line, question.caller, question.called, call, question.variables))
+        return scope
 
     def _start_of(self, line: Line, call: str, deadline: Deadline) -> Steps[datetime | None]:
         began = self._began
@@ -228,7 +229,7 @@ class Queries:
             answer = _first_that_holds(asked.query.answer, asked.scope)
             if answer is None and asked.query.answer:
                 return self._block(asked, "not_found")
-            return _render(answer, 0, asked.scope, LookupOutcome.FOUND)
+            return _render(answer, 0, asked.scope, "found")
         except ExpressionError as error:
             return self._block(asked, _after(error, asked))
         except _NobodyOpposes:
@@ -360,15 +361,20 @@ class _QueryRun:
 
 def _who(records: Sequence[tuple[FindStep, Record]]) -> Record | None:
     """The record that tells who calls; the bridge's own calls tell when, not who."""
-    theirs = [(step, record) for step, record in records if record.connector != CALLS]
-    for step, record in theirs:
-        if step.phone is not None:
-            return record
-    return theirs[0][1] if theirs else None
+    first = None
+    for step, record in records:
+        if record.connector != CALLS:
+            if step.phone is not None:
+                return record
+            first = first or record
+    return first
 
 
 def _first_that_holds(answers: Sequence[Answer], scope: Mapping[str, object]) -> Answer | None:
-    return next((answer for answer in answers if answer.when is None or answer.when.true(scope)), None)
+    for answer in answers:  # nearly always the first: a generator for it takes longer
+        if answer.when is None or answer.when.true(scope):
+            return answer
+    return None
 
 
 def _render(answer: Answer | None, default: int, scope: Mapping[str, object], outcome: str) -> _Rendered:

@@ -23,6 +23,17 @@ _DOUBLE = 8
 CounterName = tuple[str, ...]
 """What a row of numbers is called."""
 
+_forks = 0
+"""How many forks led to this process: it tells whose a slot is without a call of the system."""
+
+
+def _forked() -> None:
+    global _forks  # noqa: PLW0603 - the process is the one that it is about
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
 
 class SharedCounters:
     """Rows of numbers by name, counted by up to `processes` processes that were forked from the one that made this.
@@ -45,7 +56,7 @@ class SharedCounters:
         self._values: memoryview[float] | None = None
         self._at = 0
         self._full = False
-        self._owner = 0
+        self._owner = -1
 
     def add(self, name: CounterName, *, length: int = 1, changes: Sequence[tuple[int, float]] = ((0, 1.0),)) -> None:
         """Add to numbers of the row `name`: (place, how much) each. `length`: how many numbers the row has."""
@@ -70,7 +81,7 @@ class SharedCounters:
 
     def _row(self, name: CounterName, length: int) -> tuple[memoryview[float] | None, int]:
         """This process's numbers, and where the row begins in them; None where there is no room."""
-        if self._owner != os.getpid():
+        if self._owner != _forks:
             self._claim()
         place = self._places.get(name)
         if place is None:
@@ -82,7 +93,7 @@ class SharedCounters:
 
     def _claim(self) -> None:
         """Take a free slot, with what an earlier process has counted there."""
-        self._owner, self._places, self._values = os.getpid(), {}, None
+        self._owner, self._places, self._values = _forks, {}, None
         for slot in range(self._slots):
             try:
                 fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, slot)

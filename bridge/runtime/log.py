@@ -100,28 +100,30 @@ class Formatter(logging.Formatter):
         """Return what `name` says at `moment` (Unix time) as one line, without its line break."""
         when = self._when(moment)
         if self._json:
-            line = {"time": when, "level": level, "at": name, "message": message, **fields}
-            safe = {key: self._safe(key, value) for key, value in line.items() if value is not None}
+            whole = {"time": when, "level": level, "at": name, "message": message, **fields}
+            safe = {key: self._safe(key, value) for key, value in whole.items() if value is not None}
             return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(safe, ensure_ascii=False))
-        parts = [f"time={when} level={level} at={self._text('at', name)} message={self._text('message', message)}"]
+        written = self._written.get
+        line = (
+            f"time={when} level={level} at={written(name) or self._text('at', name)} "
+            f"message={written(message) or self._text('message', message)}"
+        )
         for key, value in fields.items():
-            kind = type(value)
-            if kind is str:
-                written = self._written.get(value) if key not in _UNMASKED else None  # type: ignore[call-overload]
-                parts.append(f"{key}={written or self._text(key, value)}")
-            elif kind is int or kind is float:
-                parts.append(f"{key}={value}")
+            if isinstance(value, str):  # nearly all are known: what comes for each Query takes no call
+                shown = _quoted(value) if key in _UNMASKED else written(value) or self._text(key, value)
+                line += f" {key}={shown}"
             elif value is not None:
-                parts.append(f"{key}={self._text(key, value)}")
-        return " ".join(parts)
+                line += f" {key}={self._text(key, value)}"
+        return line
 
     def _when(self, moment: float) -> str:
         """ISO 8601 with milliseconds, in UTC."""
-        whole, spelled = self._second
-        if int(moment) != whole:
-            whole, spelled = int(moment), datetime.fromtimestamp(int(moment), UTC).isoformat()[:-6]
+        second, spelled = self._second
+        whole = int(moment)
+        if whole != second:
+            spelled = datetime.fromtimestamp(whole, UTC).isoformat()[:-6]
             self._second = whole, spelled
-        return f"{spelled}.{int((moment - whole) * 1000):03}+00:00"
+        return "%s.%03d+00:00" % (spelled, (moment - whole) * 1000)  # noqa: UP031 - half of what an f-string takes here
 
     def _safe(self, key: str, value: object) -> object:
         if isinstance(value, (bool, int, float)):
@@ -130,12 +132,9 @@ class Formatter(logging.Formatter):
         return text if key in _UNMASKED else self.masked(text)
 
     def _text(self, key: str, value: object) -> str:
-        if isinstance(value, str):
-            text: str = value
-        elif isinstance(value, (bool, int, float)):
+        if isinstance(value, (int, float)):
             return str(value)
-        else:
-            text = str(value)
+        text = value if isinstance(value, str) else str(value)
         if key in _UNMASKED:
             return _quoted(text)
         written = self._written.get(text)
@@ -170,8 +169,10 @@ class _Lines(logging.Handler):
         """Write a line that only informs."""
         assert isinstance(self.formatter, Formatter)  # noqa: S101 - it was made with one
         line = self.formatter.line(time.time(), "info", name, message, fields)
-        with contextlib.suppress(OSError):
+        try:
             self._later(f"{line}\n".encode("utf-8", "backslashreplace"))
+        except OSError:  # standard error is gone: there is nobody left to tell
+            return
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):  # standard error is gone: there is nobody left to tell

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 from lxml import etree
+from msgspec import structs
 
 from bridge.infocaller.document import write_request
 from bridge.infocaller.messages import Document, Format, StatusEvent
@@ -121,7 +122,7 @@ class SimulatedCall:
 
     def final(self, line: str) -> Document:
         """Return what FIN says."""
-        return replace(
+        return structs.replace(
             self.document(line),
             seconds=self.seconds,
             start=self.start.replace(microsecond=0),
@@ -172,7 +173,7 @@ class Platform:
 
     def query(self, call: SimulatedCall, name: str) -> Exchange:
         """Ask a Query during the call."""
-        document = replace(call.document(self.target.line), query_name=name)
+        document = structs.replace(call.document(self.target.line), query_name=name)
         return self._post(f"Query {name}", "query", document, "apiInfocaller", {})
 
     def event(self, call: SimulatedCall, event: str) -> Exchange:

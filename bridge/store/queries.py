@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Dialect, Row, Select, func, or_, select
@@ -17,6 +18,8 @@ _MOST_OF_CALL = 500
 """Queries of one call that are read; a script that asks in a circle may have made more."""
 _MOST_OF_CALLS = 2000
 """Of several calls at once."""
+_TOGETHER = 25
+"""Rows that one statement stores."""
 
 
 class TrailStep(NamedTuple):
@@ -92,22 +95,30 @@ class QueryCount(NamedTuple):
 
 def add(database: Database, connection: Connection, rows: Iterable[StoredQuery]) -> None:
     """Store what Queries were answered."""
-    statement, processors = _insert(database.engine.dialect)
-    values = [
-        tuple([value if process is None else process(value) for process, value in zip(processors, row, strict=False)])
-        for row in rows
-    ]
-    if values:
-        connection.exec_driver_sql(statement, values)
+    dialect = database.engine.dialect
+    processors, left = _processors(dialect), iter(rows)
+    while together := list(islice(left, _TOGETHER)):
+        values = [
+            value if process is None else process(value)
+            for row in together
+            for process, value in zip(processors, row, strict=False)
+        ]
+        connection.exec_driver_sql(_insert(dialect.name, len(together)), tuple(values))
 
 
 @lru_cache(maxsize=4)
-def _insert(dialect: Dialect) -> tuple[str, list[Callable[[Any], Any] | None]]:
-    """The statement, and what makes each column's value fit for the driver. SQLAlchemy's own way takes twice as long,
-    for every Query that there is, and who answers the next one waits for it."""
-    place = "%s" if dialect.name == "postgresql" else "?"
-    statement = f"INSERT INTO queries ({', '.join(_COLUMNS)}) VALUES ({', '.join([place] * len(_COLUMNS))})"  # noqa: S608 - names of ours
-    return statement, [queries.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in _COLUMNS]
+def _processors(dialect: Dialect) -> list[Callable[[Any], Any] | None]:
+    """What makes each column's value fit for the driver. SQLAlchemy's own way takes twice as long, for every Query that
+    there is, and who answers the next one waits for it."""
+    return [queries.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in _COLUMNS]
+
+
+@lru_cache(maxsize=2 * _TOGETHER)
+def _insert(dialect: str, rows: int) -> str:
+    """The statement for so many rows. For one row each, SQLite's driver would hand the interpreter to another thread
+    and take it back, which costs that one as much as the row."""
+    row = f"({', '.join(['%s' if dialect == 'postgresql' else '?'] * len(_COLUMNS))})"
+    return f"INSERT INTO queries ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * rows)}"  # noqa: S608 - names of ours
 
 
 def count(database: Database, connection: Connection, hours: Hours) -> None:

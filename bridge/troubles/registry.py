@@ -70,8 +70,7 @@ class Troubles:
 
     def clear(self, kind: str, subject: str = "") -> None:
         """Note that the cause is gone. Costs next to nothing where there was no such trouble; never raises."""
-        id_ = trouble_id(kind, subject)[:_LONGEST]
-        if id_ not in self._live:
+        if not self._live or (id_ := trouble_id(kind, subject)[:_LONGEST]) not in self._live:
             return
         with self._guard:
             self._waiting.reports.pop(id_, None)

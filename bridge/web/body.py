@@ -45,7 +45,7 @@ class BodyReader:
                 return
         if not welcome or (not length and b"transfer-encoding" not in raw.headers):
             return
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None, "it runs in one"  # noqa: S101
         self._awaited[task] = self._loop.time() + limits.seconds
         if not self._looking:

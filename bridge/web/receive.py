@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import msgspec
+
 from bridge.config.model import Line
 from bridge.errors import ProtocolError
 from bridge.infocaller import document as documents
@@ -48,8 +50,7 @@ _TELLS_NOTHING = (405, 429)
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class VerifiedRequest:
+class VerifiedRequest(msgspec.Struct, frozen=True):
     """A request of the platform that may be served. `argument` is what followed the route in the URL (a Query's or an
     event's name, empty where there was none), `parameters` the URL's; `arrived` is on the monotonic clock; `entry` is
     for the access log."""
@@ -85,8 +86,7 @@ class RecordsRefused(Protocol):
         """Note a request that was refused. `line` and `name` are the configuration's, or empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(msgspec.Struct, frozen=True):
     """What the head of a request says: by which policy it is looked at, who sent it, and what its path says after the
     key (None: the key is wrong)."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from dataclasses import dataclass
+
+import msgspec
 
 from bridge.infocaller import document
 from bridge.infocaller.messages import Format, QueryAnswer
@@ -18,8 +19,7 @@ _JSON = re.compile(_BEFORE + rb"(?:[\[{]|%7B|%5B)", re.I)
 Headers = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer as it goes over the wire. `length`: that of the body, where an answer to HEAD leaves it out."""
 
     status: int

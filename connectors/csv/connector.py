@@ -199,13 +199,14 @@ class CsvConnector(Connector):
 
     def _record(self, kind: str, table: TableOptions, content: Content, row: NumberedRow) -> Record:
         number, cells = row
-        columns = self._columns[kind]
-        fields = columns.fields(content.columns, cells)
-        numbers = [fields[column] for column in table.phones]
-        phones = tuple(phone for text in numbers if text for phone in self._read(text))
-        key = fields[table.key].strip() if table.key else ""
-        dated = dates.read(fields[table.dated]) if table.dated else None
-        return Record(self.name, kind, key or str(number), fields, phones, dated)
+        fields = self._columns[kind].fields(content.columns, cells)
+        phones: tuple[Phone, ...] = ()
+        for column in table.phones:
+            if text := fields[column]:
+                phones += self._read(text)
+        key, dated = table.key, table.dated
+        id_ = (fields[key].strip() if key else "") or str(number)
+        return Record(self.name, kind, id_, fields, phones, dates.read(fields[dated]) if dated else None)
 
     # writing
 

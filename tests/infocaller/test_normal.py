@@ -1,11 +1,11 @@
 import json
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bridge.errors import ProtocolError
 from bridge.infocaller import document

@@ -62,7 +62,7 @@ def ask(
         "DESVIO", result, "", {"DESTINO": "910000000"}, "found", 250.0,
         (TrailEntry("contact", "crm", "found", 240.0),), ANA,
     )  # fmt: skip
-    given = {name: fields.get(name, getattr(usual, name)) for name in Answered.__slots__}
+    given = {name: fields.get(name, getattr(usual, name)) for name in Answered.__struct_fields__}
     line = loaded.configuration.lines[0]
     asked = question(document, line, "DESVIO", events.panel({}))
     log.answered(asked, document, Answered(**given), loaded.configuration)  # type: ignore[arg-type]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from bridge.infocaller.messages import Format
 from tests.connectors.salesforce_harness import client_credentials

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from lxml import etree
+from msgspec.structs import replace
 
 from bridge.cli.check import urls
 from bridge.infocaller.messages import Format, StatusEvent
