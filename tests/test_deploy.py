@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from bridge.service.metrics import Metrics, Now, Standing
+from bridge.service.metrics import CurrentState, Metrics, Now
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -20,7 +20,7 @@ DEPLOY = ROOT / "deploy"
 
 def _figures() -> set[str]:
     """Every name that /metrics may have."""
-    text = Metrics().text(Now(dict, dict, lambda: Standing(oldest_pending=0.0))).decode()
+    text = Metrics().text(Now(dict, dict, lambda: CurrentState(oldest_pending=0.0))).decode()
     names: set[str] = set()
     for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.M):
         names |= {f"{name}_bucket", f"{name}_count", f"{name}_sum"} if kind == "histogram" else {name}

@@ -30,7 +30,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SentNotice:
     """A trouble that was told, as it was then or later; `at`: the last time, `gone`: since when it is not seen any
     more, both Unix time."""
 
@@ -39,13 +39,13 @@ class Told:
     gone: float | None = None
 
 
-Memory = Mapping[str, Told]
+Memory = Mapping[str, SentNotice]
 """What was told and is not over yet, by the trouble's id."""
 
 
 def look(
     memory: Memory, troubles: Mapping[str, Trouble], now: float, visible: Callable[[str], bool]
-) -> dict[str, Told]:
+) -> dict[str, SentNotice]:
     """Return the memory after one look. `visible`: whether a trouble that is not there is over; else nobody knows."""
     after = {}
     for id_, entry in memory.items():
@@ -75,16 +75,16 @@ def due(rule: Alert, memory: Memory, troubles: Mapping[str, Trouble], now: float
     return notices + [Notice(Why.RESOLVED, trouble) for trouble in over if rule.resolved]
 
 
-def settle(rule: Alert, memory: Memory, notices: Sequence[Notice], now: float) -> dict[str, Told]:
+def settle(rule: Alert, memory: Memory, notices: Sequence[Notice], now: float) -> dict[str, SentNotice]:
     """Return the memory once these were told; what is over and need not be told any more is forgotten."""
     ended = {notice.trouble.id for notice in notices if notice.why is Why.RESOLVED}
     after = {
         id_: entry for id_, entry in memory.items() if not (_over(entry, now) and (id_ in ended or not rule.resolved))
     }
     return after | {
-        notice.trouble.id: Told(notice.trouble, now) for notice in notices if notice.why is not Why.RESOLVED
+        notice.trouble.id: SentNotice(notice.trouble, now) for notice in notices if notice.why is not Why.RESOLVED
     }
 
 
-def _over(entry: Told, now: float) -> bool:
+def _over(entry: SentNotice, now: float) -> bool:
     return entry.gone is not None and now - entry.gone >= _GONE

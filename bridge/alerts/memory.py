@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bridge.alerts.deciding import Memory, Told
+from bridge.alerts.deciding import Memory, SentNotice
 from bridge.store.database import Database
 from bridge.store.sharednotes import SharedNotes
 from bridge.texts import from_json
@@ -32,10 +32,10 @@ class HostMemory:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._known: dict[str, dict[str, Told]] = {}
+        self._known: dict[str, dict[str, SentNotice]] = {}
         self._said = ""
 
-    def read(self, key: str) -> dict[str, Told]:
+    def read(self, key: str) -> dict[str, SentNotice]:
         """Return what the channel told."""
         if key not in self._known:
             try:
@@ -81,7 +81,7 @@ class SharedMemory:
         self._database = database
         self._notes = SharedNotes(database, "alerts")
 
-    def claim(self, key: str, now: float) -> dict[str, Told] | None:
+    def claim(self, key: str, now: float) -> dict[str, SentNotice] | None:
         """Return what the channel told; None: it is another host's turn. Raises `StoreUnavailable`."""
         note = self._notes.claim(key, now, _LEASE)
         return None if note is None else _restored(note.get("told", {}))
@@ -108,9 +108,9 @@ def _stored(memory: Memory) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _restored(stored: dict[str, Any]) -> dict[str, Told]:
+def _restored(stored: dict[str, Any]) -> dict[str, SentNotice]:
     return {
-        id_: Told(
+        id_: SentNotice(
             Trouble(
                 id_, Severity(entry["severity"]), datetime.fromisoformat(entry["since"]), entry["count"],
                 from_json(entry["text"]), from_json(entry["action"]),

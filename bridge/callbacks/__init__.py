@@ -10,7 +10,7 @@ from __future__ import annotations
 from bridge.callbacks.brakes import EmissionStatus
 from bridge.callbacks.callback_queries import Counts, KeptBack, Shown
 from bridge.callbacks.service import CallbackService
-from bridge.callbacks.task_intake import Accepted, NobodysTask, NoSuchSource, NoSuchTask, Taken, TaskIntake
+from bridge.callbacks.task_intake import Accepted, IntakeCounts, NobodysTask, NoSuchSource, NoSuchTask, TaskIntake
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 
 __all__ = [
@@ -21,11 +21,11 @@ __all__ = [
     "CallbackState",
     "Counts",
     "EmissionStatus",
+    "IntakeCounts",
     "KeptBack",
     "NoSuchSource",
     "NoSuchTask",
     "NobodysTask",
     "Shown",
-    "Taken",
     "TaskIntake",
 ]  # fmt: skip

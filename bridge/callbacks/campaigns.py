@@ -14,7 +14,7 @@ from bridge.callbacks import states
 from bridge.callbacks.forecast import Places
 from bridge.callbacks.rowfile import CampaignRow, RowFile
 from bridge.callbacks.service import CallbackService
-from bridge.callbacks.task_intake import NoCampaign, NoSuchSource, Taken
+from bridge.callbacks.task_intake import IntakeCounts, NoCampaign, NoSuchSource
 from bridge.callbacks.tasks import Rules, Wish
 from bridge.queue.base import LINE, Queue, line_key
 from bridge.store import campaigns, emissions
@@ -98,7 +98,7 @@ class Campaigns:
 
     def take(
         self, campaign: Campaign, rows: RowFile, bad: Callable[[CampaignRow], None], progress: Callable[[int], None]
-    ) -> Taken:
+    ) -> IntakeCounts:
         """Take the rows, each lot on disk before the next is read; `bad` gets those that can't be called, `progress`
         how many were taken so far. The same rows again are the same callbacks. A campaign that is paused meanwhile
         takes its rows as paused ones; one that is cancelled meanwhile takes no more. What waits of a row that can't be
@@ -111,7 +111,7 @@ class Campaigns:
                 if not row.double:
                     yield row.task, row.wish or row.fault or ""
 
-        def lot(so_far: Taken) -> None:
+        def lot(so_far: IntakeCounts) -> None:
             progress(so_far.new + so_far.known)
 
         return self._desk.intake.accept_wishes(campaign.source, told(), lot, campaign.name)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bridge.callbacks.lists import check_list
 from bridge.callbacks.parts import Parts
-from bridge.callbacks.task_intake import Taken, TaskIntake
+from bridge.callbacks.task_intake import IntakeCounts, TaskIntake
 from bridge.callbacks.tasks import Rules
 from bridge.delivery import retry
 from bridge.queue.base import POLL, Wakeup
@@ -84,7 +84,7 @@ class Polling:
             emissions.save(connection, "source", rules.title, values)
             return emissions.get(connection, "source", rules.title)
 
-    def _take(self, rules: Rules) -> Taken:
+    def _take(self, rules: Rules) -> IntakeCounts:
         with self._use() as serving:
             source = serving.sources.get(rules.source.connector or "")
             if source is None:

@@ -60,7 +60,7 @@ class Accepted:
 
 
 @dataclass(slots=True)
-class Taken:
+class IntakeCounts:
     """What came of many tasks: how many were new (those rejected among them), how many of those were rejected at once,
     how many were known and had changed, how many were known, how many no source takes."""
 
@@ -70,7 +70,7 @@ class Taken:
     known: int = 0
     nobodys: int = 0
 
-    def add(self, other: Taken) -> None:
+    def add(self, other: IntakeCounts) -> None:
         """Count those of another lot in."""
         self.new += other.new
         self.rejected += other.rejected
@@ -152,12 +152,12 @@ class TaskIntake:
         return title or self._rules(name).title
 
     def accept_all(
-        self, source: str, tasks: Iterable[Task], progress: Callable[[Taken], None] = lambda _taken: None
-    ) -> Taken:
+        self, source: str, tasks: Iterable[Task], progress: Callable[[IntakeCounts], None] = lambda _taken: None
+    ) -> IntakeCounts:
         """Take many tasks, a few hundred at a time, each lot on disk before the next is asked for, and call `progress`
         after each. Tasks without a usable id are left out. Each is taken for the source, of those with the same tasks,
         whose it is."""
-        total = Taken()
+        total = IntakeCounts()
         remaining = iter(tasks)
         while lot := list(islice(remaining, _PIECE)):
             rules = self._rules(source)
@@ -170,13 +170,13 @@ class TaskIntake:
         self,
         source: str,
         pairs: Iterable[tuple[Task, Wish | str]],
-        progress: Callable[[Taken], None] = lambda _taken: None,
+        progress: Callable[[IntakeCounts], None] = lambda _taken: None,
         campaign: str = "",
-    ) -> Taken:
+    ) -> IntakeCounts:
         """As `accept_all`, of tasks whose wishes by the rules of the source are known already, or why they can't be
         called; those that are new are of this campaign, and kept back where it is paused. Raises `NoCampaign` where it
         was cancelled or dropped meanwhile."""
-        total = Taken()
+        total = IntakeCounts()
         remaining = iter(pairs)
         while lot := list(islice(remaining, _PIECE)):
             rules = self._rules(source)
@@ -202,7 +202,7 @@ class TaskIntake:
         numbers = {key: request.number for key, request in asked.items()}
         return identity.known(connection, self._book().configuration, rules.source.origin, numbers)
 
-    def _take(self, rules: Rules, asked: Sequence[_Asked], campaign: str = "") -> Taken:
+    def _take(self, rules: Rules, asked: Sequence[_Asked], campaign: str = "") -> IntakeCounts:
         """Take tasks that have the origin of `rules`."""
         book, now = self._book(), self._clock()
         by_key = {callbacks.key_of(request.task.id): request for request in asked}
@@ -217,7 +217,7 @@ class TaskIntake:
         ]
         stale = [callback.id for callback in callback_of.values() if now - callback.seen_at > _SEEN_EVERY]
         nobodys = {key for key, request in by_key.items() if request.rules is None}
-        taken = Taken(known=len(callback_of.keys() - nobodys), nobodys=len(nobodys))
+        taken = IntakeCounts(known=len(callback_of.keys() - nobodys), nobodys=len(nobodys))
         if fresh or changed or stale:
             with self._database.write() as connection:
                 held = _held(connection, campaign) if campaign else None
@@ -244,7 +244,7 @@ class TaskIntake:
         book: Book,
         rules: Rules,
         fresh: Mapping[str, _Asked],
-        taken: Taken,
+        taken: IntakeCounts,
         campaign: str,
     ) -> None:
         if not fresh:

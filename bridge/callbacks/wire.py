@@ -16,7 +16,7 @@ from typing import cast
 from urllib.parse import unquote, urlsplit
 
 from connectors.base import Deadline
-from connectors.http.sockets import Received, limit
+from connectors.http.sockets import DeadlineReader, limit
 
 _MOST_RECEIVED = 1024**2
 
@@ -64,7 +64,7 @@ class Wire:
 
     def makefile(self, *_mode: object) -> io.BufferedReader:
         """Return what is received, as a file."""
-        return io.BufferedReader(Received(self._sock, self._deadline, _MOST_RECEIVED))
+        return io.BufferedReader(DeadlineReader(self._sock, self._deadline, _MOST_RECEIVED))
 
     def close(self) -> None:
         """Nothing: the answer is still to be read when http.client calls this."""

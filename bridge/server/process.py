@@ -17,7 +17,7 @@ from bridge.runtime.permit import ComputePermit
 from bridge.runtime.state import state_folder
 from bridge.runtime.tracing import traces
 from bridge.service.composition import Current, Newest, Service
-from bridge.service.metrics import Metrics, Standing, standing
+from bridge.service.metrics import CurrentState, Metrics, standing
 from bridge.service.reload import Watcher
 from bridge.store.oppositions import NewOpposition
 from bridge.troubles import Place, Troubles, Watch
@@ -108,7 +108,7 @@ class ServingProcess:
     def _keep_event(self, event: VerifiedEvent) -> Steps[bool]:
         return self._keeper.event(event.name, event.document, event.panel, event.line)
 
-    def _standing(self) -> Standing:
+    def _standing(self) -> CurrentState:
         return standing(Place(self._newest.loaded, self._keeper.database, self._state), self._troubles.all())
 
 

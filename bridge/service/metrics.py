@@ -140,7 +140,7 @@ class _Counted(Collector):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CurrentState:
     """How things stand at this moment. `callbacks` by state, `lines` their mode by number; `oldest_pending`: seconds
     for which the oldest of what has not reached its CRM waits, 0 for nothing; None and empty: the database is away.
     `missed`: tasks of missed calls by source and state; `oldest_missed`: seconds for which one has waited, 0 where none
@@ -155,10 +155,10 @@ class Standing:
     spool_rows: int = 0
 
 
-def standing(place: Place, reported: Sequence[Trouble]) -> Standing:
+def standing(place: Place, reported: Sequence[Trouble]) -> CurrentState:
     """Return how things stand; see `bridge.troubles.current`."""
     now = datetime.now(UTC)
-    state = Standing(tuple(current(place, reported, now)), spool_rows=spool_rows(place.state))
+    state = CurrentState(tuple(current(place, reported, now)), spool_rows=spool_rows(place.state))
     database, configuration = place.database, place.configuration
     if database is None or configuration is None:
         return state
@@ -182,7 +182,7 @@ def _seconds(since: datetime | None, now: datetime) -> float:
     return max(0.0, (now - since).total_seconds()) if since is not None else 0.0
 
 
-def _families(now: Standing) -> Iterator[Metric]:
+def _families(now: CurrentState) -> Iterator[Metric]:
     troubles = GaugeMetricFamily("infocaller_troubles", "What needs a person", labels=["id", "severity"])
     for trouble in now.troubles:
         troubles.add_metric([trouble.id, trouble.severity.value], 1)
@@ -219,9 +219,9 @@ class Now(Collector):
         self,
         usages: Callable[[], Mapping[str, Usage]],
         jobs: Callable[[], Jobs],
-        standing: Callable[[], Standing] | None = None,
+        standing: Callable[[], CurrentState] | None = None,
     ) -> None:
-        self._usages, self._jobs, self._standing = usages, jobs, standing or Standing
+        self._usages, self._jobs, self._standing = usages, jobs, standing or CurrentState
 
     def collect(self) -> Iterator[Metric]:
         """See `Collector.collect`."""

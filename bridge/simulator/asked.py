@@ -33,7 +33,7 @@ class EmissionRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ReceivedRequest:
     """A request (manual, API de Emisión I and II). `number` in E.164; `at` None: now; `max_wait` in minutes; what was
     not given has the platform's own default. `firma` as it came."""
 
@@ -53,7 +53,9 @@ def format_of(body: bytes) -> Format:
     return Format.XML if body.startswith(b"apiCALLxml=") else Format.JSON
 
 
-def read(body: bytes, lines: Mapping[str, str], country: str = "ES", groups: Collection[str] | None = None) -> Asked:
+def read(
+    body: bytes, lines: Mapping[str, str], country: str = "ES", groups: Collection[str] | None = None
+) -> ReceivedRequest:
     """Return the request in the body of a POST, for one of `lines` (number to telephone password). `country`: where
     numbers without `+` are; `groups`: the rule groups that there are, None for any. Raises `EmissionRefused`."""
     form = dict(parse_qsl(body.decode("ascii", "replace"), keep_blank_values=True, encoding="iso-8859-1"))
@@ -114,7 +116,7 @@ def _identify(user: _Texts, lines: Mapping[str, str]) -> None:
 
 def _asked(
     user: _Texts, data: dict[str, Any], what: Format, country: str, groups: Collection[str] | None
-) -> Asked:  # fmt: skip
+) -> ReceivedRequest:  # fmt: skip
     phone = parse(data.get("numtelefono", ""), country)
     if not phone:
         raise EmissionRefused(5)
@@ -124,7 +126,7 @@ def _asked(
     variables = data["variables"]
     if not all(valid_name(name) for name in variables):
         raise EmissionRefused(-3)
-    return Asked(
+    return ReceivedRequest(
         line=user["idinfocaller"],
         number=phone.e164,
         rule_group=group,

@@ -21,7 +21,7 @@ from typing import Any, Self, cast
 from bridge.infocaller.messages import Format
 from bridge.infocaller.results import RESULTS
 from bridge.infocaller.variables import escape
-from bridge.simulator.asked import Asked, EmissionRefused, format_of, read
+from bridge.simulator.asked import EmissionRefused, ReceivedRequest, format_of, read
 from bridge.simulator.ledger import EmissionLedger, Entry
 from bridge.simulator.outcomes import OutcomeSender
 from bridge.simulator.script import PlannedFault, Reaction, Script
@@ -102,7 +102,7 @@ class EmissionPlatform:
         """Note a connection that was reset unread."""
         self.ledger.add(Entry(datetime.now(UTC), rang=False, fault=PlannedFault.RESET_BEFORE))
 
-    def _entry(self, asked: Asked, reaction: Reaction) -> Entry:
+    def _entry(self, asked: ReceivedRequest, reaction: Reaction) -> Entry:
         return Entry(
             at=datetime.now(UTC),
             rang=reaction.rang,

@@ -26,7 +26,7 @@ def no_pause(_seconds: float) -> bool:
     return False
 
 
-class Pace:
+class TransactionPace:
     """How much goes into the next transaction. `size`: so many rows, by how long the last ones took."""
 
     def __init__(self, database: Database, pause: Pause) -> None:
@@ -44,7 +44,7 @@ class Pace:
 def little_by_little(database: Database, work: Callable[[Connection, int], int], pause: Pause = no_pause) -> int:
     """Call `work` in a transaction of its own until it finds nothing more, or `pause` says to end; how many rows that
     were. It gets how many it may take at most, and returns how many it took. Raises `StoreUnavailable`."""
-    pace, total = Pace(database, pause), 0
+    pace, total = TransactionPace(database, pause), 0
     while True:
         with database.write() as connection:
             began = time.monotonic()

@@ -34,7 +34,7 @@ from bridge.store import overview, packs
 from bridge.store.calls import Call
 from bridge.store.database import Database
 from bridge.store.deliveries import State
-from bridge.store.pacing import Pace, Pause, no_pause
+from bridge.store.pacing import Pause, TransactionPace, no_pause
 from bridge.store.packs import PACKED, Pack
 from bridge.store.tables import NOT_PACKED, calls, deliveries, events
 from bridge.store.tables import packs as table
@@ -95,7 +95,7 @@ class _Ready:
 def pack(database: Database, before: datetime, pause: Pause = no_pause) -> int:
     """Pack the calls that are over, delivered, in the reports, and unchanged since `before`, oldest first, in small
     transactions; how many those were. `pause` may end it early. Raises `StoreUnavailable`."""
-    pace, total, after = Pace(database, pause), 0, None
+    pace, total, after = TransactionPace(database, pause), 0, None
     while True:
         with database.read() as connection:  # all that can be done while nobody waits
             ready = _made(connection, before, after, pace.size)

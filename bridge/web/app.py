@@ -12,7 +12,7 @@ from bridge.intake.querylog import QueryLog
 from bridge.runtime.limits import SharedLimits
 from bridge.runtime.tracing import Traces
 from bridge.service.composition import Current
-from bridge.service.metrics import Jobs, Metrics, Now, Standing
+from bridge.service.metrics import CurrentState, Jobs, Metrics, Now
 from bridge.troubles import Troubles
 from bridge.web import callbacks, health
 from bridge.web.consoles import Console
@@ -49,7 +49,7 @@ class WebParts:
     """What keeps in mind what was asked and answered; None: nothing does."""
     traces: Traces | None = None
     """What spans are made by; None: nobody wants any."""
-    standing: Callable[[], Standing] = Standing
+    standing: Callable[[], CurrentState] = CurrentState
     """What `/metrics` says of troubles, lines and callbacks."""
     console: Console | None = None
     """The console; None: there is none at this address."""

@@ -18,7 +18,7 @@ from connectors.base import Deadline, TimedOut
 from connectors.filelock import FileLock
 
 
-class Turn:
+class JournalSession:
     """Somebody's turn: nobody else writes the file."""
 
     def __init__(self, path: Path, side: int) -> None:
@@ -49,7 +49,7 @@ class Turn:
         os.lseek(self._side, 0, os.SEEK_SET)
 
 
-class Turns:
+class AppendJournal:
     """The turns at one file, among the threads of this process and all others."""
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
@@ -58,14 +58,14 @@ class Turns:
         self._lock = FileLock(self._side)
 
     @contextmanager
-    def take(self, deadline: Deadline) -> Iterator[Turn]:
+    def take(self, deadline: Deadline) -> Iterator[JournalSession]:
         """Wait for a turn. Raises `TimedOut`, `OSError`."""
         if deadline.passed or not self._lock.acquire(deadline.remaining):
             raise TimedOut(f"{self._path} was not free in time")
         try:
             side = os.open(self._side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                turn = Turn(self._path, side)
+                turn = JournalSession(self._path, side)
                 self._recover(side)
                 turn.forget()
                 yield turn

@@ -21,7 +21,7 @@ from typing import Any
 
 from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
 from connectors.csv.columns import Columns
-from connectors.csv.journal import Turn, Turns
+from connectors.csv.journal import AppendJournal, JournalSession
 from connectors.csv.reading import Damaged, refuse_special
 from connectors.csv.rows import CsvFormat, CsvRow, find_format, new_format, rows
 from connectors.phone import Phone
@@ -116,7 +116,7 @@ class Output:
         for columns of the file."""
         self.path = path = Path(os.path.realpath(path))  # a link stays a link
         self._encoding, self._delimiter, self._log, self._last = encoding, delimiter, log, last
-        self._turns = Turns(path, log)
+        self._turns = AppendJournal(path, log)
         self._temporary = path.with_name(f".{path.name}.tmp")
         self._follow, self._columns = follow, columns
         self._snapshot: Snapshot | None = None
@@ -184,7 +184,7 @@ class Output:
             return self._read().latest
 
     @contextmanager
-    def _turn(self, deadline: Deadline) -> Iterator[Turn]:
+    def _turn(self, deadline: Deadline) -> Iterator[JournalSession]:
         """Alone with the file; what the system or the file refuse is said as a `ConnectorError`."""
         try:
             with self._turns.take(deadline) as turn:
@@ -282,7 +282,7 @@ class Output:
 
     # writing
 
-    def _append(self, turn: Turn, key: str, values: Mapping[str, object]) -> bool:
+    def _append(self, turn: JournalSession, key: str, values: Mapping[str, object]) -> bool:
         values = self._columns.ours(values)
         columns = [KEY, *(name for name in values if name != self._last)]
         if self._last in values:

@@ -39,7 +39,7 @@ def current() -> Deadline:
     return _deadline.get() or Deadline.never()
 
 
-class Received(io.RawIOBase):
+class DeadlineReader(io.RawIOBase):
     """What a socket receives. Each read waits no longer than what is left until the deadline, and no more than `most`
     bytes are read."""
 
@@ -82,7 +82,7 @@ class _Socket:
         self._sock = sock
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(Received(self._sock, current()))
+        return io.BufferedReader(DeadlineReader(self._sock, current()))
 
 
 class _Response(http.client.HTTPResponse):

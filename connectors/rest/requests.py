@@ -98,19 +98,19 @@ class ReadRequest(Request):
     )
 
 
-class Finding(ReadRequest):
+class LookupRequest(ReadRequest):
     """Looks for something by our own key before it is written again."""
 
     key: JmesPath | None = Field(None, description="JMESPath to our key in what is found; others are passed over")
 
 
-class Existing(Finding):
+class Existing(LookupRequest):
     """The same, where its id has to be known."""
 
     id: JmesPath | None = Field(None, description="JMESPath to the CRM's id in what is found; default: id")
 
 
-class SearchStep(Finding):
+class SearchStep(LookupRequest):
     """One request of a search."""
 
     name: Text | None = Field(None, description="What later steps call its first item; makes the list a chain")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from bridge.callbacks import Taken
+from bridge.callbacks import IntakeCounts
 from bridge.callbacks.campaigns import Campaigns
 from bridge.callbacks.forecast import Forecast, Places, forecast
 from bridge.callbacks.rowfile import CampaignRow, FileUnreadable, RowFile
@@ -41,7 +41,7 @@ def campaigns(here: World) -> Campaigns:
 
 def take(
     here: World, text: str, name: str = "spring", encoding: str = "utf-8", source: str = "web"
-) -> tuple[Taken, list[CampaignRow]]:
+) -> tuple[IntakeCounts, list[CampaignRow]]:
     file = here.folder / f"{name}.csv"
     file.write_bytes(text.encode(encoding))
     desk = campaigns(here)
@@ -198,7 +198,7 @@ def test_a_cancelled_campaign_calls_nobody_any_more_and_is_not_taken_up_again(tm
             take(here, people(40))
 
 
-def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> Taken:
+def many(here: World, count: int, when_some: Callable[[Campaigns], object]) -> IntakeCounts:
     """Take many rows; once the first lot is on disk, `when_some` happens, as in another terminal, and the bridge works
     after each lot."""
     file = here.folder / "spring.csv"
