@@ -21,9 +21,10 @@ from bridge.delivery.retry import NotNow
 from bridge.delivery.worker import Delivered
 from bridge.lookups import outage
 from bridge.lookups.finding import LookupOutcome, Trail
-from bridge.queue.base import DELIVER, Queue
+from bridge.queue.base import DELIVER, Queue, Wakeup
 from bridge.store import deliveries
 from bridge.store.calls import Call, CallState
+from bridge.store.columns import storable
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, NewDelivery, State
 from bridge.store.events import Event
@@ -68,27 +69,42 @@ class Activities:
         self._clock = clock
         self._own = own
 
-    def plan(self, connection: Connection, call: Call, new: Sequence[Event]) -> None:
-        """Note down what this call has to leave in which CRM, in the caller's transaction."""
+    def plan(self, connection: Connection, changed: Sequence[tuple[Call, Sequence[Event]]]) -> None:
+        """Note down what these calls have to leave in which CRM, given what is new of them, in the caller's
+        transaction."""
         with self._use() as serving:
-            rules = [rule for rule in serving.configuration.activities if not self._told(connection, rule, call)]
-            updates = {rule.in_: _can_correct(serving, rule.in_) for rule in rules}
-        for rule in rules:
-            for delivery in _wanted(rule, call, new):
-                self._note(connection, delivery, updates=updates[rule.in_])
+            planned = [
+                delivery
+                for call, new in changed
+                for rule in serving.configuration.activities
+                if not self._told(connection, rule, call)
+                for delivery in _wanted(rule, call, new)
+            ]
+            updates = {delivery.connector: _can_correct(serving, delivery.connector) for delivery in planned}
+        if not planned:
+            return
+        added = deliveries.add(self._database, connection, planned, self._clock())
+        wakeups = []
+        for delivery in planned:
+            id_ = added.get(storable(delivery.key))
+            if id_ is None:
+                id_ = self._revised(connection, delivery, updates=updates[delivery.connector])
+            if id_ is not None:
+                wakeups.append(Wakeup(DELIVER, str(id_), None, delivery.connector))
+        self._queue.wake_all(connection, wakeups)
 
     def _told(self, connection: Connection, rule: ActivityRule, call: Call) -> bool:
         """Whether a task of the same connector says already what became of the call."""
         return not rule.own_callbacks and call.direction == "emitted" and rule.in_ in self._own(connection, call)
 
-    def _note(self, connection: Connection, delivery: NewDelivery, *, updates: bool) -> None:
-        """Where the CRM can't correct an activity, the first one that it got stands."""
+    def _revised(self, connection: Connection, delivery: NewDelivery, *, updates: bool) -> int | None:
+        """The number of what is there already, if it has to be delivered anew. Where the CRM can't correct an activity,
+        the first one that it got stands."""
         stored = deliveries.by_key(connection, delivery.key)
         if stored is not None and (_alike(stored.payload, delivery.payload) or (_stands(stored) and not updates)):
-            return
-        noted = deliveries.upsert(self._database, connection, delivery, self._clock())
-        if noted is not None and noted[1] is State.PENDING:
-            self._queue.wake(connection, DELIVER, str(noted[0]), lane=delivery.connector)
+            return None
+        noted = deliveries.revise(connection, delivery, self._clock())
+        return noted[0] if noted is not None and noted[1] is State.PENDING else None
 
     def deliver(self, delivery: Delivery) -> WriteResult:
         """Bring an activity to its CRM. Raises `ConnectorError`, which says when to try again, if ever, or `NotNow`."""

@@ -32,8 +32,22 @@ _log = logging.getLogger("bridge.calls.folding")
 _USUAL_PATIENCE = 6 * 3600.0
 _ORDER = {"inicio": 0, "fin": 2}
 
-Plan = Callable[[Connection, Call, Sequence[Event]], None]
+CallPlan = Callable[[Connection, Call, Sequence[Event]], None]
 """What follows from a call that changed: gets the call as it is stored now and the events that were new."""
+
+Plan = Callable[[Connection, Sequence[tuple[Call, Sequence[Event]]]], None]
+"""What follows from several."""
+
+
+def call_by_call(*plans: CallPlan) -> Plan:
+    """Return what follows from several calls, in ways that know nothing of each other."""
+
+    def plan(connection: Connection, changed: Sequence[tuple[Call, Sequence[Event]]]) -> None:
+        for call, new in changed:
+            for follow in plans:
+                follow(connection, call, new)
+
+    return plan
 
 
 class Folding:
@@ -53,23 +67,43 @@ class Folding:
 
         Raises `StoreUnavailable`, and `bridge.store.calls.Changed` when somebody else did it meanwhile.
         """
+        self.advance_all([(line, call_sequence)])
+
+    def advance_all(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Do the same for several calls, (line, call_sequence), all or none, by as many statements as for one."""
         configuration = self._current()
         with self._database.write() as connection:
             now = self._clock()
-            before = calls.get(connection, line, call_sequence)
-            if before is not None and before.packed:
-                packing.unpack(self._database, connection, before)
-            heard = events.of_call(connection, line, call_sequence)
-            new = [event for event in heard if not event.folded]
-            overdue = before is not None and before.close_at is not None and before.close_at <= now
-            if not heard or not (new or (overdue and before is not None and before.state is CallState.OPEN)):
+            held = calls.get_all(connection, keys)
+            for call in held.values():
+                if call.packed:
+                    packing.unpack(self._database, connection, call)
+            changed: dict[tuple[str, str], tuple[Call, list[Event]]] = {}
+            for key, heard in events.of_calls(connection, keys).items():
+                new = [event for event in heard if not event.folded]
+                if heard and (new or _overdue(held.get(key), now)):
+                    changed[key] = _stored(heard, held.get(key), configuration, now), new
+            if not changed:
                 return
-            call = _stored(heard, before, configuration, now)
+            numbers = calls.save_all(connection, [call for call, _ in changed.values()], now)
+            if ids := [event.id for _, new in changed.values() for event in new]:
+                events.folded(connection, ids)
+            self._plan(
+                connection,
+                [
+                    (replace(call, id=numbers[key], version=call.version + 1), new)
+                    for key, (call, new) in changed.items()
+                ],
+            )
+        for (line, call_sequence), (call, _) in changed.items():
+            before = held.get((line, call_sequence))
             if call.state is CallState.INCOMPLETE and (before is None or before.state is CallState.OPEN):
                 _log.warning("call %s:%s: its FIN never came; closed as incomplete", line, call_sequence)
-            number = calls.save(connection, call, now)
-            events.folded(connection, [event.id for event in new])
-            self._plan(connection, replace(call, id=number, version=call.version + 1), new)
+
+
+def _overdue(call: Call | None, now: datetime) -> bool:
+    """Whether a call is still open though its FIN should have come."""
+    return call is not None and call.state is CallState.OPEN and call.close_at is not None and call.close_at <= now
 
 
 def _stored(heard: Sequence[Event], before: Call | None, configuration: Configuration, now: datetime) -> Call:

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from uuid import uuid4
 
 from bridge.delivery import retry
 from bridge.delivery.retry import Later, NotNow
 from bridge.errors import StoreUnavailable
 from bridge.lookups.outage import OutOfOrder
-from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Wakeup, call_key
+from bridge.queue.base import ADVANCE, BULK, DELIVER, Handlers, Queue, Together, Wakeup, call_key
 from bridge.runtime.tracing import Traces
 from bridge.store import (
     audit,
@@ -248,8 +249,8 @@ class Deliverer:
 class Worker:
     """Runs everything in the background: `start`, and `stop` to end with nothing half done.
 
-    `handlers`: those of the flows, by kind. `deliverer` is the one of `DELIVER`. `connectors`: their names; each is a
-    lane of its own, so that one that hangs takes no thread from the others.
+    `handlers` and `together`: those of the flows, by kind. `deliverer` is the one of `DELIVER`. `connectors`: their
+    names; each is a lane of its own, so that one that hangs takes no thread from the others.
     """
 
     def __init__(
@@ -260,6 +261,7 @@ class Worker:
         deliverer: Deliverer,
         connectors: tuple[str, ...],
         *,
+        together: Together = MappingProxyType({}),
         pace: WorkerSettings | None = None,
         now: Callable[[], datetime] = _now,
     ) -> None:
@@ -269,7 +271,7 @@ class Worker:
         self._pace = pace or WorkerSettings()
         self._now = now
         self._lanes = {"": self._pace.threads, **dict.fromkeys(connectors, self._pace.per_connector)}
-        self._runner = queue.runner({**handlers, DELIVER: deliverer}, self._lanes, self._alone)
+        self._runner = queue.runner({**handlers, DELIVER: deliverer}, self._lanes, self._alone, together)
         self._stopping = threading.Event()
         self._threads = [
             self._every("renew", self._pace.lease / 4, deliverer.renew),

@@ -17,12 +17,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
 Handlers = Mapping[str, Callable[[str], None]]
 """What to do about a key, by kind. Handlers run in threads, and must not hold a transaction while they wait."""
+
+Together = Mapping[str, Callable[[Sequence[str]], None]]
+"""What to do about several keys of a kind at once, by kind, where that costs less than one after the other. When it
+raises, the handler of each is run instead: it must have done nothing then."""
 
 ADVANCE = "advance"
 """Kind: fold what is new of a call, or close it. Key: `call_key`."""
@@ -120,6 +125,13 @@ class Queue(ABC):
         """Wake only the keys of which no wake-up is due yet, for the sweeper, and return how many that were."""
 
     @abstractmethod
-    def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:
+    def runner(
+        self,
+        handlers: Handlers,
+        lanes: Mapping[str, int],
+        alone: Callable[[], None],
+        together: Together = MappingProxyType({}),
+    ) -> Runner:
         """Return a runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
-        `alone`: called before the first wake-up is answered whenever it is certain that nobody else answers any."""
+        `alone`: called before the first wake-up is answered whenever it is certain that nobody else answers any.
+        `together`: what may be used where several keys of a kind are due."""

@@ -1,14 +1,17 @@
-"""The queue on PostgreSQL, for workers on several hosts: Procrastinate.
+"""The queue on PostgreSQL, for workers on several hosts: Procrastinate's tables, with a runner of the bridge's own.
 
-A wake-up is a Procrastinate job, deferred on the connection of the caller's transaction. Three of its ways are worked
-around:
+A wake-up is a Procrastinate job, deferred on the connection of the caller's transaction. Its rules hold here as they do
+for its own workers, which the version before ran beside this one: a job is `todo`, then `doing` with the worker's
+number, then gone; of jobs with one lock, one is `doing` at a time, the one of the highest priority first.
+
+A job of Procrastinate's own worker costs three transactions and an event loop's work. Here one thread, on one
+connection, gives back all that has ended, then takes all that there are free threads for, by one statement each. A run
+answers every wake-up of its key that is due when it is taken.
 
 - A job that waits for its time holds up every later job of the same lock, unless that has a higher priority. So the
   priority is the time due, earlier being higher: what is due first goes first.
-- A job whose worker was killed stays `doing` for ever. The reaper gives it back once the worker's heartbeat has been
-  missing for long; one reaper at a time, in one transaction, so that none is given back twice.
-- A worker has one number of threads for all queues. So each lane is a queue with a worker of its own, in one event
-  loop; handlers run in threads.
+- A job whose worker was killed stays `doing`. The reaper gives it back once the worker's heartbeat has been missing for
+  long; one reaper at a time, in one transaction, so that none is given back twice.
 
 Finished jobs are deleted as they finish; what is left of others (aborted ones, lanes that nobody serves any more) once
 an hour.
@@ -16,28 +19,29 @@ an hour.
 
 from __future__ import annotations
 
-import asyncio
+import json
 import logging
+import selectors
+import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any, LiteralString
 
-import uvloop
-from procrastinate import App, PsycopgConnector, RetryDecision, SyncPsycopgConnector
-from procrastinate.connector import Notify
-from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import Job
-from procrastinate.manager import JobManager, get_channel_for_queues
-from procrastinate.retry import BaseRetryStrategy
-from psycopg import AsyncConnection
+import psycopg
+from procrastinate.manager import get_channel_for_queues
+from psycopg import sql
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Queue, Runner, Wakeup, pause
+from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, pause
 from bridge.store.database import Database
 from bridge.store.faults import unavailable
 from bridge.store.outagelog import OutageLog
@@ -47,27 +51,89 @@ _log = logging.getLogger(__name__)
 _TASK = "infocaller-bridge"
 _GENERAL = "general"
 """The queue of everything without a lane; lanes are `lane:NAME`."""
-_POOL = 4
-"""Connections that all lanes share to take jobs and give them back, besides the one that listens."""
 _EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 _REAPER = 0x1F0CA12E
+_GATHER = 0.01
+"""Seconds for which what ends and what comes is gathered: a transaction costs more than most of what is done."""
+_LOOK = 1.0
+"""Seconds between two looks at what has become due, of which nobody tells."""
+_SETTINGS: tuple[LiteralString, ...] = (
+    "statement_timeout = '10s'",
+    # Choosing jobs takes less than planning how to; and whether few wait or many, indexes are the way.
+    "plan_cache_mode = force_generic_plan",
+    "enable_seqscan = off",
+)
+_HOURLY = 3600.0
 
 _WAITING = text(
     "SELECT lock FROM procrastinate_jobs WHERE lock = ANY(:locks) AND status IN ('todo', 'doing') "
     "AND (scheduled_at IS NULL OR scheduled_at <= now())"
 )
-_ALONE = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_REAP = text(
+# Without a time, a job is due at once. PostgreSQL decides by its own clock what is due; another machine's may be hours
+# off. One text for all of them costs the driver less than a list for each column.
+_DEFER = text(
+    "SELECT procrastinate_defer_jobs_v1(array_agg(ROW(job.queue, :task, job.priority, job.lock, NULL, job.args,"
+    " clock_timestamp() + make_interval(secs => job.seconds))::procrastinate_job_to_defer_v1))"
+    " FROM jsonb_to_recordset(CAST(:jobs AS jsonb))"
+    " AS job (queue text, priority int, lock text, args jsonb, seconds float)"
+)
+
+# As `procrastinate_fetch_job_v2` chooses, for several queues and jobs at once. With the chosen jobs go those of the
+# same lock that are due: a run that begins after this commit answers them, too. What another transaction holds
+# (another worker's choice) is left alone.
+_TAKE: LiteralString = """
+WITH chosen AS (
+    SELECT next.id, next.lock FROM unnest(%(queues)s::text[], %(free)s::int[]) AS lane (queue, free)
+    CROSS JOIN LATERAL (
+        SELECT job.id, job.lock FROM procrastinate_jobs job
+        WHERE job.queue_name = lane.queue AND job.status = 'todo'
+        AND (job.scheduled_at IS NULL OR job.scheduled_at <= now())
+        AND NOT EXISTS (
+            SELECT FROM procrastinate_jobs other WHERE other.lock = job.lock AND other.status IN ('todo', 'doing')
+            AND (other.status = 'doing' OR other.priority > job.priority
+                 OR other.priority = job.priority AND other.id < job.id))
+        ORDER BY job.priority DESC, job.id LIMIT lane.free FOR UPDATE OF job SKIP LOCKED
+    ) AS next
+), same AS (
+    SELECT alike.id FROM chosen CROSS JOIN LATERAL (
+        SELECT job.id FROM procrastinate_jobs job
+        WHERE job.lock = chosen.lock AND job.id <> chosen.id AND job.status = 'todo'
+        AND (job.scheduled_at IS NULL OR job.scheduled_at <= now()) FOR UPDATE OF job SKIP LOCKED
+    ) AS alike
+), answered AS (DELETE FROM procrastinate_jobs WHERE id IN (SELECT id FROM same))
+UPDATE procrastinate_jobs job SET status = 'doing', worker_id = %(worker)s FROM chosen WHERE job.id = chosen.id
+RETURNING job.id, job.queue_name, job.args, job.attempts
+"""
+# A job that was given to others meanwhile is theirs.
+_FINISH: LiteralString = (
+    "DELETE FROM procrastinate_jobs job WHERE job.id = ANY(%(ids)s)"
+    " AND job.status = 'doing' AND (job.worker_id = %(worker)s OR job.worker_id IS NULL)"
+)
+_RETRY: LiteralString = (
+    "SELECT procrastinate_retry_job_v2(job.id, now() + make_interval(secs => put_off.seconds), put_off.priority, NULL,"
+    " NULL) FROM unnest(%(ids)s::bigint[], %(seconds)s::float[], %(priorities)s::int[])"
+    " AS put_off (id, seconds, priority) JOIN procrastinate_jobs job ON job.id = put_off.id"
+    " WHERE job.status = 'doing' AND (job.worker_id = %(worker)s OR job.worker_id IS NULL)"
+)
+_REGISTER: LiteralString = "SELECT worker_id FROM procrastinate_register_worker_v1()"
+_UNREGISTER: LiteralString = "SELECT procrastinate_unregister_worker_v1(%s)"
+_PRUNE: LiteralString = "SELECT procrastinate_prune_stalled_workers_v1(%s)"
+_BEAT: LiteralString = "UPDATE procrastinate_workers SET last_heartbeat = now() WHERE id = %s"
+_ADOPT: LiteralString = (
+    "UPDATE procrastinate_jobs SET worker_id = %s WHERE id = ANY(%s) AND status = 'doing'"
+    " AND (worker_id = %s OR worker_id IS NULL)"
+)
+_ALONE: LiteralString = "SELECT pg_try_advisory_xact_lock(%s)"
+_REAP: LiteralString = (
     "SELECT procrastinate_retry_job_v2(stalled.id, now(), NULL, NULL, NULL) FROM ("
     " SELECT job.id FROM procrastinate_jobs job LEFT JOIN procrastinate_workers worker ON worker.id = job.worker_id"
-    " WHERE job.status = 'doing' AND job.task_name = :task"
-    " AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => :seconds))"
+    " WHERE job.status = 'doing' AND job.task_name = %s"
+    " AND (worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %s))"
     " FOR UPDATE OF job SKIP LOCKED) stalled"
 )
-_CLOCK = text("SELECT clock_timestamp()")
-_SWEEP = text(
-    "DELETE FROM procrastinate_jobs WHERE task_name = :task AND (status IN ('succeeded', 'failed', 'aborted',"
-    " 'cancelled') OR status = 'todo' AND scheduled_at < now() - interval '1 day')"
+_SWEEP: LiteralString = (
+    "DELETE FROM procrastinate_jobs WHERE task_name = %s AND (status IN ('succeeded', 'failed', 'aborted',"
+    " 'cancelled') OR status = 'todo' AND (scheduled_at < now() - interval '1 day' OR priority > %s))"
 )
 
 
@@ -103,19 +169,14 @@ class ProcrastinateQueue(Queue):
         self._database = database
         self._heartbeat = heartbeat or Heartbeat()
         self._now = now
-        self._jobs = JobManager(SyncPsycopgConnector())  # never opened: it uses the callers' connections
 
     def wake_all(self, connection: Connection, wakeups: Sequence[Wakeup]) -> None:
         """See `Queue`."""
         if not wakeups:
             return
-        # PostgreSQL decides by its own clock what is due; another machine's may be hours off
-        database_now, own_now = connection.execute(_CLOCK).scalar_one(), self._now()
-        jobs = [self._job(wakeup, own_now, database_now) for wakeup in wakeups]
-        try:
-            self._jobs.batch_defer_jobs(jobs, connection=connection.connection.driver_connection)
-        except ConnectorException as error:
-            raise unavailable(self._database.name, error.__cause__ or error) from error
+        now = self._now()
+        jobs = json.dumps([_job(wakeup, now) for wakeup in wakeups])
+        connection.execute(_DEFER, {"task": _TASK, "jobs": jobs})
 
     def wake_if_idle(self, connection: Connection, wakeups: Sequence[Wakeup]) -> int:
         """See `Queue`."""
@@ -125,82 +186,108 @@ class ProcrastinateQueue(Queue):
         self.wake_all(connection, missing)
         return len(missing)
 
-    def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:  # noqa: ARG002 (nobody is ever alone here)
+    def runner(
+        self,
+        handlers: Handlers,
+        lanes: Mapping[str, int],
+        alone: Callable[[], None],  # noqa: ARG002 (nobody is ever alone here)
+        together: Together = MappingProxyType({}),
+    ) -> Runner:
         """See `Queue`. Any number of runners share the work; it is never certain that one is `alone`."""
-        return ProcrastinateRunner(self._database, handlers, lanes, self._heartbeat, self._now)
-
-    def _job(self, wakeup: Wakeup, own_now: datetime, database_now: datetime) -> Job:
-        """`here` and `there`: what this machine's clock and PostgreSQL's show."""
-        due = wakeup.due or own_now
-        return Job(
-            id=None,
-            queue=_queue(wakeup.lane),
-            lock=_lock(wakeup),
-            queueing_lock=None,
-            task_name=_TASK,
-            task_kwargs={"kind": wakeup.kind, "key": wakeup.key},
-            scheduled_at=database_now + max(due - own_now, timedelta()),
-            priority=_priority(due),
-        )
+        return ProcrastinateRunner(self._database, handlers, together, lanes, self._heartbeat, self._now)
 
 
 def _lock(wakeup: Wakeup) -> str:
     return f"{_queue(wakeup.lane)}|{wakeup.kind}|{wakeup.key}"
 
 
-class _OneListener(PsycopgConnector):
-    """A connector by which all workers of `queues` listen on one connection, where each would open its own."""
-
-    def __init__(self, queues: Sequence[str], **options: Any) -> None:
-        super().__init__(**options)
-        self._channels = tuple(get_channel_for_queues(queues))
-        self._hearing: dict[str, Notify] = {}
-        self._listening: asyncio.Task[None] | None = None
-
-    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Tell of what comes for `channels` until it is cancelled, or the connection fails for all."""
-        self._hearing |= dict.fromkeys(channels, on_notification)
-        if self._listening is None:
-            self._listening = asyncio.create_task(super().listen_notify(self._tell, self._channels), name="listener")
-        await asyncio.shield(self._listening)
-
-    async def _tell(self, *, channel: str, payload: str) -> None:
-        if hearing := self._hearing.get(channel):
-            await hearing(channel=channel, payload=payload)
-
-    async def close_async(self) -> None:
-        """Close every connection."""
-        if self._listening is not None:
-            await _cancelled(self._listening)
-        await super().close_async()
+def _job(wakeup: Wakeup, now: datetime) -> dict[str, Any]:
+    """As `_DEFER` takes it."""
+    due = wakeup.due or now
+    return {
+        "queue": _queue(wakeup.lane),
+        "priority": _priority(due),
+        "lock": _lock(wakeup),
+        "args": {"kind": wakeup.kind, "key": wakeup.key},
+        "seconds": (due - now).total_seconds() if due > now else None,
+    }
 
 
-async def _commit_each(connection: AsyncConnection[Any]) -> None:
-    """Have each statement be a transaction: Procrastinate's are whole by themselves, and two messages fewer each."""
-    await connection.set_autocommit(True)
+class _Bell:
+    """Wakes a thread that waits for a socket."""
+
+    def __init__(self) -> None:
+        self._heard, self._rung = socket.socketpair()
+        self._heard.setblocking(False)
+        self._rung.setblocking(False)
+
+    def ring(self) -> None:
+        with suppress(OSError):  # it rings already, or nobody listens any more
+            self._rung.send(b"!")
+
+    def silence(self) -> bool:
+        """Whether it had rung."""
+        with suppress(BlockingIOError):
+            return bool(self._heard.recv(4096))
+        return False
+
+    def fileno(self) -> int:
+        return self._heard.fileno()
+
+    def close(self) -> None:
+        self._heard.close()
+        self._rung.close()
 
 
-async def _opened(app: App) -> None:
-    await app.open_async()
+class _Session:
+    """A connection to PostgreSQL that hears of new jobs. Each statement is a transaction of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.connection = psycopg.connect(
+            url, autocommit=True, connect_timeout=5, application_name="infocaller-bridge work",
+            keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=10_000,
+        )  # fmt: skip
+        self.connection.add_notify_handler(self._told)
+        self._news = False
+        try:
+            for setting in _SETTINGS:
+                self.connection.execute(sql.SQL("SET {}").format(sql.SQL(setting)))
+            for channel in get_channel_for_queues():
+                self.connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def _told(self, _notification: object) -> None:
+        self._news = True
+
+    def news(self) -> bool:
+        """Return whether a job came since this was asked last."""
+        driver = self.connection.pgconn
+        driver.consume_input()
+        while driver.notifies() is not None:
+            self._news = True
+        news, self._news = self._news, False
+        return news
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.connection.close()
 
 
-async def _cancelled(*tasks: asyncio.Future[Any]) -> list[Any]:
-    """What came of the tasks, which are told to end."""
-    for task in tasks:
-        task.cancel()
-    return await asyncio.gather(*tasks, return_exceptions=True)
+@dataclass(frozen=True, slots=True)
+class _TakenJob:
+    """A job whose handler runs here. `attempts`: those that failed before."""
 
+    id: int
+    queue: str
+    kind: str
+    key: str
+    attempts: int
 
-class _Again(BaseRetryStrategy):
-    """A handler that raised is run again, later each time."""
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        self._now = now
-
-    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:  # noqa: ARG002 (its signature)
-        """When."""
-        due = self._now() + timedelta(seconds=pause(job.attempts + 1))
-        return RetryDecision(retry_at=due, priority=_priority(due))
+    @property
+    def lock(self) -> tuple[str, str, str]:
+        return self.queue, self.kind, self.key
 
 
 class ProcrastinateRunner(Runner):
@@ -210,20 +297,27 @@ class ProcrastinateRunner(Runner):
         self,
         database: Database,
         handlers: Handlers,
+        together: Together,
         lanes: Mapping[str, int],
         heartbeat: Heartbeat,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._handlers = handlers
-        self._lanes = dict(lanes)
+        self._together = together
+        self._lanes = {_queue(lane): threads for lane, threads in lanes.items()}
         self._heartbeat = heartbeat
         self._now = now
         self._pool = ThreadPoolExecutor(sum(self._lanes.values()), thread_name_prefix="work")
+        self._running: dict[int, _TakenJob] = {}
+        self._futures: set[Future[None]] = set()
+        self._ended: list[tuple[_TakenJob, bool]] = []
+        self._ended_lock = threading.Lock()
+        self._worker: int | None = None
+        self._beat_at = self._reap_at = self._sweep_at = 0.0
         self._working = False
         self._outage = OutageLog(_log, "the work")
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._bell = _Bell()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name="runner", daemon=True)
 
@@ -234,9 +328,7 @@ class ProcrastinateRunner(Runner):
     def stop(self, timeout: float) -> bool:
         """See `Runner`."""
         self._stopping.set()
-        if self._loop and self._stop:
-            with suppress(RuntimeError):  # it has ended by itself
-                self._loop.call_soon_threadsafe(self._stop.set)
+        self._bell.ring()
         self._thread.join(timeout)
         ended = not self._thread.is_alive()
         self._pool.shutdown(wait=ended, cancel_futures=True)
@@ -247,111 +339,166 @@ class ProcrastinateRunner(Runner):
         """See `Runner`."""
         return self._working
 
+    # The runner's thread
+
     def _live(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                    runner.run(self._work())
-            except Exception as error:  # noqa: BLE001 (the database went away; the one thread that everything hangs on)
-                cause = error.__cause__ or error
-                self._outage.away(str(unavailable(self._database.name, cause)))
-            finally:
-                self._working = False
-            self._stopping.wait(1.0)
+        with closing(self._bell):
+            while not self._stopping.is_set():
+                try:
+                    with closing(self._session()) as session:
+                        self._work(session)
+                except Exception as error:  # noqa: BLE001 (the one thread that everything hangs on)
+                    if not isinstance(error, psycopg.Error):
+                        _log.exception("the work stopped and starts again")
+                    self._outage.away(str(unavailable(self._database.name, error)))
+                finally:
+                    self._working = False
+                self._stopping.wait(1.0)
+            wait(self._futures)
 
-    async def _work(self) -> None:
-        """Work until stopped, or until the database fails."""
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        if self._stopping.is_set():
-            return
-        app = self._app()
-        opening = asyncio.ensure_future(_opened(app))
-        stop = asyncio.create_task(self._stop.wait(), name="stop")
-        try:
-            await asyncio.wait([opening, stop], return_when=asyncio.FIRST_COMPLETED)
-            if opening.done():
-                await opening
-                await self._share(app, stop)
-        finally:
-            await _cancelled(opening, stop)
-            await app.close_async()
+    def _session(self) -> _Session:
+        url = self._database.engine.url.set(drivername="postgresql")
+        return _Session(url.render_as_string(hide_password=False))
 
-    async def _share(self, app: App, stop: asyncio.Task[Any]) -> None:
-        """Work with an app that is open until `stop` is done, or something fails."""
-        tasks = [
-            asyncio.create_task(self._lane(app, lane, threads), name=_queue(lane))
-            for lane, threads in self._lanes.items()
-        ]
-        tasks.append(asyncio.create_task(self._reap_for_ever(), name="reaper"))
+    def _work(self, session: _Session) -> None:
+        """Work until stopped and everything that runs has ended, or until the database fails."""
+        self._register(session)
         self._working = True
         self._outage.back()
-        try:
-            await asyncio.wait([*tasks, stop], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            self._working = False
-            results = await _cancelled(*tasks)
-        if failed := [result for result in results if isinstance(result, Exception)]:
-            raise failed[0]
+        with selectors.DefaultSelector() as selector:
+            selector.register(session.connection, selectors.EVENT_READ)
+            selector.register(self._bell, selectors.EVENT_READ)
+            while self._running or not self._stopping.is_set():
+                self._live_on(session)
+                self._round(session)
+                time.sleep(_GATHER)
+                rung, news = self._bell.silence(), session.news()
+                if not rung and not news:
+                    selector.select(min(_LOOK, self._heartbeat.every, self._heartbeat.reap_every))
+                    self._bell.silence()
+                    session.news()
+        session.connection.execute(_UNREGISTER, [self._worker])
 
-    def _app(self) -> App:
-        url = self._database.engine.url.set(drivername="postgresql")
-        arguments = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
-        connector = _OneListener(
-            [_queue(lane) for lane in self._lanes],
-            conninfo=url.render_as_string(hide_password=False),
-            kwargs={**arguments, "tcp_user_timeout": 10_000, "application_name": "infocaller-bridge work"},
-            min_size=1,
-            max_size=_POOL,
-            timeout=10.0,
-            configure=_commit_each,
-        )
-        app = App(connector=connector)
-        app.task(name=_TASK, retry=_Again(self._now))(self._run)
-        return app
+    def _register(self, session: _Session) -> None:
+        """Become a worker, anew with each session: a job that the server gave to the last one without its hearing of it
+        is nobody's then, and given to others. What runs here still is the new worker's."""
+        with session.connection.transaction():
+            session.connection.execute(_PRUNE, [self._heartbeat.dead_after])
+            row = session.connection.execute(_REGISTER).fetchone()
+            worker = int(row[0]) if row is not None else None
+            session.connection.execute(_ADOPT, [worker, list(self._running), self._worker])
+            if self._worker is not None:
+                session.connection.execute(_UNREGISTER, [self._worker])
+        self._worker, self._beat_at = worker, time.monotonic()
 
-    async def _lane(self, app: App, lane: str, threads: int) -> None:
-        await app.run_worker_async(
-            queues=[_queue(lane)],
-            name=_queue(lane),
-            concurrency=threads,
-            delete_jobs="always",
-            install_signal_handlers=False,
-            fetch_job_polling_interval=2.0,
-            update_heartbeat_interval=self._heartbeat.every,
-            stalled_worker_timeout=self._heartbeat.dead_after,
-        )
-
-    async def _run(self, kind: str, key: str) -> None:
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._pool, self._handlers[kind], key)
-        except StoreUnavailable as error:
-            _log.warning("%s %s is tried again: %s", kind, key, error)
-            raise
-        except Exception:
-            _log.exception("%s %s failed and is tried again", kind, key)
-            raise
-
-    async def _reap_for_ever(self) -> None:
-        rounds = 0
-        while True:
-            await asyncio.sleep(self._heartbeat.reap_every)
-            hourly = rounds % max(1, int(3600 / self._heartbeat.reap_every)) == 0
-            rounds += 1
-            try:
-                reaped = await asyncio.to_thread(self._reap, hourly)
-            except StoreUnavailable as error:
-                self._outage.away(str(error))
-                continue
-            self._outage.back()
+    def _live_on(self, session: _Session) -> None:
+        """Give a sign of life, and look for others whose signs are missing, now and then."""
+        clock = time.monotonic()
+        if clock >= self._beat_at + self._heartbeat.every:
+            if not session.connection.execute(_BEAT, [self._worker]).rowcount:
+                self._register(session)  # it was taken for dead
+            self._beat_at = clock
+        if clock >= self._reap_at + self._heartbeat.reap_every:
+            reaped = self._reap(session, sweep=clock >= self._sweep_at)
             if reaped:
                 _log.warning("%d jobs of a worker that is gone are given to others", reaped)
+            self._reap_at = clock
+            if clock >= self._sweep_at:
+                self._sweep_at = clock + _HOURLY
 
-    def _reap(self, sweep: bool) -> int:
+    def _reap(self, session: _Session, *, sweep: bool) -> int:
         """Give back the jobs of workers without a heartbeat; how many. Nothing while another reaper is at it."""
-        with self._database.write() as connection:
-            if not connection.execute(_ALONE, {"lock": _REAPER}).scalar():
+        execute = session.connection.execute
+        with session.connection.transaction():
+            if execute(_ALONE, [_REAPER]).fetchone() != (True,):
                 return 0
             if sweep:
-                connection.execute(_SWEEP, {"task": _TASK})
-            reaped = connection.execute(_REAP, {"task": _TASK, "seconds": self._heartbeat.dead_after})
-            return len(cast("list[Any]", reaped.all()))
+                execute(_SWEEP, [_TASK, _priority(self._now() - timedelta(days=1))])
+            return len(execute(_REAP, [_TASK, self._heartbeat.dead_after]).fetchall())
+
+    def _round(self, session: _Session) -> None:
+        """Give back what has ended, and begin what is due and has a free thread."""
+        with self._ended_lock:
+            ended = list(self._ended)
+        if ended:
+            self._give_back(session, ended)
+            with self._ended_lock:
+                del self._ended[: len(ended)]
+            for run, _ in ended:
+                if self._running.get(run.id) is run:
+                    del self._running[run.id]
+            self._futures = {future for future in self._futures if not future.done()}
+        if self._stopping.is_set():
+            return
+        busy = Counter(run.queue for run in self._running.values())
+        free = {queue: threads - busy[queue] for queue, threads in self._lanes.items() if threads > busy[queue]}
+        try:
+            taken = self._take(session, free) if free else []
+        except UniqueViolation:  # another worker took another job of the same lock at the same moment
+            self._bell.ring()
+            return
+        self._begin(taken)
+
+    def _begin(self, taken: Sequence[_TakenJob]) -> None:
+        here = {run.lock for run in self._running.values()}
+        several: dict[str, list[_TakenJob]] = {}
+        for run in taken:
+            if run.lock in here:  # whoever took us for dead gave it to others, and so to us: later, then
+                self._end(run, well=False)
+                continue
+            self._running[run.id] = run
+            if run.kind in self._together:
+                several.setdefault(run.kind, []).append(run)
+            else:
+                self._futures.add(self._pool.submit(self._run, run))
+        for runs in several.values():
+            self._futures.add(self._pool.submit(self._run_all, runs))
+
+    def _take(self, session: _Session, free: Mapping[str, int]) -> list[_TakenJob]:
+        rows = session.connection.execute(
+            _TAKE, {"queues": list(free), "free": list(free.values()), "worker": self._worker}, prepare=True
+        )
+        return [_TakenJob(id_, queue, args["kind"], args["key"], attempts) for id_, queue, args, attempts in rows]
+
+    def _give_back(self, session: _Session, ended: Sequence[tuple[_TakenJob, bool]]) -> None:
+        """Delete the jobs that were done; put off those whose handler raised."""
+        if well := [run.id for run, well in ended if well]:
+            session.connection.execute(_FINISH, {"ids": well, "worker": self._worker})
+        if failed := [run for run, well in ended if not well]:
+            seconds = [pause(run.attempts + 1) for run in failed]
+            priorities = [_priority(self._now() + timedelta(seconds=each)) for each in seconds]
+            again = {"ids": [run.id for run in failed], "seconds": seconds, "priorities": priorities}
+            session.connection.execute(_RETRY, {**again, "worker": self._worker})
+
+    # The threads of the handlers
+
+    def _run_all(self, runs: Sequence[_TakenJob]) -> None:
+        """Several of a kind at once, or, where that can't be, one after the other."""
+        if len(runs) > 1:
+            try:
+                self._together[runs[0].kind]([run.key for run in runs])
+            except Exception as error:  # noqa: BLE001 (whose fault it is shows when each runs by itself)
+                _log.debug("%d of %s are done one by one: %s", len(runs), runs[0].kind, error)
+            else:
+                for run in runs:
+                    self._end(run, well=True)
+                return
+        for run in runs:
+            self._run(run)
+
+    def _run(self, run: _TakenJob) -> None:
+        well = False
+        try:
+            self._handlers[run.kind](run.key)
+            well = True
+        except StoreUnavailable as error:
+            _log.warning("%s %s is tried again: %s", run.kind, run.key, error)
+        except Exception:  # noqa: BLE001 (a fault in one handler must not end the others)
+            _log.exception("%s %s failed and is tried again", run.kind, run.key)
+        finally:
+            self._end(run, well=well)
+
+    def _end(self, run: _TakenJob, *, well: bool) -> None:
+        with self._ended_lock:
+            self._ended.append((run, well))
+        self._bell.ring()

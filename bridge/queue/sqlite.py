@@ -17,12 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, delete, func, insert, or_, select, update
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Queue, Runner, Wakeup, pause
+from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, pause
 from bridge.store.database import Database
 from bridge.store.faults import translated
 from bridge.store.outagelog import OutageLog
@@ -63,7 +64,13 @@ class SqliteQueue(Queue):
         self.wake_all(connection, missing)
         return len(missing)
 
-    def runner(self, handlers: Handlers, lanes: Mapping[str, int], alone: Callable[[], None]) -> Runner:
+    def runner(
+        self,
+        handlers: Handlers,
+        lanes: Mapping[str, int],
+        alone: Callable[[], None],
+        together: Together = MappingProxyType({}),  # noqa: ARG002 (others wait for a writer: it keeps to small steps)
+    ) -> Runner:
         """See `Queue`. One runner at a time works on a database, over all processes; others wait for its end."""
         return SqliteRunner(self._database, handlers, lanes, alone, self._now)
 

@@ -25,7 +25,7 @@ from bridge.callbacks import announced, reports
 from bridge.callbacks.calling import Calling
 from bridge.calls import activities
 from bridge.calls.activities import Activities
-from bridge.calls.folding import Folding, Plan
+from bridge.calls.folding import Folding, call_by_call
 from bridge.calls.screenpops import ScreenPops
 from bridge.config.load import Loaded, environment, load_to_serve
 from bridge.config.model import Configuration
@@ -95,7 +95,12 @@ class Background:
         )
         made = Activities(database, queue, current.use, _now, self._calling.own)
         pops = ScreenPops(database, queue, current.use, _now, self._troubles)
-        plan = _each(pops.plan, self._calling.plan, made.plan)
+        of_calls = call_by_call(pops.plan, self._calling.plan)
+
+        def plan(connection: Connection, changed: Sequence[tuple[Call, Sequence[Event]]]) -> None:
+            of_calls(connection, changed)
+            made.plan(connection, changed)
+
         folding = Folding(database, lambda: current.configuration, plan, _now)
         senders = {
             activities.KIND: made.deliver,
@@ -116,6 +121,7 @@ class Background:
             },
             deliverer,
             (*connectors, EMISSIONS, POPS),
+            together={ADVANCE: lambda keys: folding.advance_all([split_call_key(key) for key in keys])},
             pace=pace or _pace(configuration),
         )
 
@@ -174,16 +180,6 @@ def _folders(current: Current) -> tuple[Path, Path]:
     """The configuration's, and the bridge's own."""
     with current.use() as service:
         return service.folder, service.state
-
-
-def _each(*plans: Plan) -> Plan:
-    """What follows from a call in several ways, which know nothing of each other."""
-
-    def plan(connection: Connection, call: Call, new: Sequence[Event]) -> None:
-        for each in plans:
-            each(connection, call, new)
-
-    return plan
 
 
 def run(loaded: Loaded, parent: int | None = None) -> int:

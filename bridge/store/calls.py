@@ -9,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, insert, select, tuple_, update
 
 from bridge.errors import BridgeError
 from bridge.store import packs
@@ -61,6 +61,15 @@ class Call:
 
 
 _FIELDS = tuple(field.name for field in fields(Call))
+# Made once: making a statement takes longer than having it done.
+_HELD = (
+    select(calls)
+    .where(tuple_(calls.c.line, calls.c.call_sequence).in_(bindparam("keys", expanding=True)))
+    .order_by(calls.c.id)
+    .with_for_update()
+)
+_NEW = insert(calls).returning(calls.c.id, calls.c.line, calls.c.call_sequence)
+_CHANGED = update(calls).where(calls.c.id == bindparam("of_id"), calls.c.version == bindparam("of_version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +85,13 @@ class CallFilter:
 
 def get(connection: Connection, line: str, call_sequence: str) -> Call | None:
     """Return the call, held until the transaction ends so that nobody else changes it; None when there is none."""
-    query = select(calls).where(calls.c.line == line, calls.c.call_sequence == call_sequence).with_for_update()
-    return _first(connection, query)
+    return get_all(connection, [(line, call_sequence)]).get((line, call_sequence))
+
+
+def get_all(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Call]:
+    """Return those of these calls that are there, by line and call_sequence, held as by `get`."""
+    stored = of_rows(connection, connection.execute(_HELD, {"keys": list(keys)}).all())
+    return {(call.line, call.call_sequence): call for call in stored}
 
 
 def by_id(connection: Connection, id_: int) -> Call | None:
@@ -103,14 +117,25 @@ def by_idcall(connection: Connection, idcall: str) -> list[Call]:
 
 def save(connection: Connection, call: Call, now: datetime) -> int:
     """Store the call; its number. Raises `Changed` when it is not as it was when it was read."""
-    values = _values(call) | {"updated_at": now}
-    if call.id is None:
-        stored = connection.execute(insert(calls).values(**values, version=1).returning(calls.c.id)).scalar_one()
-        return int(stored)
-    same = (calls.c.id == call.id, calls.c.version == call.version)
-    if connection.execute(update(calls).where(*same).values(**values, version=call.version + 1)).rowcount != 1:
-        raise Changed(f"call {call.line}:{call.call_sequence} was changed meanwhile; it is read again")
-    return call.id
+    (number,) = save_all(connection, [call], now).values()
+    return number
+
+
+def save_all(connection: Connection, some: Sequence[Call], now: datetime) -> dict[tuple[str, str], int]:
+    """Store calls; their numbers, by line and call_sequence. Raises `Changed` when one is not as it was when it was
+    read."""
+    numbers: dict[tuple[str, str], int] = {}
+    if new := [{**_values(call), "version": 1, "updated_at": now} for call in some if call.id is None]:
+        rows = connection.execute(_NEW, new if len(new) > 1 else new[0])
+        numbers |= {(line, call_sequence): id_ for id_, line, call_sequence in rows}
+    for call in some:
+        if call.id is not None:
+            same = {"of_id": call.id, "of_version": call.version}
+            values = {**_values(call), **same, "version": call.version + 1, "updated_at": now}
+            if connection.execute(_CHANGED, values).rowcount != 1:
+                raise Changed(f"call {call.line}:{call.call_sequence} was changed meanwhile; it is read again")
+            numbers[call.line, call.call_sequence] = call.id
+    return numbers
 
 
 def to_close(connection: Connection, now: datetime, limit: int) -> list[tuple[str, str]]:

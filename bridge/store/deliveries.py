@@ -19,7 +19,8 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.store import packs
 from bridge.store.columns import storable
@@ -127,6 +128,39 @@ class DeliveryFilter:
     failed: bool | None = None
 
 
+# Made once: making a statement takes longer than having it done.
+_ADD = {
+    of_postgresql: dialect.insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.key, deliveries.c.id)
+    for of_postgresql, dialect in ((True, postgresql), (False, sqlite))
+}
+_BY_KEY = select(deliveries).where(deliveries.c.key == bindparam("of_key"))
+_CLAIM = (
+    update(deliveries)
+    .where(
+        deliveries.c.id == bindparam("of_id"),
+        or_(
+            and_(deliveries.c.state == State.PENDING.value, deliveries.c.next_at <= bindparam("now")),
+            and_(deliveries.c.state == State.RUNNING.value, deliveries.c.lease_until < bindparam("now")),
+        ),
+    )
+    .values(
+        state=State.RUNNING.value,
+        owner=bindparam("by"),
+        lease_until=bindparam("until"),
+        attempts=deliveries.c.attempts + 1,
+        first_at=func.coalesce(deliveries.c.first_at, bindparam("now", type_=deliveries.c.first_at.type)),
+    )
+    .returning(deliveries)
+)
+_HELD = update(deliveries).where(
+    deliveries.c.id == bindparam("of_id"),
+    deliveries.c.state == State.RUNNING.value,
+    deliveries.c.owner == bindparam("by"),
+)
+_HELD_NEWEST = _HELD.where(deliveries.c.wanted <= bindparam("revision"))
+_HELD_OUTDATED = _HELD.where(deliveries.c.wanted > bindparam("revision"))
+_ATTEMPT = insert(attempts).inline()
+
 _MOST = 200
 """Deliveries of one call that are read."""
 OPEN = frozenset({State.PENDING, State.RUNNING, State.DEAD})
@@ -137,19 +171,30 @@ def add(database: Database, connection: Connection, new: Iterable[NewDelivery], 
     """Store those whose key is not there yet; their numbers, by key. What was there already is left as it is."""
     # In one order everywhere: two transactions that add the same keys must not wait for one another.
     rows = sorted((_row(delivery, now) for delivery in new), key=itemgetter("key"))
-    statement = database.insert(deliveries).on_conflict_do_nothing().returning(deliveries.c.key, deliveries.c.id)
-    return {row.key: row.id for row in connection.execute(statement, rows)} if rows else {}
+    if not rows:
+        return {}
+    added = connection.execute(_ADD[database.postgresql], rows if len(rows) > 1 else rows[0])
+    return {row.key: row.id for row in added}
 
 
 def upsert(database: Database, connection: Connection, new: NewDelivery, now: datetime) -> tuple[int, State] | None:
     """Store it, or make it the newest revision of what is there under its key: (number, state after that).
 
-    None when a revision as new or newer is there already. What was done is pending again; what runs is delivered once
-    more when it has come back; what is dead or discarded keeps its state, with the new payload for a retry.
+    None when a revision as new or newer is there already. Else as `revise`.
     """
     added = add(database, connection, [new], now)
     if added:
         return added[storable(new.key)], State.PENDING
+    return revise(connection, new, now)
+
+
+def revise(connection: Connection, new: NewDelivery, now: datetime) -> tuple[int, State] | None:
+    """Make it the newest revision of what is there under its key: (number, state after that); None when there is none
+    that is older.
+
+    What was done is pending again; what runs is delivered once more when it has come back; what is dead or discarded
+    keeps its state, with the new payload for a retry.
+    """
     older = and_(deliveries.c.key == new.key, deliveries.c.wanted < new.revision)
     again = deliveries.c.state == State.DONE
     values = {"payload": new.payload, "wanted": new.revision, "e164": new.e164, "call_id": new.call_id}
@@ -165,20 +210,7 @@ def upsert(database: Database, connection: Connection, new: NewDelivery, now: da
 
 def claim(connection: Connection, id_: int, owner: str, now: datetime, lease_until: datetime) -> Delivery | None:
     """Take it in hand: running, one more attempt. None when it is not due, somebody else has it, or it is settled."""
-    due = and_(deliveries.c.state == State.PENDING, deliveries.c.next_at <= now)
-    left = and_(deliveries.c.state == State.RUNNING, deliveries.c.lease_until < now)
-    row = connection.execute(
-        update(deliveries)
-        .where(deliveries.c.id == id_, or_(due, left))
-        .values(
-            state=State.RUNNING.value,
-            owner=owner,
-            lease_until=lease_until,
-            attempts=deliveries.c.attempts + 1,
-            first_at=func.coalesce(deliveries.c.first_at, now),
-        )
-        .returning(deliveries)
-    ).first()
+    row = connection.execute(_CLAIM, {"of_id": id_, "now": now, "by": owner, "until": lease_until}).first()
     return None if row is None else _delivery(dict(row._mapping))
 
 
@@ -221,14 +253,14 @@ def done(
     """Note that the CRM has `revision`. Return the state now: pending when a newer one is wanted, else done; None when
     the lease was lost. `written_id` None: the CRM said no id; one that was known before is kept. `about`: see
     `Delivery`."""
-    newer = deliveries.c.wanted > revision
     values: dict[str, Any] = {"written": revision, "error": "", "error_class": "", "exchange": exchange, "about": about}
     if written_id is not None:
         values["written_id"] = written_id
     fresh = {"state": State.PENDING.value, "attempts": 0, "first_at": None, "next_at": took.at, "settled_at": None}
     over = {"state": State.DONE.value, "next_at": None, "settled_at": took.at}
-    for where, changes in ((newer, fresh), (~newer, over)):
-        if _settle(connection, id_, owner, values | changes, where):
+    held = {"of_id": id_, "by": owner, "revision": revision, "owner": "", "lease_until": None}
+    for statement, changes in ((_HELD_NEWEST, over), (_HELD_OUTDATED, fresh)):
+        if connection.execute(statement, held | values | changes).rowcount:
             _note(connection, id_, took, "done", "")
             return State(changes["state"])  # type: ignore[arg-type]  # both dicts name a state
     return None
@@ -310,7 +342,8 @@ def get(connection: Connection, id_: int) -> Delivery | None:
 
 def by_key(connection: Connection, key: str) -> Delivery | None:
     """Return the delivery with this key."""
-    return next(iter(_read(connection, select(deliveries).where(deliveries.c.key == key))), None)
+    rows = [dict(row._mapping) for row in connection.execute(_BY_KEY, {"of_key": key})]
+    return next((_delivery(row) for row in packs.unpacked_deliveries(connection, rows)), None)
 
 
 def attempts_of(connection: Connection, id_: int, limit: int = 50) -> list[Attempt]:
@@ -414,10 +447,8 @@ def _held_by(owner: str) -> tuple[ColumnElement[bool], ...]:
     return deliveries.c.state == State.RUNNING, deliveries.c.owner == owner
 
 
-def _settle(
-    connection: Connection, id_: int, owner: str, values: Mapping[str, Any], *where: ColumnElement[bool]
-) -> bool:
-    statement = update(deliveries).where(deliveries.c.id == id_, *_held_by(owner), *where)
+def _settle(connection: Connection, id_: int, owner: str, values: Mapping[str, Any]) -> bool:
+    statement = update(deliveries).where(deliveries.c.id == id_, *_held_by(owner))
     return bool(connection.execute(statement.values(owner="", lease_until=None, **values)).rowcount)
 
 
@@ -427,7 +458,7 @@ def _failed(failure: Failure) -> dict[str, str]:
 
 def _note(connection: Connection, id_: int, took: Took, outcome: str, error: str) -> None:
     values = {"delivery_id": id_, "at": took.at, "ms": took.ms, "outcome": outcome, "error": error}
-    connection.execute(insert(attempts).values(values))
+    connection.execute(_ATTEMPT, values)
 
 
 def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import Connection, bindparam, func, select, tuple_, update
 
 from bridge.errors import ProtocolError
 from bridge.store import packs
@@ -64,6 +64,10 @@ class Event:
     folded: bool
 
 
+# Made once: making a statement takes longer than having it done.
+_OF_CALLS = select(events).where(tuple_(events.c.line, events.c.call_sequence).in_(bindparam("keys", expanding=True)))
+_FOLDED = update(events).where(events.c.id.in_(bindparam("ids", expanding=True))).values(folded=True)
+
 Identity = tuple[str, str, str, str, str]
 _IDENTITY = (events.c.line, events.c.call_sequence, events.c.event, events.c.diverted_to, events.c.digest)
 
@@ -95,15 +99,20 @@ def ids(connection: Connection, identities: Iterable[Identity]) -> dict[Identity
     return {(line, call, event, diverted, digest): id_ for id_, line, call, event, diverted, digest in stored}
 
 
-def of_call(connection: Connection, line: str, call_sequence: str, *, unfolded: bool = False) -> list[Event]:
-    """Return the events of a call in the order of their arrival, packed or not; `unfolded`: only those that are not in
-    the call yet."""
-    query = select(events).where(events.c.line == line, events.c.call_sequence == call_sequence)
-    if unfolded:
-        query = query.where(~events.c.folded)
-    rows = [Event(**row._mapping) for row in connection.execute(query)]
-    packed = [] if unfolded else [Event(**row) for row in packs.events_of(connection, line, call_sequence)]
+def of_call(connection: Connection, line: str, call_sequence: str) -> list[Event]:
+    """Return the events of a call in the order of their arrival, packed or not."""
+    (rows,) = of_calls(connection, [(line, call_sequence)]).values()
+    packed = [Event(**row) for row in packs.events_of(connection, line, call_sequence)]
     return sorted([*packed, *rows], key=attrgetter("received_at", "id"))
+
+
+def of_calls(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], list[Event]]:
+    """Return the events of calls, each in the order of their arrival, by line and call_sequence; without those that are
+    packed."""
+    heard: dict[tuple[str, str], list[Event]] = {key: [] for key in keys}
+    for row in connection.execute(_OF_CALLS, {"keys": list(keys)}):
+        heard[row.line, row.call_sequence].append(Event(**row._mapping))
+    return {key: sorted(each, key=attrgetter("received_at", "id")) for key, each in heard.items()}
 
 
 def of_sequence(connection: Connection, call_sequence: str, lines: Iterable[str]) -> list[Event]:
@@ -121,7 +130,7 @@ def began(connection: Connection, line: str, call_sequence: str) -> datetime | N
 
 def folded(connection: Connection, ids: Iterable[int]) -> None:
     """These events are in their call now."""
-    connection.execute(update(events).where(events.c.id.in_(list(ids))).values(folded=True))
+    connection.execute(_FOLDED, {"ids": list(ids)})
 
 
 def unfolded_of(connection: Connection, e164: str) -> bool:

@@ -18,7 +18,7 @@ from bridge.callbacks.calling import Calling
 from bridge.callbacks.reports import KIND
 from bridge.calls import activities
 from bridge.calls.activities import Activities
-from bridge.calls.folding import Folding
+from bridge.calls.folding import Folding, call_by_call
 from bridge.config.load import load
 from bridge.delivery import saves
 from bridge.delivery.worker import Deliverer
@@ -121,7 +121,7 @@ class World:
         made = Activities(self.database, self.queue, self.current.use, self.clock, self.calling.own)
 
         def plan(*what: Any) -> None:
-            self.calling.plan(*what)
+            call_by_call(self.calling.plan)(*what)
             made.plan(*what)
 
         folding = Folding(self.database, lambda: self.current.configuration, plan, self.clock)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bridge.calls.folding import Folding
+from bridge.calls.folding import Folding, call_by_call
 from bridge.calls.screenpops import ScreenPops
 from bridge.config.model import Configuration
 from bridge.intake.inbox import store
@@ -49,7 +49,7 @@ class Desk:
         configuration = Configuration.model_validate({"lines": lines, "connectors": {"crm": options}})
         self.serving = Serving(configuration, Lookups({"crm": self.source}, "ES"), {"crm": self.source})
         self.pops = ScreenPops(database, self.queue, self.use, lambda: self.now, self.troubles)
-        self.folding = Folding(database, lambda: configuration, self.pops.plan, lambda: self.now)
+        self.folding = Folding(database, lambda: configuration, call_by_call(self.pops.plan), lambda: self.now)
 
     @contextmanager
     def use(self) -> Iterator[Serving]:

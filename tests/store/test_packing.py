@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from bridge.calls.folding import Folding
+from bridge.calls.folding import Folding, call_by_call
 from bridge.config.model import Configuration
 from bridge.reports.keeping import count_some
 from bridge.store import callfigures, calls, callsearch, deliveries, events, history, overview, packing, privacy
@@ -63,7 +63,7 @@ def folding(database: Database) -> Folding:
         )
         deliveries.upsert(database, connection, new, NOON)
 
-    return Folding(database, lambda: CONFIGURATION, plan, lambda: NOON)
+    return Folding(database, lambda: CONFIGURATION, call_by_call(plan), lambda: NOON)
 
 
 def tell(database: Database, *arrivals: Arrival) -> None:
