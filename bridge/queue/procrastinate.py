@@ -104,9 +104,10 @@ WITH chosen AS (
 UPDATE procrastinate_jobs job SET status = 'doing', worker_id = %(worker)s FROM chosen WHERE job.id = chosen.id
 RETURNING job.id, job.queue_name, job.args, job.attempts
 """
-# A job that was given to others meanwhile is theirs.
+# A job that was given to others meanwhile is theirs. Nobody waits for the disk: a job of which the server forgets that
+# it is done is run again.
 _FINISH: LiteralString = (
-    "DELETE FROM procrastinate_jobs job WHERE job.id = ANY(%(ids)s)"
+    "DELETE FROM procrastinate_jobs job USING set_config('synchronous_commit', 'off', true) WHERE job.id = ANY(%(ids)s)"
     " AND job.status = 'doing' AND (job.worker_id = %(worker)s OR job.worker_id IS NULL)"
 )
 _RETRY: LiteralString = (
