@@ -38,6 +38,16 @@ class Said(NamedTuple):
 Run = Callable[..., Said]
 
 
+def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
+    """What a command of these arguments says, as the installed program would."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    said = capsys.readouterr()
+    assert isinstance(ended.value.code, int)
+    return Said(ended.value.code, said.out, said.err)
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
     (tmp_path / "contacts.csv").write_text("phone,name\n600111222,Ana\n", encoding="utf-8")
@@ -64,11 +74,6 @@ def run(config: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run a command with this configuration, as the installed program would."""
 
     def command(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([*map(str, arguments), "-c", str(config)])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
+        return said_by(capsys, *map(str, arguments), "-c", str(config))
 
     return command

@@ -16,9 +16,8 @@ import openpyxl
 import pytest
 import requests
 
-from bridge.cli import main
 from bridge.config.load import load
-from tests.cli.conftest import Said
+from tests.cli.conftest import Said, said_by
 
 CSV = "Código;Nombre;Teléfono;Móvil;Extensión\r\n1;Begoña Núñez;600 11 12 22;;101\r\n2;José Peña;;611222333;102\r\n"
 ROOT = Path(__file__).parents[2]
@@ -33,12 +32,7 @@ def init(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
         monkeypatch.delenv(name, raising=False)
 
     def command(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["init", *map(str, arguments)])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
+        return said_by(capsys, "init", *map(str, arguments))
 
     return command
 
@@ -50,15 +44,6 @@ def listed(folder: Path, text: str = CSV, encoding: str = "cp1252", name: str = 
 
 
 USUAL = ("--yes", "--line", "912345678", "--password", "3956", "--reception", "100")
-
-
-def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    said = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return Said(ended.value.code, said.out, said.err)
 
 
 def test_a_windows_list_becomes_a_configuration_that_passes(

@@ -10,8 +10,9 @@ import pytest
 from bridge.config.load import load
 from bridge.setup.crm import SALESFORCE, crm_source, crms, needs
 from connectors.rest import presets
+from tests.cli.conftest import said_by
 from tests.cli.terminal import Terminal
-from tests.cli.test_init import USUAL, Init, init, said_by
+from tests.cli.test_init import USUAL, Init, init
 from tests.connectors.presets.test_shipped import section
 from tests.connectors.sql.servers import PASSWORD, served
 from tests.fakes.presets import SECRET, PresetCrm

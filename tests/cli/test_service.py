@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.cli import main
 from bridge.config.load import load
 from bridge.setup.unit import FILE, Unit, as_we_wrote_it, written_folders
-from tests.cli.conftest import Said
+from tests.cli.conftest import Said, said_by
 
 CONFIGURATION = """
 language: en
@@ -46,12 +45,7 @@ def service(folder: Path, capsys: pytest.CaptureFixture[str]) -> Service:
     """Run `service`; what it would write into the system goes to `units`."""
 
     def command(action: str, *arguments: str) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(["service", action, "--directory", str(folder.parent / "units"), *arguments])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(ended.value.code, said.out, said.err)
+        return said_by(capsys, "service", action, "--directory", str(folder.parent / "units"), *arguments)
 
     return command
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bridge.cli import main
 from bridge.store.schema import connect
 from bridge.store.tables import REVISION
 from bridge.store.version import revision
-from tests.cli.conftest import Said
+from tests.cli.conftest import Said, said_by
 from tests.store.made import at_revision
 
 FORMER = f"{int(REVISION) - 1:04}"
@@ -25,15 +24,6 @@ def configured(folder: Path, url: str) -> Path:
     path = folder / "config.yaml"
     path.write_text(f'language: en\nlines: [{{number: "912345678", password: "3956"}}]\ndatabase: "{url}"\n')
     return path
-
-
-def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> Said:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as ended:
-        main(list(arguments))
-    said = capsys.readouterr()
-    assert isinstance(ended.value.code, int)
-    return Said(ended.value.code, said.out, said.err)
 
 
 def test_without_a_configuration_there_is_nothing_to_ask(

@@ -47,15 +47,16 @@ def test_what_waits_at_the_end_is_written_and_so_is_what_comes_after_it() -> Non
 
 def test_no_more_wait_than_allowed_and_a_slow_reader_holds_the_writers_up() -> None:
     written: list[bytes] = []
-    reads = threading.Event()
+    begun, reads = threading.Event(), threading.Event()
 
     def slow(lines: bytes) -> None:
+        begun.set()
         reads.wait(20)
         written.append(lines)
 
     gathering = LogBuffer(slow, pause=0.0, most=3)
     gathering.later(b"1\n")
-    until(gathering._writing.locked)  # its thread waits for the reader, with the first line in hand
+    assert begun.wait(20)  # its thread waits for the reader, with the first line in hand
     for line in (b"2\n", b"3\n", b"4\n"):
         gathering.later(line)
     held = threading.Thread(target=gathering.later, args=(b"5\n",))

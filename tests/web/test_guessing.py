@@ -143,8 +143,10 @@ def test_a_clock_that_is_set_back_closes_nobody_for_longer(two: tuple[Guessing, 
     assert two[0].closed("203.0.113.7") is two[1].closed("203.0.113.7") is None
 
 
-def test_the_memory_is_bounded() -> None:
+@pytest.mark.parametrize(("others", "remembered"), [(9_000, True), (10_000, False)])
+def test_the_memory_is_bounded(others: int, remembered: bool) -> None:
     guessing = Guessing()
-    for number in range(10_050):
+    guess(guessing, LIMIT - 1)
+    for number in range(others):
         guessing.wrong(str(number))
-    assert len(guessing._wrong) == 10_000
+    assert guess(guessing, 1) == [remembered]
