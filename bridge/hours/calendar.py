@@ -165,9 +165,9 @@ class Calendar:
 def holiday_somewhere(day: date, country: str) -> bool:
     """Return whether the day is a public holiday of the country, or of any part of it; False where none are known of
     it."""
-    regions_of = _regions()
-    regions = (None, *regions_of.get(country.upper(), ()))
-    return country.upper() in regions_of and any(day in _days(country.upper(), region, day.year) for region in regions)
+    country = country.upper()
+    regions = _regions(country)
+    return regions is not None and any(day in _days(country, region, day.year) for region in (None, *regions))
 
 
 def shortest(hours: Hours) -> timedelta | None:
@@ -216,13 +216,13 @@ def _since_midnight(at: time) -> timedelta:
 
 def _place(holidays: HolidayPlace) -> tuple[str, str | None]:
     """Country and region as the library spells them."""
-    regions_of = _regions()
     country = holidays.country.upper()
-    if country not in regions_of:
+    its_regions = _regions(country)
+    if its_regions is None:
         raise HolidaysUnknown(f"no public holidays are known of {country}: write a two-letter country, or none")
     if holidays.region is None:
         return country, None
-    regions = {region.upper(): region for region in regions_of[country]}
+    regions = {region.upper(): region for region in its_regions}
     if holidays.region.upper() not in regions:
         there = f"there are {', '.join(regions.values())}" if regions else "there are none"
         raise HolidaysUnknown(f"no region {holidays.region} of {country} is known; {there}")
@@ -230,11 +230,13 @@ def _place(holidays: HolidayPlace) -> tuple[str, str | None]:
 
 
 @cache
-def _regions() -> dict[str, list[str]]:
-    """The regions of each country, as the library spells them."""
+def _regions(country: str) -> Sequence[str] | None:
+    """The regions of a country, as the library spells them; None where it has no such country. What it says of all
+    countries would have it load each of them."""
     import holidays  # noqa: PLC0415 - it takes a twentieth of a second, and many need no holidays
+    from holidays.registry import EntityLoader  # noqa: PLC0415
 
-    return holidays.list_supported_countries(include_aliases=True)
+    return getattr(holidays, country).subdivisions if country in EntityLoader.get_country_codes() else None
 
 
 @lru_cache(maxsize=1024)
