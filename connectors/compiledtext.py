@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, ClassVar, Self
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -47,7 +49,8 @@ class CompiledText:
         text = as_written(value)
         if not isinstance(text, str):
             raise ValueError(cls.expected)
-        return cls(text)
+        made: Self = _compiled(cls, text)  # type: ignore[arg-type]  # mypy takes a class's __hash__ for the class's own
+        return made
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -56,3 +59,10 @@ class CompiledText:
     @classmethod
     def __get_pydantic_json_schema__(cls, _core: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "description": cls.expected}
+
+
+@lru_cache(maxsize=4096)
+def _compiled(kind: Callable[[str], Any], text: str) -> Any:
+    """The compiled text. It never changes, so that one serves wherever the text stands, and after each change of the
+    file again: compiling is a large part of what reading a configuration takes."""
+    return kind(text)
