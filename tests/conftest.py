@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import LiteralString
 from uuid import uuid4
@@ -16,7 +16,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg.sql import SQL, Identifier
+from psycopg.sql import SQL, Identifier, Literal
 
 from bridge.store.schema import connect
 from tests.databases import sqlite_with_tables
@@ -103,35 +103,107 @@ def _shared_by(item: pytest.Item) -> str:
     return ""
 
 
+_CLEARED = """
+DO $$
+DECLARE
+    place record;
+    filled boolean;
+BEGIN
+    FOR place IN SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL ({kept}) LOOP
+        EXECUTE format('SELECT EXISTS (SELECT FROM %I)', place.name) INTO filled;
+        IF filled THEN
+            EXECUTE format('TRUNCATE %I CASCADE', place.name);
+        END IF;
+    END LOOP;
+    FOR place IN SELECT sequencename AS name FROM pg_sequences WHERE last_value IS NOT NULL LOOP
+        EXECUTE format('ALTER SEQUENCE %I RESTART', place.name);
+    END LOOP;
+END $$
+"""
+_EMPTIED = """
+DO $$
+DECLARE
+    place name;
+BEGIN
+    FOR place IN SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)' LOOP
+        EXECUTE format('DROP SCHEMA %I CASCADE', place);
+    END LOOP;
+END $$;
+CREATE SCHEMA public AUTHORIZATION pg_database_owner;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+"""
+_SHAPE = """
+SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
+    SELECT concat_ws(' ', relname, relkind, attname, atttypid::regtype, attnotnull, atthasdef) FROM pg_class
+        JOIN pg_attribute ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace AND attnum > 0
+    UNION ALL SELECT pg_get_indexdef(indexrelid) FROM pg_index
+        JOIN pg_class ON indexrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace
+    UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+    UNION ALL SELECT concat_ws(' ', tgname, tgenabled) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT concat_ws(' ', proname, prosrc) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+    UNION ALL SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'
+) parts (part)
+"""
+_VERSION = ("alembic_version", "meta")
+"""The tables in which there are rows from the beginning."""
+
+
 class _Server:
-    """Databases of this test process on the PostgreSQL server: one to work on, and one with the bridge's tables to make
-    it from."""
+    """Databases of this test process on the PostgreSQL server, one with nothing in it and one with the bridge's tables.
+    They are cleared for each test rather than made anew: to drop one, the server first writes all that it has in memory
+    to the disk."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
         self._name = f"bridge_{uuid4().hex[:16]}"
-        self._template = ""
+        self._with_tables = f"{self._name}_tables"
+        self._made: dict[str, object] = {}
 
     def empty(self) -> str:
         """The URL of a database with nothing in it and nobody on it."""
-        return self._made(self._name, "template0")
+        if self._name not in self._made:
+            self._make(self._name)
+            self._made[self._name] = None
+        with self._alone(self._name) as connection:
+            connection.execute(_EMPTIED)
+        return f"{POSTGRES}/{self._name}"
 
     def with_tables(self) -> str:
-        """The URL of a database of this version, without rows."""
-        if not self._template:
-            self._template = f"{self._name}_tables"
-            connect(self._made(self._template, "template0")).close()
-        return self._made(self._name, self._template)
+        """The URL of a database of this version, without rows and with nobody on it."""
+        name = self._with_tables
+        if name in self._made:
+            with self._alone(name) as connection:
+                if self._state(connection) == self._made[name]:
+                    connection.execute(SQL(_CLEARED).format(kept=Literal(list(_VERSION))))
+                    return f"{POSTGRES}/{name}"
+        self._make(name)
+        connect(f"{POSTGRES}/{name}").close()
+        with self._alone(name) as connection:
+            self._made[name] = self._state(connection)
+        return f"{POSTGRES}/{name}"
 
     def drop(self) -> None:
         """Leave nothing behind."""
-        for name in (self._name, self._template):
-            self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name or self._name)
+        for name in self._made:
+            self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
 
-    def _made(self, name: str, template: str) -> str:
+    def _make(self, name: str) -> None:
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
-        return f"{POSTGRES}/{name}"
+        self._execute("CREATE DATABASE {} TEMPLATE template0", name)
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[psycopg.Connection]:
+        """The only connection to a database: whoever else was on it is gone, and how it was set up too."""
+        gone = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s"
+        self._connection.execute(gone, [name])
+        self._execute("ALTER DATABASE {} RESET ALL", name)
+        with psycopg.connect(f"{POSTGRES}/{name}", autocommit=True) as connection:
+            yield connection
+
+    def _state(self, connection: psycopg.Connection) -> object:
+        """What tests that only write rows leave as it is: how the tables are made, and which version they say."""
+        rows = [sorted(connection.execute(SQL("SELECT * FROM {}").format(Identifier(name)))) for name in _VERSION]
+        return connection.execute(_SHAPE).fetchone(), rows
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
         self._connection.execute(SQL(statement).format(*map(Identifier, names)))
