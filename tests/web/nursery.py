@@ -7,6 +7,7 @@ ends as the program does.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -17,7 +18,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
+from pathlib import Path
 
 _LARGEST = 256 * 1024
 
@@ -90,9 +93,8 @@ def _serve(channel: socket.socket) -> None:
     """Start what is asked for, and tell how each ended, until nobody asks any more."""
     from bridge.cli import main
     from bridge.server import serving  # noqa: F401 - to have it loaded
-    from bridge.web.console.site import sections
 
-    sections()
+    _warm_up()
     heard, noted = os.pipe()
     os.set_blocking(noted, False)
     signal.set_wakeup_fd(noted)
@@ -122,6 +124,26 @@ def _serve(channel: socket.socket) -> None:
         os.close(stderr)
         ends[pid] = end
         channel.send(b"%d" % pid)
+
+
+def _warm_up() -> None:
+    """Have done once what each process does only once, however often it is done again: open a configuration that has
+    something of everything, with a database and a console."""
+    from bridge.config.load import load
+    from bridge.server.console import ConsoleProcess
+    from bridge.store.schema import connect
+    from bridge.web.console import passwords
+    from tests.web.console.case import CONFIGURATION
+
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as closing:
+        file = Path(folder, "config.yaml")
+        file.write_text(CONFIGURATION, encoding="utf-8")
+        file.chmod(0o600)
+        connect("sqlite:///bridge.db", file.parent).close()
+        ConsoleProcess(load(file), closing)
+    passwords.nobodys_hash()
+    gc.collect()
+    gc.freeze()
 
 
 def _become(environ: dict[str, str], stderr: int) -> None:

@@ -60,12 +60,13 @@ def _right(user: ConsoleUser | None, password: str) -> bool:
     password = storable(password)
     if user is not None and user.password_hash is not None:
         return check_password_hash(user.password_hash.get_secret_value(), password)
-    check_password_hash(_nobodys(), password)
+    check_password_hash(nobodys_hash(), password)
     if user is None or user.password is None:
         return False
     return hmac.compare_digest(user.password.get_secret_value().encode(), password.encode())
 
 
 @cache
-def _nobodys() -> str:
+def nobodys_hash() -> str:
+    """Return what a password is checked against where nobody has that name."""
     return generate_password_hash("", method="scrypt")
