@@ -16,7 +16,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
@@ -168,9 +167,11 @@ OPEN = frozenset({State.PENDING, State.RUNNING, State.DEAD})
 
 
 def add(database: Database, connection: Connection, new: Iterable[NewDelivery], now: datetime) -> dict[str, int]:
-    """Store those whose key is not there yet; their numbers, by key. What was there already is left as it is."""
-    # In one order everywhere: two transactions that add the same keys must not wait for one another.
-    rows = sorted((_row(delivery, now) for delivery in new), key=itemgetter("key"))
+    """Store those whose key is not there yet; their numbers, by key. What was there already is left as it is. Those of
+    one call get their numbers in the order given."""
+    # In one order everywhere: two transactions that add the same keys must not wait for one another. Whoever adds those
+    # of a call holds the call.
+    rows = sorted((_row(delivery, now) for delivery in new), key=_place)
     if not rows:
         return {}
     added = connection.execute(_ADD[database.postgresql], rows if len(rows) > 1 else rows[0])
@@ -459,6 +460,10 @@ def _failed(failure: Failure) -> dict[str, str]:
 def _note(connection: Connection, id_: int, took: Took, outcome: str, error: str) -> None:
     values = {"delivery_id": id_, "at": took.at, "ms": took.ms, "outcome": outcome, "error": error}
     connection.execute(_ATTEMPT, values)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[int, str]:
+    return (row["call_id"], "") if row["call_id"] else (0, row["key"])
 
 
 def _row(new: NewDelivery, now: datetime) -> dict[str, Any]:

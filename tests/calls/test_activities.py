@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -142,6 +143,18 @@ def test_ids_of_one_crm_are_never_written_to_another(exchange: Exchange, crm: Ha
     assert activity.contact is None
     assert list(activity.found) == ["own"]
     assert activity.subject == "Llamada recibida de Anita"  # a name is no id
+
+
+def test_events_that_are_taken_up_together_reach_the_crm_in_the_order_in_which_they_came(
+    exchange: Exchange, crm: Handheld
+) -> None:
+    names = ["desvio_correcto", "fin", "desvio_fallido", "inicio"]
+    exchange.configure(activities=[{"in": "crm", "on": names, "subject": "{{ call.event }}"}])
+    came = [FIN if name == "fin" else arrival(name, document(), diverted="101") for name in names]
+    moments = [NOON + timedelta(seconds=second) for second in range(4)]
+    exchange.tell(*(replace(event, received_at=moment) for event, moment in zip(came, moments, strict=True)))
+    exchange.work()
+    assert [versions[-1].subject for versions in crm.logged.values()] == names
 
 
 def test_the_first_of_several_crms_that_knows_the_caller_names_it(exchange: Exchange, crm: Handheld) -> None:
