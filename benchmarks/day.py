@@ -20,13 +20,14 @@ import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, LiteralString
 from urllib.parse import urlencode
 
 import psycopg
+from msgspec import structs
 
 from benchmarks.chaos import column
 from benchmarks.cluster import Cluster
@@ -127,7 +128,7 @@ class Caller:
         for n in range(max(1, round(rate * seconds))):
             at = n / rate
             call = self._call(begins + timedelta(seconds=at))
-            question = replace(call.document(LINE), query_name="DESVIO")
+            question = structs.replace(call.document(LINE), query_name="DESVIO")
             span.queries.append(_written(question, "/infocaller/query", "apiInfocaller"))
             inicio, fin = _event(call, "inicio"), _event(call, "fin")
             told.append((at + (OVER + 1 if self._made % 25 == 1 else 0), inicio))
