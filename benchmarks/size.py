@@ -4,9 +4,11 @@
 PostgreSQL server at 127.0.0.1:5432 (`--postgresql URL` for another; a database is made there and dropped again).
 
 A bridge serves calls for `--seconds`, each with its Query, its events and its activity. Those that are done are copied,
-each copy with a CallSequence and a number of its own, until a month has `--calls` of them. Then a process packs them,
-and another one purges them, while events come from this one, up to 25 a second; how long each of them waits for its
-commit stands beside those that come while nothing else is done.
+each copy with a CallSequence and a number of its own, until a month has `--calls` of them. (From 20,000 on, the
+database copies them by itself: a month of a million takes minutes then. Numbers have several calls in that case.) Then
+a process packs them, and another one purges them, while events come from this one, up to 25 a second; how long each of
+them waits for its commit stands beside those that come while nothing else is done. `--most SECONDS` ends packing and
+purging after so long each: what they do to events shows before they are through.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from bridge.store.schema import connect
 from bridge.store.tables import attempts, calls, deliveries, events, packs, queries
 
 SERVER, NAME = "postgresql://postgres@127.0.0.1:5432", "bridge_benchmark_size"
-DAYS, PIECE, PAUSE, ALONE = 30, 500, 0.04, 15.0
+DAYS, PIECE, ONCE, PAUSE, ALONE = 30, 500, 20_000, 0.04, 15.0
 OURS = (calls, events, packs, deliveries, attempts, queries)
 NOW = datetime.now(UTC)
 BEGAN = NOW - timedelta(days=DAYS + 10)
@@ -52,6 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=45, help="how long calls are made of which copies are stored")
+    parser.add_argument("--most", type=float, default=7200, help="seconds after which packing and purging end")
     parser.add_argument("--postgresql", default=SERVER, help="a server where a database may be made; empty: none")
     given = parser.parse_args()
     print(machine())
@@ -61,10 +64,10 @@ def main() -> None:
         with closing(connect("sqlite:///bridge.db", folder)) as database:
             sample = list(done(database))
         print(f"{len(sample)} of those calls are copied until there are {given.calls:,}")
-        measure("SQLite", "sqlite:///copies.db", folder, sample, given.calls)
+        measure("SQLite", "sqlite:///copies.db", folder, sample, given.calls, given.most)
         if given.postgresql:
             with postgresql(given.postgresql) as url:
-                measure("PostgreSQL", url, folder, sample, given.calls)
+                measure("PostgreSQL", url, folder, sample, given.calls, given.most)
 
 
 def done(database: Database) -> Iterator[dict[Table, list[dict[str, Any]]]]:
@@ -115,32 +118,63 @@ def copied(rows: dict[Table, list[dict[str, Any]]], id_: int, at: datetime) -> d
 
 
 def fill(database: Database, sample: list[dict[Table, list[dict[str, Any]]]], many: int) -> None:
-    """Store so many copies, one after the other through the month."""
-    step = timedelta(days=DAYS) / many
-    for first in range(1, many + 1, PIECE):
+    """Store so many copies, spread over the month."""
+    made = min(many, ONCE)
+    step = timedelta(days=DAYS) / made
+    for first in range(1, made + 1, PIECE):
         pieces = [
-            copied(sample[n % len(sample)], n, BEGAN + step * n) for n in range(first, min(many, first + PIECE - 1) + 1)
+            copied(sample[n % len(sample)], n, BEGAN + step * n) for n in range(first, min(made, first + PIECE - 1) + 1)
         ]
         with database.write() as connection:
             for table in (calls, events, deliveries, attempts, queries):
                 connection.execute(insert(table), [row for piece in pieces for row in piece[table]])
+    while made < many:
+        copies = min(made, many - made)
+        for table in (calls, events, deliveries, attempts, queries):
+            with database.write() as connection:
+                if database.postgresql:
+                    connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text(again(table, database)), {"last": copies, "moved": made})
+        made += copies
 
 
-def measure(name: str, url: str, folder: Path, sample: list[dict[Table, list[dict[str, Any]]]], many: int) -> None:
+def again(table: Table, database: Database) -> str:
+    """The statement that has a table's rows of the calls up to `:last` once more, for the calls `:moved` later."""
+    number = {deliveries: "call_id", attempts: "delivery_id / 10"}.get(table, "CAST(call_sequence AS bigint)")
+    padded = "lpad(CAST({} AS text), 18, '0')" if database.postgresql else "printf('%018d', {})"
+    old, new = padded.format(number), padded.format(f"{number} + :moved")
+    tens = "{} + :moved * 10"
+    moved = {"call_id": "{} + :moved", "delivery_id": tens, "id": tens if table is deliveries else "{} + :moved"}
+    taken = {}
+    for column in table.columns:
+        name, kind = column.name, column.type.compile(database.engine.dialect)
+        if name in moved and (name != "id" or table in (calls, deliveries)):
+            taken[name] = moved[name].format(name)
+        elif name != "id" and column.computed is None:
+            worded = kind.startswith(("VARCHAR", "TEXT", "JSON"))
+            replaced = f"replace(CAST({name} AS text), {old}, {new})"
+            taken[name] = (f"CAST({replaced} AS {kind})" if database.postgresql else replaced) if worded else name
+    names, values = ", ".join(taken), ", ".join(taken.values())
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE {number} <= :last"
+
+
+def measure(
+    name: str, url: str, folder: Path, sample: list[dict[Table, list[dict[str, Any]]]], many: int, most: float
+) -> None:
     """Print what there is to say of one database."""
     with closing(connect(url, folder, patience=60)) as database:
         fill(database, sample, many)
         before = sizes(database, many)
         alone = delays(database, ALONE)
-        packed = beside(database, url, folder, pack)
+        packed = beside(database, url, folder, pack, most)
         after = sizes(database, many)
         print(f"\n{name}, {many:,} calls: bytes a call, indexes included\n{'':12}{'as they came':>14}{'packed':>10}")
         for table in [*(table.name for table in OURS), "all"]:
             print(f"{table:12}{before[table]:14,.0f}{after[table]:10,.0f}")
-        purged = beside(database, url, folder, purge)
+        purged = beside(database, url, folder, purge, most)
         with database.read() as connection:
             left = connection.execute(select(func.count()).select_from(calls).where(calls.c.started_at < NOW)).scalar()
-        print(f"left after the purge: {left} calls")
+        print(f"left after the purge: {left:,} of {many:,} calls")
         head = f"{'a transaction: CPU ms, most':>29}{'events: median ms':>19}{'p99':>8}{'most':>8}"
         print(f"{'beside':10}{'s':>6}{'CPU s':>7}{head}")
         for what, each in {"nothing": Beside(alone, ALONE, [0.0]), "packing": packed, "purging": purged}.items():
@@ -197,15 +231,17 @@ class Beside:
     transactions: list[float]
 
 
-def beside(database: Database, url: str, folder: Path, work: Callable[[str, Path, Any], None]) -> Beside:
-    """Have a process work, and store events meanwhile."""
+def beside(
+    database: Database, url: str, folder: Path, work: Callable[[str, Path, Any, float], None], most: float
+) -> Beside:
+    """Have a process work, for so many seconds at most, and store events meanwhile."""
     context = get_context("spawn")
     said: Any = context.SimpleQueue()
-    process = context.Process(target=work, args=(url, folder, said))
+    process = context.Process(target=work, args=(url, folder, said, most))
     process.start()
     said.get()
     began = time.monotonic()
-    waits = delays(database, 7200, lambda: not said.empty())
+    waits = delays(database, 2 * most, lambda: not said.empty())
     took = time.monotonic() - began
     transactions = said.get()
     process.join()
@@ -214,29 +250,29 @@ def beside(database: Database, url: str, folder: Path, work: Callable[[str, Path
     return Beside(waits, took, transactions)
 
 
-def pack(url: str, folder: Path, said: Any) -> None:
+def pack(url: str, folder: Path, said: Any, most: float) -> None:
     """What the working process does with calls that are older than `raw_retention`."""
-    _do(url, folder, said, lambda database, pause: packing.pack(database, NOW, pause))
+    _do(url, folder, said, most, lambda database, pause: packing.pack(database, NOW, pause))
 
 
-def purge(url: str, folder: Path, said: Any) -> None:
+def purge(url: str, folder: Path, said: Any, most: float) -> None:
     """What it does with those that are older than `retention`."""
-    _do(url, folder, said, lambda database, pause: privacy.purge(database, NOW, NOW, pause))
+    _do(url, folder, said, most, lambda database, pause: privacy.purge(database, NOW, NOW, pause))
 
 
-def _do(url: str, folder: Path, said: Any, work: Callable[[Database, Pause], object]) -> None:
-    transactions, before = list[float](), 0.0
+def _do(url: str, folder: Path, said: Any, most: float, work: Callable[[Database, Pause], object]) -> None:
+    transactions, before, end = list[float](), 0.0, 0.0
 
     def pause(seconds: float) -> bool:
         nonlocal before
         transactions.append(time.process_time() - before)
         time.sleep(seconds)
         before = time.process_time()
-        return False
+        return time.monotonic() > end
 
     with closing(connect(url, folder)) as database:
         said.put(None)
-        before = time.process_time()
+        before, end = time.process_time(), time.monotonic() + most
         work(database, pause)
         said.put(transactions)
 
