@@ -10,7 +10,6 @@ import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -24,7 +23,6 @@ AGAIN = 3.0
 _LOOK = 0.5
 """Seconds between two looks at what a forked process does."""
 _AFTER_FAILURE = 1.0
-_TURN = 0.0005
 _NICE = 5
 _ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 _SETTLED = 60.0  # seconds after which a process that ends counts as one that had been well
@@ -60,12 +58,6 @@ def share_one_heap() -> None:
     """
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)
-
-
-def take_short_turns() -> None:
-    """Have threads hand the interpreter on ten times as soon as they do by themselves: the loop, which answers who is
-    on the line, waits for a turn of each thread that computes meanwhile."""
-    sys.setswitchinterval(_TURN)
 
 
 def stand_back() -> None:

@@ -36,7 +36,7 @@ from bridge.runtime.state import state_folder
 from bridge.server.console import answer_console, answer_orders
 from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering, beat_on_loop
 from bridge.server.process import answer_all
-from bridge.server.processes import AGAIN, Child, Forked, end_with, hold_forks, spare_what_stays, take_short_turns
+from bridge.server.processes import AGAIN, Child, Forked, end_with, hold_forks, spare_what_stays
 from bridge.service.metrics import Metrics
 from bridge.web.console.site import sections
 
@@ -382,5 +382,4 @@ def _application(make: _Make, loaded: Loaded, shared: SharedCounters, parent: in
     application = make(loaded, Metrics(shared), closing, partial(beat_on_loop, heartbeats))
     closing.callback(_ignore_signals)  # it ends already, and may be told once more
     spare_what_stays()
-    take_short_turns()
     return application
