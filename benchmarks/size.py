@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -164,6 +165,8 @@ def measure(
     """Print what there is to say of one database."""
     with closing(connect(url, folder, patience=60)) as database:
         fill(database, sample, many)
+        database.write_back()
+        os.sync()  # what filling it left to the disk would be counted as what packing and purging do
         before = sizes(database, many)
         alone = delays(database, ALONE)
         packed = beside(database, url, folder, pack, most)
