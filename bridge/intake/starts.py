@@ -56,8 +56,8 @@ class CallStarts:
             return None
 
     def close(self) -> None:
-        """Leave behind what still looks."""
-        self._threads.close(0.0)
+        """Wait a second at most for those that still look: they need the database. The rest is left behind."""
+        self._threads.close()
 
     def _look(
         self, database: Database, line: str, call_sequence: str, answers: queue.SimpleQueue[datetime | None]
