@@ -8,9 +8,10 @@ import re
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tests.disk import fill, small_disk
 from tests.fakes.proxy import Proxy
