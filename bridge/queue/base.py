@@ -14,6 +14,7 @@ nothing.
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -21,6 +22,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sqlalchemy import Connection
+
+from bridge.errors import StoreUnavailable
+
+_log = logging.getLogger("bridge.queue")
 
 Handlers = Mapping[str, Callable[[str], None]]
 """What to do about a key, by kind. Handlers run in threads, and must not hold a transaction while they wait."""
@@ -135,3 +140,17 @@ class Queue(ABC):
         """Return a runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
         `alone`: called before the first wake-up is answered whenever it is certain that nobody else answers any.
         `together`: what may be used where several keys of a kind are due."""
+
+
+def answer(handlers: Handlers, kind: str, key: str) -> bool:
+    """Run the handler of a wake-up; whether it did its work. What it raises is logged: a fault in one handler must not
+    end the others."""
+    try:
+        handlers[kind](key)
+    except StoreUnavailable as error:
+        _log.warning("%s %s is tried again: %s", kind, key, error)
+    except Exception:  # noqa: BLE001 (said above)
+        _log.exception("%s %s failed and is tried again", kind, key)
+    else:
+        return True
+    return False

@@ -40,8 +40,7 @@ from psycopg import sql
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
-from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, pause
+from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, answer, pause
 from bridge.store.database import Database
 from bridge.store.faults import unavailable
 from bridge.store.outagelog import OutageLog
@@ -490,12 +489,7 @@ class ProcrastinateRunner(Runner):
     def _run(self, run: _TakenJob) -> None:
         well = False
         try:
-            self._handlers[run.kind](run.key)
-            well = True
-        except StoreUnavailable as error:
-            _log.warning("%s %s is tried again: %s", run.kind, run.key, error)
-        except Exception:  # noqa: BLE001 (a fault in one handler must not end the others)
-            _log.exception("%s %s failed and is tried again", run.kind, run.key)
+            well = answer(self._handlers, run.kind, run.key)
         finally:
             self._end(run, well=well)
 

@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, delete, func, insert, or_, select, update
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, pause
+from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, answer, pause
 from bridge.store.database import Database
 from bridge.store.faults import translated
 from bridge.store.outagelog import OutageLog
@@ -262,12 +262,7 @@ class SqliteRunner(Runner):
     def _run(self, run: _Run) -> None:
         well = False
         try:
-            self._handlers[run.kind](run.key)
-            well = True
-        except StoreUnavailable as error:
-            _log.warning("%s %s is tried again: %s", run.kind, run.key, error)
-        except Exception:  # noqa: BLE001 (a fault in one handler must not end the others)
-            _log.exception("%s %s failed and is tried again", run.kind, run.key)
+            well = answer(self._handlers, run.kind, run.key)
         finally:
             if well:
                 self._failures.pop(run.name, None)
