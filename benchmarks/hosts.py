@@ -58,15 +58,17 @@ http {{
     upstream bridge {{ {servers} keepalive 16; }}
     server {{
         listen 127.0.0.1:{port};
-        location / {{
-            proxy_http_version 1.1;
-            proxy_set_header Connection "";
-            proxy_connect_timeout 2s;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_connect_timeout 2s;
+        location /infocaller/ {{
             proxy_next_upstream error timeout http_502 http_503 non_idempotent;
             proxy_next_upstream_tries 2;
-            proxy_next_upstream_timeout 3s;
+            proxy_next_upstream_timeout 20s;
+            proxy_read_timeout 11s;
             proxy_pass http://bridge;
         }}
+        location / {{ proxy_pass http://bridge; }}
     }}
 }}
 """

@@ -12,7 +12,7 @@ from bridge.store.database import Database
 Pause = Callable[[float], bool]
 """Waits for so many seconds; whether the work is to end now."""
 
-_TARGET = 0.02
+_TARGET = 0.01
 """Seconds that a transaction is to take, its commit included. SQLite has one writer: an event waits for it."""
 _SHARE, _LONGEST = 3.0, 0.1
 """Times as long as a transaction took, nothing is done, so that others have three quarters of the time; but for no more

@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ import trustme
 
 from bridge.infocaller.messages import Format
 from tests.acceptance.processes import Bridge, free_port, ready
+from tests.fakes.loopback import HttpLoopback, HttpRequest
 from tests.waiting import until
 from tests.web.bridge_process import KEY, LINE, PASSWORD, query, written
 
@@ -46,6 +47,7 @@ class Served:
     plain_port: int
     authority: Path
     log: Path
+    bridge: int
 
     @property
     def base(self) -> str:
@@ -68,8 +70,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     bridge.start()
     try:
         until(lambda: ready(port), 120)
-        with _Nginx(folder, port, plain, secure):
-            yield Served(secure, plain, authority, bridge.log)
+        with _Nginx(folder, plain, secure, port):
+            yield Served(secure, plain, authority, bridge.log, port)
     finally:
         assert bridge.stop() == 0
 
@@ -86,9 +88,10 @@ def _certificates(folder: Path) -> Path:
 
 
 class _Nginx:
-    """nginx by the operators' file, with this test's ports and folders, and no user to change to."""
+    """nginx by the operators' file, with this test's ports and folders, and no user to change to. `folder` has its
+    certificate; `hosts`: where bridges listen."""
 
-    def __init__(self, folder: Path, bridge: int, plain: int, secure: int) -> None:
+    def __init__(self, folder: Path, plain: int, secure: int, *hosts: int) -> None:
         text = CONFIGURED.read_text("utf-8")
         places = "".join(
             f"{kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -99,7 +102,7 @@ class _Nginx:
             "/run/nginx.pid": f"{folder}/nginx.pid",
             "error_log stderr": f"error_log {folder}/error.log",
             "http {\n": f"http {{\n{places}\n",
-            "127.0.0.1:8080": f"127.0.0.1:{bridge}",
+            "server 127.0.0.1:8080;": "".join(f"server 127.0.0.1:{host};" for host in hosts),
             "listen 80 ": f"listen 127.0.0.1:{plain} ",
             "listen 443 ": f"listen 127.0.0.1:{secure} ",
             "/etc/nginx/tls": str(folder),
@@ -184,3 +187,43 @@ def test_a_slow_sender_is_nginxs_alone(served: Served, session: requests.Session
 def _requests(served: Served) -> list[str]:
     """What the bridge logged of requests, but for those that ask whether it is ready."""
     return [line for line in served.log.read_text("utf-8").splitlines() if "route=" in line and "readyz" not in line]
+
+
+class _IllHost(HttpLoopback):
+    """Takes everything, says nothing to the platform, and breaks off with all others. `paths`: what came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.paths: list[str] = []
+
+    def take(self, request: HttpRequest) -> None:
+        self.paths.append(request.path)
+        if request.path.startswith("/infocaller/"):
+            self.over.wait()
+        request.close_connection = True
+
+
+@pytest.fixture
+def beside_an_ill_one(served: Served) -> Iterator[tuple[Served, _IllHost]]:
+    """The bridge, and a host that nginx asks first."""
+    plain, secure = free_port(), free_port()
+    with _IllHost() as ill, _Nginx(served.authority.parent, plain, secure, ill.port, served.bridge):
+        yield replace(served, port=secure, plain_port=plain), ill
+
+
+def test_the_platform_is_answered_though_the_first_host_says_nothing(
+    beside_an_ill_one: tuple[Served, _IllHost], session: requests.Session
+) -> None:
+    served, ill = beside_an_ill_one
+    body, kind = written(query(), Format.JSON)
+    address, headers = f"{served.base}/infocaller/{KEY}/query", {"Content-Type": kind}
+    answer = session.post(address, data=body, headers=headers, timeout=60)
+    assert (answer.status_code, len(ill.paths)) == (200, 1)
+
+
+def test_a_task_is_sent_once(beside_an_ill_one: tuple[Served, _IllHost], session: requests.Session) -> None:
+    served, ill = beside_an_ill_one
+    before = _requests(served)
+    answer = session.post(f"{served.base}/callbacks/web", json={"phone": "600111222"}, timeout=60)
+    assert (answer.status_code, ill.paths) == (502, ["/callbacks/web"])
+    assert _requests(served) == before
