@@ -64,8 +64,8 @@ http {{
         location /infocaller/ {{
             proxy_next_upstream error timeout http_502 http_503 non_idempotent;
             proxy_next_upstream_tries 2;
-            proxy_next_upstream_timeout 20s;
-            proxy_read_timeout 11s;
+            proxy_next_upstream_timeout 15s;
+            proxy_read_timeout 7s;
             proxy_pass http://bridge;
         }}
         location / {{ proxy_pass http://bridge; }}
