@@ -5,6 +5,7 @@ Why granian, and these numbers: docs/performance.md.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import os
@@ -21,8 +22,10 @@ from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVarTuple
 
+import uvloop
+from granian import loops
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
@@ -51,7 +54,7 @@ _CONNECTIONS = 16_384
 """As many may be open in a process, where the system allows as many files: who sends slowly costs nothing but that."""
 _SPARE = 2  # processes that count beside the serving ones, while one takes another's place
 
-
+_Ts = TypeVarTuple("_Ts")
 _Make: TypeAlias = "Callable[[Loaded, Metrics, ExitStack, Callable[[], None]], Edge]"
 """Makes an application in a serving process. It gets what is called on the event loop once that runs."""
 
@@ -239,6 +242,27 @@ def _resolved(host: str, port: int, keys: str) -> tuple[socket.AddressFamily, tu
         ) from error
     family, _, _, _, address = addresses[0]
     return family, address
+
+
+class _Loop(uvloop.Loop):
+    """Tells granian once that it is to stop: told again, its process hangs, and no request in flight is answered."""
+
+    _told = False
+
+    def add_signal_handler(self, sig: int, callback: Callable[[*_Ts], object], *args: *_Ts) -> None:
+        def once() -> None:
+            if not self._told:
+                self._told = True
+                callback(*args)
+
+        super().add_signal_handler(sig, once)
+
+
+@loops.register(Loops.uvloop)
+def _loop() -> _Loop:
+    loop = _Loop()
+    asyncio.set_event_loop(loop)
+    return loop
 
 
 class _Granian(MPServer):
