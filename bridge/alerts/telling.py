@@ -156,6 +156,8 @@ class _Teller(threading.Thread):
         others = [trouble for trouble in troubles if trouble.id != own]
         areas = [area for area in self._areas(channel, others, now) if area is not None]
         notices = [notice for area in areas for notice in deciding.due(channel.rule, area.memory, area.troubles, now)]
+        if not notices and self._failures:  # what it failed to tell is over: so that this is, once it works again
+            notices = self._over(channel, [trouble for trouble in troubles if trouble.id == own])
         done = self._tell(channel, notices, now)
         for area in areas:
             area.keep(deciding.settle(channel.rule, area.memory, area.only(done), now))
@@ -184,6 +186,15 @@ class _Teller(threading.Thread):
         by_id = {trouble.id: trouble for trouble in troubles}
         memory = deciding.look(before, by_id, now, lambda _: True)
         return _Area(by_id, memory, lambda memory: shared.write(channel.key, memory))
+
+    def _over(self, channel: Channel, failing: Sequence[Trouble]) -> list[Notice]:
+        """Return what to try the channel with when there is nothing else to tell; that it failed is forgotten where no
+        end is to be told."""
+        if channel.rule.resolved:
+            return [Notice(Why.RESOLVED, trouble) for trouble in failing]
+        self._failures, self._not_before = 0, 0.0
+        self._troubles.clear(KIND, channel.name)
+        return []
 
     def _tell(self, channel: Channel, notices: Sequence[Notice], now: float) -> Sequence[Notice]:
         """Send the notices, and return those that were sent."""

@@ -53,6 +53,7 @@ class Database:
         self.patience = patience
         """Seconds to wait for another writer."""
         self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
+        self._file: tuple[int, int] | None = None
         self._heeds_version, self._heeded_until = heeds_version, 0.0
         self._turns: dict[str, threading.Lock] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -64,6 +65,11 @@ class Database:
     def postgresql(self) -> bool:
         """Whether it is PostgreSQL; else SQLite."""
         return self.path is None
+
+    @property
+    def opened(self) -> bool:
+        """Whether the file of SQLite has been opened by this process."""
+        return self._file is not None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -174,14 +180,35 @@ class Database:
             heed(connection, self.name)
             self._heeded_until = time.monotonic() + _HEED_EVERY
 
+    def _same_file(self, path: Path) -> None:
+        """Refuse to work on a file that nobody will find again, or beside who works on another one."""
+        if _file(path) != self._file:
+            raise StoreUnavailable(
+                f"{self.name}: the file was removed, or another one put in its place, while the bridge runs; put it "
+                "back, or restart the bridge"
+            )
+
     @contextmanager
     def _begin(self, how: str) -> Iterator[Connection]:
+        if self.path is not None and self.opened:  # before SQLite makes an empty one in its place
+            self._same_file(self.path)
         with self.engine.connect() as connection:
+            if self.path is not None and not self.opened:
+                self._file = _file(self.path)
             if how:
                 option = "isolation_level" if self.postgresql else "sqlite_begin"
                 connection = connection.execution_options(**{option: how})  # noqa: PLW2901 (the same connection)
             with connection.begin():
                 yield connection
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Which file is at this path; None: there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def unprepared(

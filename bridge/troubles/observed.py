@@ -36,7 +36,7 @@ def observe(place: Place, now: datetime) -> list[Observation]:
 
 def _database(place: Place, now: datetime) -> Iterator[Observation]:
     database = place.database
-    if database is None or (database.path is not None and not database.path.exists()):
+    if database is None or (database.path is not None and not database.opened and not database.path.exists()):
         return
     try:
         with database.read() as connection:

@@ -130,6 +130,26 @@ def test_a_channel_that_fails_is_a_trouble_waits_longer_each_time_and_holds_up_n
     assert subjects(server.mails) == ["ERROR: The shop is away"], "it does not tell of itself"
 
 
+@pytest.mark.parametrize("resolved", [True, False])
+def test_a_channel_that_works_again_is_no_trouble_though_nothing_is_left_to_tell(
+    tmp_path: Path, hosts: Callable[..., Host], resolved: bool
+) -> None:
+    with MailServer() as server:
+        server.down = True
+        host = hosts(mailing(tmp_path, server, f"[{{email: ana@example.com, resolved: {str(resolved).lower()}}}]"))
+        host.see(after(minutes=3), trouble())
+        [failing] = host.troubles.all()
+        host.see(after(minutes=10), failing)  # what could not be told is over, and nobody has to hear of it
+        assert bool(host.troubles.all()) is resolved, "the server is still away"
+        server.down = False
+        host.see(after(minutes=40), *host.troubles.all())
+        assert host.troubles.all() == []
+        host.see(after(minutes=50))
+    sent = subjects(server.mails)
+    assert len(sent) == int(resolved)
+    assert all(subject.startswith("Resolved: Alerts can't be sent by e-mail to ana@example.com") for subject in sent)
+
+
 def test_a_server_that_hangs_holds_up_neither_the_watch_nor_another_channel(
     tmp_path: Path, hosts: Callable[..., Host]
 ) -> None:

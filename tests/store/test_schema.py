@@ -21,6 +21,7 @@ from bridge.store.database import Database, unprepared
 from bridge.store.schema import connect, upgrade
 from bridge.store.tables import OLDEST, REVISION, meta
 from bridge.store.version import TooOld, revision
+from bridge.troubles import Place, current
 from tests.store.made import at_revision
 from tests.waiting import until
 
@@ -141,6 +142,30 @@ def test_a_failed_start_leaves_no_half_made_tables(tmp_path: Path) -> None:
     (tmp_path / "bridge.db").write_bytes(b"this is no database, it is a letter to a friend" * 100)
     with pytest.raises(StoreUnavailable, match="no SQLite database"):
         connect(f"sqlite:///{tmp_path}/bridge.db")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_removed_or_replaced_while_it_is_open_takes_nothing_until_it_is_back(
+    tmp_path: Path, replaced: bool
+) -> None:
+    path, elsewhere = tmp_path / "bridge.db", tmp_path / "elsewhere.db"
+    database = connect("sqlite:///bridge.db", tmp_path)
+    path.rename(elsewhere)
+    if replaced:
+        connect("sqlite:///bridge.db", tmp_path).close()
+    with pytest.raises(StoreUnavailable, match="the file was removed"), database.write() as connection:
+        connection.execute(meta.delete())  # else it would be told that this is kept
+    with pytest.raises(StoreUnavailable, match="put it back, or restart the bridge"), database.read():
+        pass
+    place = Place(None, database, tmp_path)
+    assert [trouble.id for trouble in current(place, [])] == ["database"]
+    assert path.exists() is replaced, "nobody made an empty one in its place"
+    if not replaced:
+        elsewhere.rename(path)
+        with database.write() as connection:
+            connection.execute(meta.delete())
+        assert current(place, []) == []
+    database.close()
 
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
