@@ -50,13 +50,17 @@ class ReportMailer(RepeatedWork):
         self._notes = SharedNotes(database, "report")
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, datetime] = {}
+        self._reported: dict[str, str] = {}
+        """What is told as a trouble, by the rule's key."""
 
     def work(self) -> None:
         """Send what is due. A mail that `stop` leaves behind is sent again by whoever looks next."""
         loaded, now = self._loaded(), self._clock()
         smtp = loaded.configuration.smtp
-        for rule in loaded.configuration.reports:
-            key = _key(rule)
+        rules = {_key(rule): rule for rule in loaded.configuration.reports}
+        for key in self._reported.keys() - rules.keys():
+            self._settled(key)
+        for key, rule in rules.items():
             if smtp is not None and now >= self._not_before.get(key, now):
                 self._see(rule, smtp, key, loaded, now)
 
@@ -64,6 +68,8 @@ class ReportMailer(RepeatedWork):
         zone = loaded.configuration.lines[0].timezone
         period = _next(rule, self._notes.read(key).get(_SENT))
         if period is not None and not self._due(period, zone, now):
+            if self._failures.get(key):  # another host has sent it since
+                self._settled(key)
             return
         note = self._notes.claim(key, now.timestamp(), _LEASE + float(smtp.timeout))
         if note is None:
@@ -95,18 +101,27 @@ class ReportMailer(RepeatedWork):
             self._not_before[key] = self._clock() + pause
             text = Text("The report of {period} can't be sent to {who}: {why}", period=period.title, who=who,
                         why=said(error))  # fmt: skip
-            self._report(subject, Severity.ERROR, text)
+            self._report(key, subject, Severity.ERROR, text)
             return False
         self._failures.pop(key, None)
         _log.info("the report of %s was sent to %d", period.title, len(rule.email))
         if missed:
             text = Text("Some did not get the report of {period}: {missed}", period=period.title, missed=missed)
-            self._report(subject, Severity.WARNING, text)
+            self._report(key, subject, Severity.WARNING, text)
         else:
-            self._troubles.clear(KIND, subject)
+            self._settled(key)
         return True
 
-    def _report(self, subject: str, severity: Severity, text: Text) -> None:
+    def _settled(self, key: str) -> None:
+        """Nobody has to see to what was told of this rule."""
+        self._failures.pop(key, None)
+        self._not_before.pop(key, None)
+        subject = self._reported.pop(key, None)
+        if subject is not None and subject not in self._reported.values():
+            self._troubles.clear(KIND, subject)
+
+    def _report(self, key: str, subject: str, severity: Severity, text: Text) -> None:
+        self._reported[key] = subject
         action = Text("Mend what the text names; `infocaller-bridge report --send` tries it")
         self._troubles.report(KIND, subject, severity=severity, text=text, action=action)
 

@@ -34,7 +34,8 @@ class Mailers:
 
     def start(self, loaded: Loaded) -> ReportMailer:
         """Another process begins."""
-        return ReportMailer(self.board.database, lambda: loaded, self.troubles, lambda: self.board.now)
+        self.loaded = loaded
+        return ReportMailer(self.board.database, lambda: self.loaded, self.troubles, lambda: self.board.now)
 
     def shown(self) -> list[Trouble]:
         return list(self.troubles.all())
@@ -97,6 +98,34 @@ def test_it_comes_when_the_mail_server_is_back(mailers: Mailers, tmp_path: Path)
         assert [str(mail.message["Subject"]) for mail in server.mails] == [
             "[infocaller-bridge] Calls of 2026-10-01 to 2026-10-31"
         ]
+        assert mailers.shown() == []
+
+
+def test_that_it_failed_is_over_once_it_goes_to_somebody_else(mailers: Mailers, tmp_path: Path) -> None:
+    with MailServer(refused=["ana@example.com", "luis@example.com"]) as server:
+        host = mailers.start(mailing(tmp_path, server))
+        host.work()
+        mailers.board.now = at(6, 0, FIRST)
+        host.work()
+        assert [trouble.id for trouble in mailers.shown()] == ["alerts:report ana@example.com"]
+        mailers.loaded = mailing(tmp_path, server, "reports: [{email: eva@example.com}]")
+        host.work()
+        assert mailers.shown() == []
+
+
+def test_that_it_failed_is_over_once_another_host_has_sent_it(mailers: Mailers, tmp_path: Path) -> None:
+    with MailServer(down=True) as server:
+        host = mailers.start(mailing(tmp_path, server))
+        other = ReportMailer(mailers.board.database, lambda: mailers.loaded, Troubles(), lambda: mailers.board.now)
+        host.work()
+        mailers.board.now = at(6, 0, FIRST)
+        host.work()
+        assert [trouble.id for trouble in mailers.shown()] == ["alerts:report ana@example.com"]
+        server.down = False
+        other.work()
+        assert len(server.mails) == 1
+        mailers.board.now += timedelta(minutes=1)
+        host.work()
         assert mailers.shown() == []
 
 
