@@ -40,6 +40,9 @@ _log = logging.getLogger("bridge.lookups.gateway")
 _PROBE = 5.0
 """Seconds that a CRM which is tried again has for an answer: no longer than a patient caller would wait."""
 
+_REMEMBERED = 900.0
+"""Seconds for which a refusal keeps answers to other questions from ending the trouble, which then ends by itself."""
+
 LookupAnswer = tuple[Sequence[Record], str]
 """Records, and how they are known; see `ConnectorGateway.find`."""
 
@@ -77,6 +80,9 @@ class ConnectorGateway:
         self._probes: SingleFlight[Sequence[Record]] = SingleFlight(connector.name, self._threads.run)
         self._cache = AnswerCache(clock)
         self._links = connector.links
+        self._clock, self._guard = clock, threading.Lock()
+        self._refusals: dict[tuple[str, bool], float] = {}
+        """When what was refused last: a kind of record, and whether it was looked up by phone."""
         self._failure = ""  # what kept it from answering the last time
 
     def find(self, query: LookupQuery, deadline: Deadline, cache: Cache | None) -> LookupAnswer:
@@ -155,22 +161,40 @@ class ConnectorGateway:
         except ConnectorError as error:
             self.breaker.succeeded()  # it is there; what it says is the admin's to mend
             if isinstance(error, Misconfigured):
-                text = Text(
-                    "The CRM {name} refuses lookups: {error}. Queries that need it get what `on_error` says",
-                    name=name, error=said(error),
-                )  # fmt: skip
-                action = Text("Mend connector {name}: `infocaller-bridge check --connect` tries it", name=name)
-                self._report(Severity.ERROR, text, action)
+                self._refuses(question.query, error)
             raise
         except Exception as error:
             # a fault in a connector must not look like "not found"
             _log.exception("connector %s failed", name)
-            raise Misconfigured(f"{name}: internal error: {type(error).__name__}: {error}") from error
+            failed = Misconfigured(f"{name}: internal error: {type(error).__name__}: {error}")
+            self._refuses(question.query, failed)
+            raise failed from error
         self.breaker.succeeded()
-        self._troubles.clear("crm", name)
+        self._answers(question.query)
         if self.caches:
             self._cache.keep(question.query, records)
         return records
+
+    def _refuses(self, query: LookupQuery, error: Misconfigured) -> None:
+        with self._guard:
+            self._refusals[_sort(query)] = self._clock()
+        text = Text(
+            "The CRM {name} refuses lookups: {error}. Queries that need it get what `on_error` says",
+            name=self.connector.name, error=said(error),
+        )  # fmt: skip
+        action = Text("Mend connector {name}: `infocaller-bridge check --connect` tries it", name=self.connector.name)
+        self._report(Severity.ERROR, text, action)
+
+    def _answers(self, query: LookupQuery) -> None:
+        """Whatever was wrong is over, unless it refuses other questions: it may show contacts and no orders."""
+        if self._refusals:
+            with self._guard:
+                self._refusals.pop(_sort(query), None)
+                last = max(self._refusals.values(), default=-_REMEMBERED)
+                if self._clock() - last < _REMEMBERED:
+                    return
+                self._refusals.clear()
+        self._troubles.clear("crm", self.connector.name)
 
     def _report(self, severity: Severity, text: Text, action: Text) -> None:
         self._troubles.report("crm", self.connector.name, severity=severity, text=text, action=action)
@@ -184,6 +208,10 @@ class ConnectorGateway:
         probe = _Question(lambda _query, _why: None, query)
         deadline = Deadline.after(_PROBE)
         self._probes.get(query, lambda: self._answer(probe, deadline), deadline, probe.late)
+
+
+def _sort(query: LookupQuery) -> tuple[str, bool]:
+    return query.kind, query.phone is not None
 
 
 class _Question:

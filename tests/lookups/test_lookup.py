@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -14,6 +15,7 @@ from bridge.config.model import Cache
 from bridge.lookups.finding import Found, LookupOutcome, Lookups, Trail
 from bridge.lookups.gateway import ConnectorGateway
 from bridge.runtime.permit import ComputePermit
+from bridge.troubles import Troubles
 from connectors.base import Breaker, Deadline, LookupQuery, Misconfigured, Record, TimedOut, Unavailable
 from connectors.phone import HIDDEN, Phone, parse
 from connectors.steps import complete
@@ -388,3 +390,27 @@ def test_a_link_is_worked_out_for_who_asks_and_a_fault_in_it_costs_nobody_the_re
         assert faulty.link is None
     finally:
         lookups.sources["crm"].close()
+
+
+def test_a_crm_that_refuses_some_questions_is_a_trouble_though_it_answers_others(crm: Handheld, clock: Clock) -> None:
+    troubles = Troubles(clock=clock)
+    gateway = ConnectorGateway(crm, troubles=troubles, clock=clock)
+    order = LookupQuery("order", key="7")
+
+    def ask(query: LookupQuery, error: Exception | None = None) -> list[str]:
+        crm.error = error
+        with suppress(Misconfigured):
+            gateway.find(query, Deadline.after(30), None)
+        return [f"{trouble.id}: {trouble.text}" for trouble in troubles.all()]
+
+    refused = ["crm:crm: The CRM crm refuses lookups: no right to it. Queries that need it get what `on_error` says"]
+    assert ask(WANTED) == []
+    assert ask(order, Misconfigured("no right to it")) == refused
+    assert ask(WANTED) == refused, "else it would end with each caller, and nobody would be told"
+    assert ask(order) == []
+    assert ask(order, KeyError("a fault of a connector")) != []
+    clock.now += 901
+    assert ask(WANTED) == []
+    assert ask(WANTED, Misconfigured("no right to contacts")) != []
+    assert ask(WANTED) == [], "orders were refused long ago"
+    gateway.close()
