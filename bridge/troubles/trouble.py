@@ -60,6 +60,8 @@ class Happens:
 HAPPENS = {
     "signature": Happens(times=3),
     "unknown_line": Happens(times=3),
+    "url_key": Happens(times=3),
+    "address": Happens(times=3),
     "unknown_query": Happens(),
     "events_refused": Happens(),
     "guessing": Happens(),

@@ -158,6 +158,10 @@ class Receiver:
         except Refused as refused:
             if refused.status == 400 and raw.entry.route == "event":
                 self._unreadable(refused)
+            if refused.status == 403 and admission.behind is not None:
+                self._other_address(admission.client.text or raw.remote)
+            if refused.status == 404 and admission.behind is None and self._almost_right(raw):
+                self._wrong_key(admission.client.sender, admission.client.text or raw.remote)
             self._keep_in_mind(raw, admission, document, refused)
             return _refused(raw, refused, document.format if document is not None else None)
 
@@ -191,6 +195,46 @@ class Receiver:
             action=Text(
                 "Compare the event URLs in the panel with `infocaller-bridge urls`; if they are right, keep such a "
                 "document and report it"
+            ),
+        )
+
+    def _other_address(self, sender: str) -> None:
+        self._troubles.report(
+            "address",
+            severity=Severity.ERROR,
+            text=Text(
+                "Requests with the right key in their URL come from an address that is not in server.allowed_ips, last "
+                "from {sender}: they are refused, Queries and events alike",
+                sender=sender,
+            ),
+            action=Text(
+                "If that is the platform, add its address to server.allowed_ips; if it is a proxy of yours, to "
+                "server.trusted_proxies; if neither, somebody knows the URL key: change server.url_key "
+                "(docs/deployment.md)"
+            ),
+        )
+
+    def _almost_right(self, raw: RawRequest) -> bool:
+        """Whether all but the key is as in a URL of the platform's."""
+        _, _, rest = raw.path.removeprefix(PREFIX).partition("/")
+        name, _, argument = rest.partition("/")
+        route = self._routes.get(name)
+        return raw.method == "POST" and route is not None and route.knows(argument, raw.parameters)
+
+    def _wrong_key(self, sender: str, address: str) -> None:
+        """Nothing is lost by it unless that is the platform; anybody may send such a request."""
+        platform = self._guessing.known(sender)
+        self._troubles.report(
+            "url_key",
+            severity=Severity.ERROR if platform else Severity.WARNING,
+            text=Text(
+                "Requests to the platform's URLs have a key that is not server.url_key, last from {sender}: they are "
+                "refused, Queries and events alike",
+                sender=address,
+            ),
+            action=Text(
+                "Compare the URLs in the panel of every line with `infocaller-bridge urls`; if the platform did not "
+                "send them, you need not do anything"
             ),
         )
 

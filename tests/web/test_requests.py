@@ -332,6 +332,41 @@ def test_a_refused_line_and_an_unknown_one_are_troubles_and_a_right_signature_en
         until(lambda: bridge.post("query", *written(query())).status == 200 and f"signature:{LINE}" not in known())
 
 
+def test_a_wrong_key_is_a_trouble_and_an_error_if_the_platform_has_it(tmp_path: Path) -> None:
+    with running(tmp_path, "  trusted_proxies: [127.0.0.1]") as bridge:
+        body, kind = written(query())
+
+        def ask(key: str, sender: str) -> int:
+            return bridge.post(f"/infocaller/{key}/query", body, kind, {"X-Forwarded-For": sender}).status
+
+        def severity(least: int = 1) -> str:
+            told = [one for one in Troubles(tmp_path / ".infocaller-bridge").all() if one.id == "url_key"]
+            return "".join(trouble.severity for trouble in told if trouble.count >= least)
+
+        for _ in range(5):
+            bridge.post("/infocaller/wp-admin/nothing", body, kind)  # as strangers do
+        assert [ask("an-earlier-key", "198.51.100.1") for _ in range(3)] == [404] * 3
+        until(lambda: severity() == "warning")
+        for _ in range(20):  # every process has seen that this one is the platform
+            ask(KEY, "203.0.113.9")
+        for number in range(4, 10):
+            assert ask("an-earlier-key", "203.0.113.9") == 404
+            until(lambda least=number: severity(least) == "error")
+
+
+def test_the_right_key_from_an_address_that_is_not_allowed_is_a_trouble(tmp_path: Path) -> None:
+    with running(tmp_path, "  trusted_proxies: [127.0.0.1]\n  allowed_ips: [203.0.113.9]") as bridge:
+        body, kind = written(query())
+        for key in (KEY, "another-key"):
+            for _ in range(3):
+                sender = {"X-Forwarded-For": "198.51.100.1"}
+                assert bridge.post(f"/infocaller/{key}/query", body, kind, sender).status == 403
+        until(lambda: [(one.id, one.count) for one in Troubles(tmp_path / ".infocaller-bridge").all()])
+        (trouble,) = Troubles(tmp_path / ".infocaller-bridge").all()
+    assert (trouble.id, trouble.severity, trouble.count) == ("address", "error", 3)
+    assert "198.51.100.1" in str(trouble.text)
+
+
 def test_one_of_two_keys_will_do_and_no_third(tmp_path: Path) -> None:
     configuration = CONFIGURATION.replace("${BRIDGE_URL_KEY}", "[the-new-key-of-the-url, '${BRIDGE_URL_KEY}']")
     configuration = configuration % "  metrics_token: [the-first-of-them, the-second-of-them]"

@@ -30,6 +30,8 @@ _PAGES: Mapping[str, tuple[str, Text]] = {
     "table": ("config", Text("See the configuration")),
     "signature": ("connect", Text("See the panel's addresses")),
     "unknown_line": ("connect", Text("See the panel's addresses")),
+    "url_key": ("connect", Text("See the panel's addresses")),
+    "address": ("config", Text("See the configuration")),
     "unknown_query": ("connect", Text("See the panel's addresses")),
     "quiet": ("connect", Text("See the panel's addresses")),
     "jobs_late": ("work", Text("See the work")),
