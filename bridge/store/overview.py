@@ -18,6 +18,8 @@ UNREADABLE = ("task", "number")
 """The gates of callbacks whose task says nothing that can be called."""
 CLAIMS = "claims"
 """The gate of a callback whose task another installation of the bridge has claimed."""
+_LOOKED_THROUGH = 100
+"""Events among which the newest ends of calls are looked for."""
 WORKED = "worked_at"
 """The note in `meta` of when a process last did the background work, Unix time."""
 
@@ -222,6 +224,24 @@ def oldest_missed(connection: Connection) -> datetime | None:
     query = select(func.min(callbacks.c.created_at)).where(MISSED_WAITS)
     created_at: datetime | None = connection.execute(query).scalar()
     return created_at
+
+
+def newest_ends(connection: Connection, since: datetime, until: datetime, most: int) -> list[tuple[datetime, datetime]]:
+    """Return of the calls that ended last when the bridge heard of their end, between these times, and when they ended
+    by the platform's clock; the newest first, `most` of them."""
+    of_event = (events.c.id, events.c.event, events.c.line, events.c.call_sequence, events.c.received_at)
+    newest = select(*of_event).order_by(events.c.id.desc()).limit(_LOOKED_THROUGH).subquery()
+    ended = and_(calls.c.line == newest.c.line, calls.c.call_sequence == newest.c.call_sequence)
+    query = (
+        select(newest.c.received_at, calls.c.ended_at)
+        .join(calls, ended)
+        .where(
+            newest.c.event == "fin", newest.c.received_at.between(since, until), calls.c.ended_at.is_not(None),
+        )
+        .order_by(newest.c.id.desc())
+        .limit(most)
+    )  # fmt: skip
+    return [(heard_at, ended_at) for heard_at, ended_at in connection.execute(query)]
 
 
 def newest_received(connection: Connection, before: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from bridge.store.database import Database
 from bridge.store.tables import REVISION
 from bridge.store.version import revision, works_beside
 from bridge.texts import Text, said
-from bridge.troubles import calling, host, silence, work
+from bridge.troubles import calling, clock, host, silence, work
 from bridge.troubles.observation import Observation, Place, quoted
 from bridge.troubles.trouble import Severity
 
@@ -24,6 +24,7 @@ _LOOKS: tuple[Callable[[Place, Connection, datetime], Iterator[Observation]], ..
     calling.of_unsettled,
     calling.of_claims,
     silence.of_calls,
+    clock.of_calls,
 )
 """What the database shows."""
 

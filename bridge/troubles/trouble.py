@@ -72,7 +72,7 @@ HAPPENS = {
 reported it clears it, or is gone."""
 
 IN_DATABASE = frozenset(
-    {"jobs_dead", "jobs_late", "crm", "line", "source", "may_have_rung", "restored", "claims", "quiet"}
+    {"jobs_dead", "jobs_late", "crm", "line", "source", "may_have_rung", "restored", "claims", "quiet", "clock"}
 )
 """The kinds that are looked up in the database: all hosts on one see them, and none does while it is away. (`crm` may
 also be reported, by a host whose Queries meet the fault.)"""
