@@ -14,6 +14,9 @@ from pathlib import Path
 
 from bridge.config.alerts import Smtp
 
+_OF_TIME, _OF_NAME = (9, 10), (62, 64)
+"""OpenSSL's codes of a certificate that is not valid yet or has expired, and of another host's."""
+
 
 class NotSent(Exception):
     """The server did not take it; the message says why."""
@@ -79,7 +82,10 @@ def _certificates(folder: Path, ca_file: str | None) -> ssl.SSLContext:
     """What the server's certificate is checked against. (That of `connectors.http.transport` offers HTTP by ALPN, which
     mail servers refuse.)"""
     if ca_file is not None:
-        return ssl.create_default_context(cafile=str(folder / ca_file))
+        try:
+            return ssl.create_default_context(cafile=str(folder / ca_file))
+        except OSError as error:
+            raise NotSent(f"ca_file {folder / ca_file} can't be read: {error.strerror}") from error
     context = ssl.create_default_context()
     import requests  # noqa: PLC0415 - only who sends mail needs it
 
@@ -102,6 +108,13 @@ def _why(error: Exception) -> str:
         return _answer(error.smtp_code, error.smtp_error)
     if isinstance(error, smtplib.SMTPNotSupportedError) and "STARTTLS" in str(error):
         return "the server offers no STARTTLS: write tls: tls or tls: none"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        message = error.verify_message.rstrip(".")
+        if error.verify_code in _OF_TIME:
+            return f"{message}; renew the mail server's certificate, or set this machine's clock"
+        if error.verify_code in _OF_NAME:
+            return f"{message}; write in smtp: host: the name that the certificate has"
+        return f"certificate not trusted: {message}; a private CA goes into ca_file"
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return f"no answer in time ({error})"
     if isinstance(error, OSError) and error.strerror:

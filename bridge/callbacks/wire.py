@@ -144,7 +144,7 @@ def _tunnel(sock: socket.socket, address: Endpoint, deadline: Deadline) -> None:
 def _why(error: Exception) -> str:
     """The system's words, or the name of the fault where it has none."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+        return error.verify_message.rstrip(".")
     if isinstance(error, ssl.SSLError):
         return (error.reason or "the TLS handshake failed").lower().replace("_", " ")
     if isinstance(error, TimeoutError):

@@ -14,6 +14,14 @@ SYSTEM = (
     Text("Operation not permitted"), Text("Temporary failure in name resolution"),
 )  # fmt: skip
 """Error messages of libc."""
+CERTIFICATES = (
+    Text("certificate has expired"), Text("certificate is not yet valid"), Text("self-signed certificate"),
+    Text("self-signed certificate in certificate chain"), Text("unable to get local issuer certificate"),
+    Text("unable to get issuer certificate"),
+    Text("Hostname mismatch, certificate is not valid for '{name}'", name=""),
+    Text("IP address mismatch, certificate is not valid for '{address}'", address=""),
+)  # fmt: skip
+"""What OpenSSL and Python's ssl say of certificates."""
 PIECES = (
     Text("there is no campaign {name}; there is none", name=""), Text("table {name}", name=""),
     Plural("{count:,} row with {columns}", "{count:,} rows with {columns}", 0, columns=""),

@@ -25,6 +25,7 @@ _BAD_REQUEST = (
 _TIMED_OUT = (requests.Timeout, urllib3.exceptions.TimeoutError, TimeoutError)
 _NOT_CONNECTED = urllib3.exceptions.NewConnectionError
 _CLOCK_FAULTS = (9, 10)  # OpenSSL: not yet valid, expired
+_NAME_FAULTS = (62, 64)  # another host's, another address's
 
 
 class Broken(Unavailable):
@@ -84,9 +85,12 @@ def _lost(chain: list[BaseException], place: str, mask: Callable[[str], str]) ->
 
 
 def _untrusted(error: ssl.SSLCertVerificationError, place: str) -> ConnectorError:
+    message = error.verify_message.rstrip(".")
     if error.verify_code in _CLOCK_FAULTS:
-        return Unavailable(f"{place}: {error.verify_message}: the server's certificate, or this machine's clock")
-    return Misconfigured(f"{place}: certificate not trusted: {error.verify_message}; a private CA goes into ca_file")
+        return Unavailable(f"{place}: {message}; renew the server's certificate, or set this machine's clock")
+    if error.verify_code in _NAME_FAULTS:
+        return Misconfigured(f"{place}: {message}; write the address with the name that the certificate has")
+    return Misconfigured(f"{place}: certificate not trusted: {message}; a private CA goes into ca_file")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import trustme
 
 from bridge.alerts import Channel, Notice, NotTold, Why, channels
 from bridge.alerts.message import Wording
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity
 from tests.alerts.case import configured, trouble
 from tests.config.files import LINES, loaded
@@ -23,9 +24,9 @@ ANA = "[{email: [ana@example.com, luis@example.com]}]"
 NEW = [Notice(Why.NEW, trouble())]
 
 
-def tls() -> tuple[trustme.CA, ssl.SSLContext]:
+def tls(name: str = "localhost", until: datetime | None = None) -> tuple[trustme.CA, ssl.SSLContext]:
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    authority.issue_cert(name, not_after=until).configure_cert(context)
     return authority, context
 
 
@@ -101,6 +102,31 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
     with MailServer(tls=context) as server, pytest.raises(NotTold, match="certificate"):
         mailer(tmp_path, server, ", tls: starttls").send(NEW)
     assert server.mails == []
+
+
+@pytest.mark.parametrize(
+    ("name", "until", "reason", "spanish"),
+    [
+        ("localhost", datetime(2026, 1, 1, tzinfo=UTC), "certificate has expired; renew the mail server's",
+         "el certificado ha caducado; renueve el certificado del servidor de correo, o ponga en hora este equipo"),
+        ("mail.example.com", None, "certificate is not valid for 'localhost'; write in smtp: host:",
+         "el certificado no es de localhost; ponga en smtp: host: el nombre que tiene el certificado"),
+    ],
+    ids=["expired", "another name"],
+)  # fmt: skip
+def test_what_is_wrong_with_the_certificate_is_said_with_what_to_do(
+    tmp_path: Path, name: str, until: datetime | None, reason: str, spanish: str
+) -> None:
+    authority, context = tls(name, until)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with MailServer(tls=context) as server:
+        channel = mailer(tmp_path, server, ", tls: starttls, ca_file: ca.pem")
+        with pytest.raises(NotTold, match=reason) as caught:
+            channel.send(NEW)
+        assert spanish in said(caught.value).render("es")
+        (tmp_path / "ca.pem").unlink()
+        with pytest.raises(NotTold, match=r"ca_file .*ca.pem can't be read: No such file"):
+            channel.send(NEW)
 
 
 def test_a_server_without_starttls_gets_nothing(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
+import trustme
 
 from connectors.base import Context, Deadline, Misconfigured, TimedOut, Unavailable
 from connectors.http.session import Session, within
@@ -120,6 +122,25 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_and_a_private_ca_is_ta
             session.get(f"{crm.url}/customers", verify=False)
         with contextlib.closing(Session(Context(folder=tmp_path), ca_file=certificate)) as trusting:
             assert trusting.get(f"{crm.url}/customers").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "until", "kind", "cure"),
+    [
+        ("localhost", datetime(2026, 1, 1, tzinfo=UTC), Unavailable, "certificate has expired; renew the server's"),
+        ("crm.example.com", None, Misconfigured, "not valid for 'localhost'; write the address with the name"),
+    ],
+    ids=["expired", "another name"],
+)
+def test_a_certificate_that_has_expired_or_is_anothers_says_what_to_do(
+    tmp_path: Path, name: str, until: datetime | None, kind: type[Exception], cure: str
+) -> None:
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, not_after=until).configure_cert(tls)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    session = Session(Context(folder=tmp_path), ca_file=tmp_path / "ca.pem")
+    with RestCrm(tls=tls) as crm, contextlib.closing(session), pytest.raises(kind, match=cure):
+        session.get(f"https://localhost:{crm.port}/customers")
 
 
 def test_the_environments_ca_bundle_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
