@@ -17,7 +17,7 @@ from bridge.alerts.memory import HostMemory, SharedMemory
 from bridge.config.load import Loaded
 from bridge.errors import StoreUnavailable
 from bridge.store.database import unprepared
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import IN_DATABASE, Look, Severity, Trouble, Troubles, trouble_id
 
 _log = logging.getLogger("bridge.alerts")
@@ -228,7 +228,7 @@ class _Teller(threading.Thread):
     def _failed(self, channel: Channel, why: str, now: float) -> None:
         self._not_before = now + min(_FIRST_PAUSE * 2**self._failures, _LONGEST_PAUSE)
         self._failures += 1
-        text = Text("Alerts can't be sent by {target}: {why}", target=channel.target, why=why)
+        text = Text("Alerts can't be sent by {target}: {why}", target=channel.target, why=said(why))
         self._report(channel, Severity.ERROR, text)
 
     def _report(self, channel: Channel, severity: Severity, text: Text) -> None:

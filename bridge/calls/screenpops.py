@@ -26,7 +26,7 @@ from bridge.store.calls import Call
 from bridge.store.database import Database
 from bridge.store.events import Event
 from bridge.store.screenpops import StoredPop
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from bridge.troubles.observation import quoted
 from connectors.base import ConnectorError, Deadline, Misconfigured, Record, ScreenPop, Unavailable
@@ -132,7 +132,7 @@ class ScreenPops:
             text=Text(
                 "{name} did not open the caller's record on the screen of who answered: {error}",
                 name=connector,
-                error=quoted(error),
+                error=said(quoted(error)),
             ),
             action=Text(
                 "Mend what the text names: `infocaller-bridge check --connect` says whether {name} is there; compare "

@@ -31,7 +31,7 @@ from bridge.store.oppositions import NewOpposition
 from bridge.store.schema import connect, upgrade
 from bridge.store.spool import Spool
 from bridge.store.version import heed
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from connectors.base import Deadline, Task
 from connectors.phone import Phone, parse
@@ -213,7 +213,7 @@ class Keeper:
                 text=Text(
                     "What comes in can't be kept: {why}. Queries are answered; events and saved records are refused, "
                     "and the platform does not send them again",
-                    why=why,
+                    why=said(why),
                 ),
                 action=Text("Mend what the text names; the bridge tries again every few seconds"),
             )

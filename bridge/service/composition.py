@@ -28,7 +28,7 @@ from bridge.runtime.permit import ComputePermit
 from bridge.runtime.state import state_folder
 from bridge.store.database import unprepared
 from bridge.store.installation import installation_id
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from connectors.base import Cassette, ConnectorOptions, Context
 from connectors.registry import installed
@@ -340,12 +340,12 @@ class _Account:
         connector, _, part = subject.partition(".")
         text = Text(
             "Table {table} of connector {connector} can't be read, Queries get on_error: {why}",
-            table=part, connector=connector, why=why,
+            table=part, connector=connector, why=said(why),
         )  # fmt: skip
         if serves:
             text = Text(
                 "Table {table} of connector {connector} can't be read, what it held before serves: {why}",
-                table=part, connector=connector, why=why,
+                table=part, connector=connector, why=said(why),
             )  # fmt: skip
         severity = Severity.WARNING if serves else Severity.ERROR
         self._troubles.report("table", subject, severity=severity, text=text, action=_MEND)

@@ -12,7 +12,7 @@ from bridge.config.watch import Watched
 from bridge.errors import Fault
 from bridge.runtime import log
 from bridge.service.composition import Current, Service
-from bridge.texts import Text, literal
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 
 _log = logging.getLogger("bridge.service.reload")
@@ -79,9 +79,9 @@ class Watcher:
     def _refused(self, faults: tuple[Fault, ...]) -> None:
         for fault in faults:
             _log.error("configuration refused, the last good one goes on serving: %s", fault)
-        why = Text("it has faults") if not faults else literal(str(faults[0]))
+        why = Text("it has faults") if not faults else said(faults[0])
         if len(faults) > 1:
-            why = Text("{first} (and {more:,} more)", first=str(faults[0]), more=len(faults) - 1)
+            why = Text("{first} (and {more:,} more)", first=said(faults[0]), more=len(faults) - 1)
         self._report(why)
         self._told(False, time.time())
 

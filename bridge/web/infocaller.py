@@ -17,7 +17,7 @@ from bridge.runtime.tracing import ChildSpan, Traces
 from bridge.service.composition import Service
 from bridge.service.metrics import Metrics
 from bridge.store.tables import LONGEST_KEY
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from bridge.web import reply
 from bridge.web.receive import Route, VerifiedRequest
@@ -142,7 +142,7 @@ class Infocaller:
                 text=Text(
                     "Events are refused, because they can't be kept, and the platform does not send them again: "
                     "{error}",
-                    error=str(error),
+                    error=said(error),
                 ),
                 action=Text("Mend what the text names"),
             )

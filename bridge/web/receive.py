@@ -22,7 +22,7 @@ from bridge.infocaller.messages import Document, Format
 from bridge.service.composition import Current, Service
 from bridge.service.metrics import Metrics
 from bridge.store.panelurls import Kind
-from bridge.texts import Text
+from bridge.texts import Text, said
 from bridge.troubles import Severity, Troubles
 from bridge.web import reply
 from bridge.web.entry import AccessLogEntry
@@ -190,7 +190,7 @@ class Receiver:
             severity=Severity.ERROR,
             text=Text(
                 "Events are refused, because they can't be read: {reason}. Their calls lack them in the CRM",
-                reason=refused.reason,
+                reason=said(refused.reason),
             ),
             action=Text(
                 "Compare the event URLs in the panel with `infocaller-bridge urls`; if they are right, keep such a "

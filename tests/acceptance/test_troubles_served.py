@@ -219,3 +219,26 @@ def test_calls_that_are_logged_leave_no_trouble_and_a_crm_that_refuses_does(tmp_
         assert "1 record waits for the CRM shop, which can't be reached" in text
         assert "looking up contact" not in text, "it knows no contacts, so none is needed"
         until(lambda: told(bridge, "crm:shop") == ["warning"])
+
+
+def test_what_is_wrong_is_said_in_spanish_to_the_end(tmp_path: Path) -> None:
+    """Also what a connector, the database and `check` say of it."""
+    (tmp_path / "contacts.csv").write_text("phone,name\n600111222,Ana\n", encoding="utf-8")
+    spanish = WITH_CRMS.format(url="http://127.0.0.1:9").replace("language: en", "language: es")
+    (tmp_path / "config.yaml").write_text(spanish, encoding="utf-8")
+    with running(tmp_path, work=True) as bridge:
+        until(lambda: "the background work has begun" in bridge.log)
+        (tmp_path / "contacts.csv").unlink()
+        bridge.configuration.write_text(spanish + "nada: 1\n", encoding="utf-8")
+        (tmp_path / "bridge.db").unlink()
+        assert event(bridge, "1") == 503, "it would go into a file that nobody finds again"
+        expected = {"table:agenda.contact", "configuration", "database", "events_refused"}
+        until(lambda: expected <= set(ids(bridge)))
+        texts = {trouble["id"]: trouble["text"] for trouble in status(bridge)["troubles"]}
+    assert "no existe el fichero" in texts["table:agenda.contact"]
+    assert "contacts.csv (y 1 más)" in texts["configuration"]
+    assert "no existe el fichero" in texts["configuration"].rpartition("La configuración")[2], (
+        "as the processes refuse it"
+    )
+    assert "alguien ha borrado el fichero" in texts["database"]
+    assert "alguien ha borrado el fichero" in texts["events_refused"]
