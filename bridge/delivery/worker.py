@@ -38,10 +38,12 @@ from bridge.store import (
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery, Failure, State, Took
 from bridge.store.outagelog import OutageLog
-from connectors.base import ConnectorError, WriteResult
+from connectors.base import Ambiguous, ConnectorError, Misconfigured, Rejected, TimedOut, Unavailable, WriteResult
 
 _log = logging.getLogger(__name__)
 
+_KINDS = (TimedOut, Unavailable, Misconfigured, Rejected, Ambiguous)
+"""What a delivery is kept to have met, and people are told what to do by; connectors derive errors from these."""
 _SOON = 60.0
 """Seconds from the start to what is done once a day: a process that is restarted daily must do it too."""
 
@@ -374,7 +376,8 @@ def _ms(clock: float) -> int:
 def _failure(error: Exception) -> Failure:
     text = str(error) or type(error).__name__
     if isinstance(error, ConnectorError):
-        return Failure(text, type(error).__name__, error.exchange)
+        kind = next((kind for kind in _KINDS if isinstance(error, kind)), type(error))
+        return Failure(text, kind.__name__, error.exchange)
     return Failure(f"{type(error).__name__}: {text}"[:2000], type(error).__name__)
 
 

@@ -18,6 +18,9 @@ from bridge.config.model import Line
 from bridge.store.deliveries import Attempt, Delivery, NewDelivery, State, add, get
 from bridge.store.tables import pokes
 from connectors.base import Ambiguous, ConnectorError, Misconfigured, Rejected, Unavailable
+from connectors.http.failures import Broken
+from connectors.rest.answers import SignInRefused
+from connectors.sql.database import UnfitValue
 from tests.cli.conftest import Run
 from tests.fakes.connector import Handheld
 from tests.fakes.exchange import NOON, Exchange, arrival, final
@@ -196,6 +199,9 @@ def test_show_tells_a_newcomer_why_and_what_to_do(run: Run, four: dict[str, int]
     [
         (AWAY, "The CRM was away"),
         (Misconfigured("no such field Foo__c"), "has to be mended"),
+        (SignInRefused("401 Unauthorized"), "has to be mended"),
+        (Broken("the connection broke"), "The CRM was away"),
+        (UnfitValue("no column takes it"), "Mend what the error names"),
         (REFUSED, "Mend what the error names"),
         (Ambiguous("the answer was lost"), "Look there"),
         (ConnectorError("odd"), "fault of the bridge"),

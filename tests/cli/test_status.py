@@ -17,6 +17,7 @@ from bridge.store.schema import connect
 from bridge.store.spool import Spool
 from bridge.store.tables import meta
 from connectors.base import Ambiguous, Misconfigured, Unavailable
+from connectors.rest.answers import SignInRefused
 from tests.cli.conftest import CONFIGURATION, Run
 from tests.databases import sqlite_with_tables
 from tests.fakes.connector import Handheld
@@ -102,6 +103,13 @@ def test_why_the_activities_are_missing(run: Run, exchange: Exchange, crm: Handh
     assert said.startswith("ERROR    crm:crm  since 20")
     assert "2 times): 2 records wait" in said
     assert "\n         → Mend what it names in connector crm" in said
+
+
+def test_a_crm_that_refuses_the_sign_in_is_no_crm_that_is_away(run: Run, exchange: Exchange, crm: Handheld) -> None:
+    failed(exchange, crm, "1", SignInRefused("crm: 401 Unauthorized: the key expired"))
+    (found,) = troubles(run).values()
+    assert (found["id"], found["severity"], found["count"]) == ("crm:crm", "error", 1)
+    assert "1 record waits for the CRM crm, which refuses" in found["text"]
 
 
 def test_a_crm_that_is_away_is_a_warning_once_it_is_no_blip(run: Run, exchange: Exchange, crm: Handheld) -> None:
