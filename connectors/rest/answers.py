@@ -19,6 +19,7 @@ from connectors.rest.values import JmesPath, Unfit
 if TYPE_CHECKING:
     from connectors.rest.requests import ErrorRule, Match
 
+_TOO_MANY = 429
 _REFUSED_WRITES = frozenset({400, 409, 412, 413, 422, 428})
 _REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
 _GONE = frozenset({404, 410})
@@ -172,6 +173,8 @@ class _Verdict:
         reason = f" {self.response.reason}" if self.response.reason else ""
         excerpt = _start(body) if body is not None else _words_outside_json(self.response)
         text = f"answered {self.status}{reason}{f': {excerpt}' if excerpt else ''}"
+        if self.status == _TOO_MANY:
+            text = f"{text}; it wants fewer requests: give this connector a lower rate:"
         if passes(self.status):
             return self.failed(Unavailable, text)
         return self.failed(self._lasting(), text)

@@ -271,6 +271,7 @@ def test_a_next_page_on_another_host_is_an_error(crm: RestCrm) -> None:
         ("bad_gzip", Unavailable, "can't be unpacked"),
         ("error", Unavailable, "500 Internal Server Error: oops"),
         ("down", Unavailable, "503"),
+        ("too_many", Unavailable, "429 Too Many Requests: slow down; it wants fewer requests: .* a lower rate:"),
         ("reset", Unavailable, "connection broke"),
     ],
 )
