@@ -27,6 +27,8 @@ _COUNTED = re.compile(r"\d[\d,]* [a-z]+")
 _DEEPEST = 6
 _LONGEST_BEGINNING = 6
 _LONGEST_CUT = 2000
+_MIGHT_BE_ANY = 16
+"""Letters of a message's own below which much is made of it by chance."""
 _MOST_CUTS = 12
 """What somebody else said may be long, and made to take long."""
 
@@ -66,6 +68,8 @@ class _Message:
             if stop < place or values.setdefault(name, words[place:stop]) != words[place:stop]:
                 return None
             place = stop + len(between[number]) if number < len(between) else end
+        if not first and self.weight < _MIGHT_BE_ANY and ": " in words[: words.find(between[0] if between else last)]:
+            return None  # what comes after the colon is a sentence of its own
         return values if _NUMBER.fullmatch(values.get("count", "0")) else None
 
 

@@ -48,6 +48,16 @@ def test_only_a_number_is_counted() -> None:
     assert slow == "GET http://127.0.0.1/api (tras esperar 3 s): ninguna respuesta completa a tiempo"
 
 
+def test_what_a_file_is_said_to_be_is_no_comparison() -> None:
+    """`{name} is {value}, not {expected}` fits as well."""
+    reason = "it is a spreadsheet of Excel or LibreOffice, or another zip archive, not text"
+    whole = said(f"clientes.csv: {reason}; save it as CSV (UTF-8), from where it was made").render("es")
+    assert whole.startswith(
+        "clientes.csv: es una hoja de cálculo de Excel o LibreOffice, u otro archivo zip, no texto;"
+    )
+    assert said("NOMBRE is 'Ana', not 'Eva'").render("es") == "NOMBRE es 'Ana', no 'Eva'"
+
+
 def test_what_somebody_else_said_is_no_message() -> None:
     for words in ("a {strange} thing", "} {", "hidden number", ""):
         assert str(literal(words)) == words
