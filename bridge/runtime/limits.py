@@ -36,19 +36,29 @@ COMMIT;
 
 class SharedLimits:
     """`misses_per_caller` of all Queries, in `file`; or `what` else is counted the same way. A file that can't be used
-    limits nobody, and says so once."""
+    limits nobody, and says so once; it is tried again every `again` seconds."""
 
-    def __init__(self, file: Path, clock: Callable[[], float] = time.time, *, what: str = "misses_per_caller") -> None:
+    def __init__(
+        self,
+        file: Path,
+        clock: Callable[[], float] = time.time,
+        *,
+        what: str = "misses_per_caller",
+        again: float = 30.0,
+    ) -> None:
         self._what = what
         self._clock = clock
         self._lock = threading.Lock()
         self._warned = False
         self._salt = secrets.token_bytes(16)
         self._database: sqlite3.Connection | None = None
+        self._closed = threading.Event()
         try:
             self._open(file)
         except sqlite3.Error as error:
-            self._complain(f"{file}: {error}; remove it, and start again")
+            self._complain(f"{file}: {error}; make room, or remove it")
+            self._opener = threading.Thread(target=self._open_later, args=(file, again), name="limits", daemon=True)
+            self._opener.start()
 
     def used_up(self, query: str, caller: str, limit: tuple[int, float]) -> bool:
         """Return whether this caller (E.164, empty: all hidden ones together) has had `limit` = (times, seconds)
@@ -93,10 +103,20 @@ class SharedLimits:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._closed.set()
         with self._lock:
             if self._database is not None:
                 self._database.close()
                 self._database = None
+
+    def _open_later(self, file: Path, again: float) -> None:
+        while not self._closed.wait(again):
+            try:
+                self._open(file)
+            except sqlite3.Error:
+                continue
+            _log.info("%s are counted again", self._what)
+            return
 
     def _open(self, file: Path) -> None:
         database = sharedfile.connect(file, _TABLES, _PATIENCE)
@@ -105,7 +125,11 @@ class SharedLimits:
         except sqlite3.Error:
             database.close()
             raise
-        self._database = database
+        with self._lock:
+            if self._closed.is_set():
+                database.close()
+                return
+            self._warned, self._database = False, database
 
     def _hash(self, query: str, caller: str) -> bytes:
         return hashlib.blake2b(

@@ -222,7 +222,7 @@ def claim(host: str, port: int, keys: str = "") -> socket.socket:
 
 def _key(keys: str, name: str) -> str:
     """The key of the configuration, or the option, that a person changes."""
-    return f"server.{keys}{name}" if keys else f"server.{name} (or --{name})"
+    return f"server.{keys}{name}" if keys else f"server.{name}, --{name}"
 
 
 def _why(host: str, port: int, error: OSError, keys: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -50,6 +51,8 @@ def translated(where: str) -> Iterator[None]:
         raise
     except exc.TimeoutError as error:
         raise StoreUnavailable(f"{where}: every connection is in use; the database is slow or hangs") from error
+    except sqlite3.Error as error:  # where SQLAlchemy is not between, as for pragmas
+        raise unavailable(where, error) from error
     except BrokenPipeError:
         raise  # whoever read our output has gone: no database says it this way, its driver does
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -13,13 +13,20 @@ from bridge.troubles.observed import observe
 from bridge.troubles.trouble import Severity, Trouble, trouble_id
 
 
-def current(place: Place, reported: Sequence[Trouble], now: datetime | None = None) -> list[Trouble]:
-    """Return the troubles of this moment, worst first, then the oldest. `reported`: `Troubles.all()` of this host."""
+def current(
+    place: Place,
+    reported: Sequence[Trouble],
+    now: datetime | None = None,
+    seen: Mapping[str, LastSeen] | None = None,
+) -> list[Trouble]:
+    """Return the troubles of this moment, worst first, then the oldest. `reported`: `Troubles.all()` of this host.
+    `seen`: what the watcher saw last; None: what it left in its file."""
     now = now or datetime.now(UTC)
-    try:
-        seen = Ledger(place.state).seen()
-    except LedgerUnusable:
-        seen = {}
+    if seen is None:
+        try:
+            seen = Ledger(place.state).seen()
+        except LedgerUnusable:
+            seen = {}
     by_id: dict[str, Trouble] = {}
     for trouble in (*(_trouble(observation, seen, now) for observation in observe(place, now)), *reported):
         earlier = by_id.get(trouble.id)
@@ -29,7 +36,7 @@ def current(place: Place, reported: Sequence[Trouble], now: datetime | None = No
     )
 
 
-def _trouble(observation: Observation, seen: dict[str, LastSeen], now: datetime) -> Trouble:
+def _trouble(observation: Observation, seen: Mapping[str, LastSeen], now: datetime) -> Trouble:
     id_ = trouble_id(observation.kind, observation.subject)
     since = observation.since
     if since is None:

@@ -73,7 +73,7 @@ class Watch:
 
     def look(self) -> Look:
         """Look once: log what began and what ended, and tell the followers."""
-        troubles = current(self._place(), self._troubles.all())
+        troubles = current(self._place(), self._troubles.all(), seen=self._seen)
         begun = tuple(trouble for trouble in troubles if trouble.id not in self._seen)
         now = {trouble.id: LastSeen(trouble.since.timestamp(), trouble.severity, trouble.text) for trouble in troubles}
         ended = {id_: trouble for id_, trouble in self._seen.items() if id_ not in now}

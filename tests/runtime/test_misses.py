@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from bridge.runtime.limits import SharedLimits
+from tests.disk import fill, small_disk
+from tests.waiting import until
 
 ANA, EVA = "+34600111222", "+34600222333"
 
@@ -99,6 +101,22 @@ def test_a_file_that_cant_be_used_limits_nobody_and_says_so_once(
     assert "nobody is limited" in caplog.text
 
 
+def test_a_file_for_which_there_was_no_room_at_the_start_counts_once_there_is(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "1m") as disk:
+        filling = fill(disk)
+        limits = SharedLimits(disk / "misses.db", again=0.05)
+        limits.count("Q", ANA)
+        assert not limits.used_up("Q", ANA, (1, 60.0))
+        filling.unlink()
+
+        def used_up() -> bool:
+            limits.count("Q", ANA)
+            return limits.used_up("Q", ANA, (1, 60.0))
+
+        until(used_up)
+        limits.close()
+
+
 def test_a_file_that_another_process_holds_limits_nobody_meanwhile(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -119,7 +137,7 @@ def test_of_many_at_once_no_more_get_a_place_than_there_are(tmp_path: Path) -> N
     here, there = SharedLimits(tmp_path / "asked.db"), SharedLimits(tmp_path / "asked.db")
     both = (here, there)
     with ThreadPoolExecutor(16) as pool:
-        got = list(pool.map(lambda n: both[n % 2].takes("number web", "+34600111222", (5, 60.0), f"T{n}"), range(40)))
+        got = list(pool.map(lambda n: both[n % 2].takes("number web", ANA, (5, 60.0), f"T{n}"), range(40)))
     assert sum(got) == 5
     assert here.takes("number web", "+34600111333", (5, 60.0), "T1"), "another number has places of its own"
     here.close()

@@ -22,6 +22,7 @@ from bridge.store.schema import connect, upgrade
 from bridge.store.tables import OLDEST, REVISION, meta
 from bridge.store.version import TooOld, revision
 from bridge.troubles import Place, current
+from tests.disk import fill, small_disk
 from tests.store.made import at_revision
 from tests.waiting import until
 
@@ -166,6 +167,15 @@ def test_a_file_that_was_removed_or_replaced_while_it_is_open_takes_nothing_unti
             connection.execute(meta.delete())
         assert current(place, []) == []
     database.close()
+
+
+def test_a_disk_that_is_full_when_there_is_no_database_yet_is_told_as_such(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "1m") as disk:
+        filling = fill(disk)
+        with pytest.raises(StoreUnavailable, match="the disk is full; make room"):
+            connect("sqlite:///small/bridge.db", tmp_path)
+        filling.unlink()
+        connect("sqlite:///small/bridge.db", tmp_path).close()
 
 
 def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
