@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -281,6 +281,10 @@ class Worker:
             self._every("purge", self._pace.purge, self.purge),
             self._every("sign", self._pace.sign, self.sign, first=0.2),
         ]
+
+    def take_up(self, connectors: Iterable[str]) -> None:
+        """Serve connectors that came into the configuration meanwhile, too."""
+        self._lanes.update({name: self._pace.per_connector for name in connectors if name not in self._lanes})
 
     @property
     def working(self) -> bool:

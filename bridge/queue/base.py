@@ -61,6 +61,9 @@ LINE = "line"
 POLL = "poll"
 """Kind: look at the tasks of a source. Key: its name. Lane: its connector."""
 
+MOST_THREADS = 10_000
+"""More than are ever busy: a lane takes no more than it has threads, and lanes may be added."""
+
 LONGEST_PAUSE = 60.0
 """Seconds at most until a handler that raised runs again."""
 
@@ -138,6 +141,7 @@ class Queue(ABC):
         together: Together = MappingProxyType({}),
     ) -> Runner:
         """Return a runner. `lanes`: threads by lane; `""` is for everything that has no lane here, and must be there.
+        A lane that is added to it later counts from then on.
         `alone`: called before the first wake-up is answered whenever it is certain that nobody else answers any.
         `together`: what may be used where several keys of a kind are due."""
 

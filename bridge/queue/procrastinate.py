@@ -40,7 +40,7 @@ from psycopg import sql
 from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, text
 
-from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, answer, pause
+from bridge.queue.base import MOST_THREADS, Handlers, Queue, Runner, Together, Wakeup, answer, pause
 from bridge.store.database import Database
 from bridge.store.faults import unavailable
 from bridge.store.outagelog import OutageLog
@@ -305,10 +305,10 @@ class ProcrastinateRunner(Runner):
         self._database = database
         self._handlers = handlers
         self._together = together
-        self._lanes = {_queue(lane): threads for lane, threads in lanes.items()}
+        self._lanes = lanes
         self._heartbeat = heartbeat
         self._now = now
-        self._pool = ThreadPoolExecutor(sum(self._lanes.values()), thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="work")
         self._running: dict[int, _TakenJob] = {}
         self._futures: set[Future[None]] = set()
         self._ended: list[tuple[_TakenJob, bool]] = []
@@ -431,7 +431,8 @@ class ProcrastinateRunner(Runner):
         if self._stopping.is_set():
             return
         busy = Counter(run.queue for run in self._running.values())
-        free = {queue: threads - busy[queue] for queue, threads in self._lanes.items() if threads > busy[queue]}
+        lanes = {_queue(lane): threads for lane, threads in dict(self._lanes).items()}
+        free = {queue: threads - busy[queue] for queue, threads in lanes.items() if threads > busy[queue]}
         try:
             taken = self._take(session, free) if free else []
         except UniqueViolation:  # another worker took another job of the same lock at the same moment

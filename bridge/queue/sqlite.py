@@ -23,7 +23,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, delete, func, insert, or_, select, update
 
 from bridge.errors import StoreUnavailable
-from bridge.queue.base import Handlers, Queue, Runner, Together, Wakeup, answer, pause
+from bridge.queue.base import MOST_THREADS, Handlers, Queue, Runner, Together, Wakeup, answer, pause
 from bridge.store.database import Database
 from bridge.store.faults import translated
 from bridge.store.outagelog import OutageLog
@@ -128,12 +128,12 @@ class SqliteRunner(Runner):
             raise ValueError("this runner works on SQLite")
         self._database = database
         self._handlers = handlers
-        self._lanes = dict(lanes)
-        self._looks = {lane: _look(lane, [name for name in lanes if name]) for lane in lanes}
+        self._lanes = lanes
+        self._looks: dict[str, Select[Any]] = {}
         self._alone = alone
         self._now = now
         self._lock = FileLock(database.path.with_name(f"{database.path.name}.runner.lock"))
-        self._pool = ThreadPoolExecutor(sum(self._lanes.values()), thread_name_prefix="work")
+        self._pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="work")
         self._running: dict[tuple[str, str], _Run] = {}
         self._ended: list[tuple[_Run, bool]] = []
         self._failures: dict[tuple[str, str], int] = {}
@@ -218,10 +218,12 @@ class SqliteRunner(Runner):
 
     def _take(self, futures: set[Future[None]]) -> float:
         """Begin what is due and has a free thread; seconds until the next is due."""
-        now = self._now()
+        now, lanes = self._now(), dict(self._lanes)
+        if lanes.keys() != self._looks.keys():
+            self._looks = {lane: _look(lane, [name for name in lanes if name]) for lane in lanes}
         with self._database.read() as connection:
             top = connection.execute(select(func.max(pokes.c.id))).scalar() or 0
-            for lane, threads in self._lanes.items():
+            for lane, threads in lanes.items():
                 free = threads - sum(run.lane == lane for run in self._running.values())
                 for kind, key in self._due(connection, lane, free, now):
                     run = _Run(kind, key, lane, top, now)

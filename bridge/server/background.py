@@ -145,6 +145,11 @@ class Background:
         self._mailer.stop()
         return ended
 
+    def take_up(self) -> None:
+        """Serve the connectors of a changed configuration, too."""
+        with self._current.use() as service:
+            self._worker.take_up(service.sources)
+
     def _save(self, delivery: Delivery) -> WriteResult:
         with self._current.use() as service:
             return saves.deliver(delivery, _connector(service, delivery), Deadline.after(_PATIENCE))
@@ -251,7 +256,10 @@ def _begun(
     current = Current(opened(loaded), newest)
     closing.callback(current.close)
     watcher = Watcher(
-        current, lambda changed, before: opened(changed, previous=before), lambda _good, _at: None, troubles
+        current,
+        lambda changed, before: opened(changed, previous=before),
+        lambda _good, _at: background.take_up(),
+        troubles,
     )
     tracing = traces(environment())
     if tracing is not None:
