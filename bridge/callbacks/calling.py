@@ -113,6 +113,10 @@ class Calling:
         except StoreUnavailable as error:
             _log.warning("callbacks wait: %s", error)
 
+    def send_no_more(self) -> None:
+        """Begin no emission any more: those under way need the time that is left."""
+        self._sending.ending.set()
+
     def stop(self, timeout: float = 5.0) -> None:
         """End it. Emissions under way are the runner's to wait for."""
         self._stopping.set()

@@ -93,6 +93,8 @@ class Sending:
         self._emitters: dict[str, tuple[Line, Emitter]] = {}
         self._lock = threading.Lock()
         self._settling = Settling(parts, outcomes, self._owner)
+        self.ending = threading.Event()
+        """Once it is set, no request is begun any more: there would not be the time to hear what came of it."""
 
     def __call__(self, key: str) -> None:
         """Do what there is to do about the callback with this number. Raises `StoreUnavailable`."""
@@ -136,6 +138,8 @@ class Sending:
                 crm_knows = True
                 mark(serving, book, ready, self._clock(), self._random)
             emitter = self._emitter(rules.line)
+            if self.ending.is_set():
+                raise Held(states.wait(self._clock(), "", "", **ready.fresh))
             self._in_hand.add(callback.id)
             with self._database.turn(rules.line.number):
                 began = time.monotonic()

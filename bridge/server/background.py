@@ -40,6 +40,7 @@ from bridge.reports.mailing import ReportMailer
 from bridge.runtime import log
 from bridge.runtime.state import state_folder
 from bridge.runtime.tracing import Traces, traces
+from bridge.server import bounds
 from bridge.server.notify import Reporter, ServiceManager, beat_in_thread
 from bridge.server.processes import end_with, heed_signals, share_one_heap, stand_back
 from bridge.service.composition import Current, Newest, Service
@@ -59,8 +60,6 @@ _log = logging.getLogger("bridge.server.background")
 _PATIENCE = 60.0
 """Seconds that a CRM has for one saved record."""
 _LONGEST_PAUSE = 15.0
-_SETTLE = 5.0
-"""Seconds to keep what came of an emission."""
 _POOL = 10
 _LOOK = 2.0
 """Seconds between two looks at the database's version."""
@@ -135,11 +134,11 @@ class Background:
         self._figures.start()
         self._mailer.start()
 
-    def stop(self, timeout: float = 15.0) -> bool:
-        """Take nothing new and finish what runs; false when something still ran after `timeout` seconds, or as long as
-        an emission may take, because one that is cut off may have rung."""
-        answered = max(line.emission.timeout for line in self._current.configuration.lines)
-        ended = self._worker.stop(max(timeout, answered + _SETTLE))
+    def stop(self) -> bool:
+        """Take nothing new, begin no emission and finish what runs; false when something still ran after as long as
+        `bounds` gives it."""
+        self._calling.send_no_more()
+        ended = self._worker.stop(bounds.of_work(self._current.configuration))
         self._calling.stop()
         self._figures.stop()
         self._mailer.stop()

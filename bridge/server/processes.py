@@ -89,13 +89,19 @@ class Child:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self, within: float) -> None:
-        """End it by SIGTERM, by SIGKILL where that takes longer than `within` seconds."""
+    def tell(self) -> None:
+        """Have it begin to end, by SIGTERM; `stop` waits for that."""
         with self._guard:
             self._stop.set()
             process = self._process
         if process is not None and process.poll() is None:
             process.terminate()
+
+    def stop(self, within: float) -> None:
+        """End it by SIGTERM, by SIGKILL where that takes longer than `within` seconds."""
+        self.tell()
+        process = self._process
+        if process is not None and process.poll() is None:
             try:
                 process.wait(within)
             except subprocess.TimeoutExpired:

@@ -36,6 +36,7 @@ from bridge.runtime import log
 from bridge.runtime.counters import SharedCounters
 from bridge.runtime.logbuffer import LogBuffer
 from bridge.runtime.state import state_folder
+from bridge.server import bounds
 from bridge.server.console import answer_console, answer_orders
 from bridge.server.notify import Heartbeats, Reporter, ServiceManager, answering, beat_on_loop
 from bridge.server.process import answer_all
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from bridge.web.edge import Edge
 
 _log = logging.getLogger("bridge.server.serving")
-_STOP_WITHIN = 15  # seconds for the requests in flight when told to stop
+_STOP_WITHIN = 15  # seconds for the process that makes the console's pages, when no request is in flight any more
 _HEADERS_WITHIN = 10_000  # milliseconds for a request's headers, and for which an idle connection is kept
 _LARGEST_HEAD = 64 * 1024
 _CONNECTIONS = 16_384
@@ -88,9 +89,9 @@ def serve(path: Path, host: str | None = None, port: int | None = None, *, web: 
     try:
         return _serve_web(loaded, host, port, beside, apart, heartbeats)
     finally:
-        for child in (beside, apart):
+        for child, within in ((beside, bounds.of_work), (apart, bounds.of_requests)):
             if child is not None:
-                child.stop(_STOP_WITHIN)
+                child.stop(within(loaded.configuration) + bounds.SLACK)
         heartbeats.close()
         _log.info("stopped")
 
@@ -275,10 +276,10 @@ class _Granian(MPServer):
 
     def __init__(
         self, address: str, port: int, beside: Child | None, heartbeats: Heartbeats, environ: Mapping[str, str],
-        **options: Any,
+        stop_within: float, **options: Any,
     ) -> None:  # fmt: skip
         super().__init__("bridge.web", address=address, port=port, **options)
-        self._beside = beside
+        self._beside, self._stop_within = beside, stop_within
         asks = answering(address, port)
         self._reporter = Reporter(ServiceManager(environ), asks, self._processes, heartbeats)
 
@@ -288,6 +289,8 @@ class _Granian(MPServer):
 
     def shutdown(self, exit_code: int = 0) -> None:
         self._reporter.stopping()
+        if self._beside is not None:
+            self._beside.tell()  # what it has in hand may take as long as ours
         super().shutdown(exit_code)  # type: ignore[no-untyped-call]  # the library's
 
     def _processes(self) -> dict[int, str]:
@@ -298,7 +301,7 @@ class _Granian(MPServer):
         return {pid: name for pid, name in names.items() if pid is not None}
 
     def _stop_workers(self) -> None:
-        end = time.monotonic() + _STOP_WITHIN
+        end = time.monotonic() + self._stop_within
         left = {worker.inner.sentinel: worker for worker in self.wrks}
         while left and (seconds := end - time.monotonic()) > 0:
             for worker in left.values():  # again and again: an event loop that is about to begin overhears it
@@ -307,7 +310,9 @@ class _Granian(MPServer):
                 del left[sentinel]
         for worker in self.wrks:
             if worker.inner.sentinel in left:
-                _log.error("serving process %d did not stop within %g s and is killed", worker.idx + 1, _STOP_WITHIN)
+                _log.error(
+                    "serving process %d did not stop within %g s and is killed", worker.idx + 1, self._stop_within
+                )
                 worker.kill()  # type: ignore[no-untyped-call]  # the library's
             worker.join()  # type: ignore[no-untyped-call]  # the library's
         self.wrks.clear()
@@ -327,6 +332,7 @@ def _granian(
         beside,
         heartbeats,
         environ,
+        bounds.of_requests(loaded.configuration),
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
         websockets=False,
