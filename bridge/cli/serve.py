@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -22,6 +25,7 @@ from bridge.texts import Text
 @click.option("--work", is_flag=True, help="Only do the background work.")
 def serve(config: Path, host: str | None, port: int | None, web: bool, work: bool) -> int:
     """Serve everything in one process tree; --web or --work runs one half, for several hosts on one database."""
+    signal.signal(signal.SIGTERM, _ended)
     from bridge.server.serving import serve as run  # noqa: PLC0415 - only this command needs it
 
     if web and work:
@@ -29,6 +33,12 @@ def serve(config: Path, host: str | None, port: int | None, web: bool, work: boo
     if not work and sys.stderr.isatty():
         _say_how_to_ask(config, port)
     return run(config, host, port, web=not work, work=not web)
+
+
+def _ended(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Stop while it still starts; whoever serves puts its own way of stopping in this one's place. Without any, the
+    system would not tell process 1 of a container that it is to stop."""
+    sys.exit(0)
 
 
 def _say_how_to_ask(config: Path, port: int | None) -> None:

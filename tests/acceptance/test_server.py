@@ -117,6 +117,27 @@ def test_ctrl_c_reaches_the_whole_group_and_all_stop_in_order(tmp_path: Path) ->
     assert not [pid for pid in tree if is_running(pid)]
 
 
+def _heeds(pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> (number - 1) & 1)
+
+
+def test_a_stop_is_heeded_while_it_starts(tmp_path: Path) -> None:
+    """Where it has no way of stopping yet, SIGTERM does not end the first process of a container."""
+    (tmp_path / "config.yaml").write_text(CONFIGURATION % "")
+    variables = os.environ | {"BRIDGE_URL_KEY": KEY, "INFOCALLER_PASSWORD": PASSWORD}
+    command = [*SERVE, "-c", str(tmp_path / "config.yaml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=variables) as starting:
+        try:
+            until(lambda: _heeds(starting.pid, signal.SIGTERM))
+            starting.terminate()
+            assert starting.wait(30) == 0
+        finally:
+            starting.kill()
+        assert starting.stderr is not None
+        assert b"listening on" not in starting.stderr.read()
+
+
 def test_a_request_in_flight_is_answered_when_it_stops(tmp_path: Path) -> None:
     body, content_type = written(query())
     head = f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
