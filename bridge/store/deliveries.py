@@ -18,7 +18,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.store import packs
@@ -304,12 +304,14 @@ def release(
     return _settle(connection, id_, owner, values)
 
 
-def free(connection: Connection, now: datetime) -> int:
-    """End every lease, when it is certain that nobody is at work; how many that were."""
+def free(connection: Connection, until: datetime) -> int:
+    """End every lease, when it is certain that nobody is at work; how many that were. What was in hand is due when its
+    lease would have run out, at `until` at the latest: the CRM may still be at it, and would show nothing of it yet."""
+    due = case((deliveries.c.lease_until < until, deliveries.c.lease_until), else_=until)
     return connection.execute(
         update(deliveries)
         .where(deliveries.c.state == State.RUNNING)
-        .values(state=State.PENDING.value, next_at=now, owner="", lease_until=None)
+        .values(state=State.PENDING.value, next_at=due, owner="", lease_until=None)
     ).rowcount
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.base import Activity, Deadline, Misconfigured, NewRecord, Rejected, WriteResult
+from connectors.base import Activity, Deadline, Misconfigured, NewRecord, Rejected, TimedOut, WriteResult
 from connectors.rest.answers import RestAnswer
 from connectors.rest.checks import walk
 from connectors.rest.client import ReadyRequest, RestClient
@@ -13,6 +13,9 @@ from connectors.rest.options import RestActivityOptions
 from connectors.rest.requests import Create, Existing, Request
 from connectors.rest.values import Scope, Unfit
 from connectors.scopes import of_activity, of_saved
+
+_UNDER_WAY = 60.0
+"""Seconds for which a CRM that gave no answer may still be at what it was to create, with nothing to be found yet."""
 
 
 class Writer:
@@ -35,7 +38,11 @@ class Writer:
                 return self._finished(WriteResult(self.existing_id(existing), created=False), scope, deadline)
         for name, call in self._before:
             scope = {**scope, name: detail(self._client, call, scope, deadline)}
-        answer = self._client.ask(self._creating, scope, deadline)
+        try:
+            answer = self._client.ask(self._creating, scope, deadline)
+        except TimedOut as error:
+            error.retry_after = max(error.retry_after or 0.0, _UNDER_WAY)
+            raise
         written = WriteResult(self._id(answer), created=not answer.named, exchange=answer.describe())
         return self._finished(written, scope, deadline)
 

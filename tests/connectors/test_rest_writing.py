@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from connectors.base import Deadline, Misconfigured, NewRecord, Record, Rejected, Task, TaskOutcome, Unavailable
+from connectors.base import (
+    Deadline,
+    Misconfigured,
+    NewRecord,
+    Record,
+    Rejected,
+    Task,
+    TaskOutcome,
+    TimedOut,
+    Unavailable,
+)
 from connectors.taskdates import Dates, moment
 from connectors.testing import activity
 from tests.connectors.rest_case import GENEROUS, Opened, opened, section
@@ -130,6 +140,15 @@ def test_a_write_is_not_repeated_within_a_call(crm: RestCrm) -> None:
             with pytest.raises(Unavailable):
                 log(crm_)
     assert len(crm.requests) == 2
+
+
+def test_what_was_not_answered_in_time_is_not_written_again_at_once(crm: RestCrm) -> None:
+    """The CRM may still be at it, and nothing is there to be found under its key."""
+    crm.faults.add("hang", "/calls", times=1)
+    with opened(crm) as crm_, pytest.raises(TimedOut) as raised:
+        crm_.connector.log_activity(activity(), Deadline.after(0.5))
+    assert raised.value.retry_after is not None
+    assert raised.value.retry_after >= 60
 
 
 def test_a_write_that_is_declared_idempotent_is_repeated(crm: RestCrm) -> None:

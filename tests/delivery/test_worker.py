@@ -266,14 +266,24 @@ def test_a_lease_that_ran_out_is_taken_up_again(database: Database, queue: Queue
     assert _get(database, number).attempts == 2
 
 
-def test_whoever_works_alone_waits_for_no_lease_of_the_dead(tmp_path: Path) -> None:
+def test_whoever_works_alone_waits_for_a_lease_of_the_dead_but_no_longer_than_one_takes(tmp_path: Path) -> None:
+    """The CRM may still be at it. A clock that was wrong may have made a lease of hours."""
     database = connect(f"sqlite:///{tmp_path}/bridge.db")
     queue = quick(database)
-    [number] = _add(database, queue, delivery("1"))
+    short, long = _add(database, queue, delivery("1"), delivery("2"))
+    began, sent = _now(), dict[int, datetime]()
+
+    def send(delivery: Delivery) -> WriteResult:
+        sent[delivery.id] = _now()
+        return _sent(delivery)
+
     with database.write() as connection:
-        assert deliveries.claim(connection, number, "someone who died", _now(), _now() + timedelta(hours=1))
-    with _working(database, queue, _sent):
-        until(lambda: _get(database, number).state is State.DONE)
+        assert deliveries.claim(connection, short, "someone who died", began, began + timedelta(seconds=1.5))
+        assert deliveries.claim(connection, long, "someone who died", began, began + timedelta(hours=1))
+    with _working(database, queue, send, pace=WorkerSettings(lease=3)):
+        until(lambda: _states(database) == {State.DONE: 2})
+    assert began + timedelta(seconds=1.5) <= sent[short]
+    assert began + timedelta(seconds=3) <= sent[long]
     database.close()
 
 
