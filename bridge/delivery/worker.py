@@ -282,8 +282,9 @@ class Worker:
             self._every("sign", self._pace.sign, self.sign, first=0.2),
         ]
 
-    def take_up(self, connectors: Iterable[str]) -> None:
-        """Serve connectors that came into the configuration meanwhile, too."""
+    def take_up(self, connectors: Iterable[str], pace: WorkerSettings) -> None:
+        """Serve connectors that came into the configuration meanwhile, too, and keep things as long as it says now."""
+        self._pace = pace
         self._lanes.update({name: self._pace.per_connector for name in connectors if name not in self._lanes})
 
     @property

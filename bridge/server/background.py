@@ -145,9 +145,9 @@ class Background:
         return ended
 
     def take_up(self) -> None:
-        """Serve the connectors of a changed configuration, too."""
+        """Work by a changed configuration."""
         with self._current.use() as service:
-            self._worker.take_up(service.sources)
+            self._worker.take_up(service.sources, _pace(service.configuration))
 
     def _save(self, delivery: Delivery) -> WriteResult:
         with self._current.use() as service:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from bridge.config.load import Loaded
-from bridge.config.model import Server
+from bridge.config.model import Configuration
 from bridge.config.watch import Watched
 from bridge.errors import Fault
 from bridge.runtime import log
@@ -40,7 +40,7 @@ class Watcher:
         self._current, self._open, self._told = current, open_, announce
         self._troubles = troubles or Troubles()
         with current.use() as service:
-            self._started = service.configuration.server
+            self._started = service.configuration
             self._watched = Watched(service.loaded, self._changed, self._refused, every=seconds)
 
     def start(self) -> None:
@@ -72,8 +72,8 @@ class Watcher:
         _log.info("configuration taken up")
         for name in before.out.keys() & loaded.configuration.connectors.keys():
             _log.info("connector %s is in order again", name)
-        for name in needs_restart(self._started, loaded.configuration.server):
-            _log.warning("server.%s changed: that counts from the next start on", name)
+        for key in needs_restart(self._started, loaded.configuration):
+            _log.warning("%s changed: that counts from the next start on", key)
         self._told(True, time.time())
 
     def _refused(self, faults: tuple[Fault, ...]) -> None:
@@ -94,6 +94,7 @@ class Watcher:
         )
 
 
-def needs_restart(before: Server, now: Server) -> list[str]:
-    """Return the settings of `server:` that differ and that only a restart takes up."""
-    return [name for name in _AT_START if getattr(before, name) != getattr(now, name)]
+def needs_restart(before: Configuration, now: Configuration) -> list[str]:
+    """Return the keys that differ and that only a restart takes up."""
+    keys = [f"server.{name}" for name in _AT_START if getattr(before.server, name) != getattr(now.server, name)]
+    return keys + [name for name in ("database", "state") if getattr(before, name) != getattr(now, name)]

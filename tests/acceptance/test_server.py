@@ -198,6 +198,7 @@ def test_a_changed_configuration_is_taken_up_and_a_faulty_one_is_refused(tmp_pat
         bridge.configuration.write_text(good)
         until(lambda: bridge.log.count("configuration taken up") == 4)
         assert bridge.log.count("server.threads changed") == 2, "it is what it was at the start"
+        assert "database changed" not in bridge.log
         assert bridge.log.count("is longer than a caller") == 2, "what was said before is not said again"
 
         bridge.configuration.write_text(good + "  ROTA: {anser: {X: '1'}}\n")
@@ -212,6 +213,14 @@ def test_a_changed_configuration_is_taken_up_and_a_faulty_one_is_refused(tmp_pat
         os.kill(victim, signal.SIGKILL)  # the one in its place must not need the file to be good
         until(lambda: victim not in bridge.tree and len(bridge.tree) == 3)
         until(lambda: all(echo(bridge) == "0" for _ in range(8)))
+
+
+def test_what_only_a_restart_takes_up_is_said(tmp_path: Path) -> None:
+    with running(tmp_path) as bridge:
+        text = bridge.configuration.read_text()
+        bridge.configuration.write_text(f"{text}database: sqlite:///other.db\nstate: elsewhere\n")
+        for key in ("database", "state"):
+            until(lambda key=key: f"{key} changed: that counts from the next start on" in bridge.log)  # type: ignore[misc]
 
 
 def test_a_new_key_counts_at_once_and_stays_out_of_the_log(tmp_path: Path) -> None:

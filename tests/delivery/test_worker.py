@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -327,5 +328,9 @@ def test_old_data_is_let_go_in_the_background(database: Database, queue: Queue) 
         with database.read() as connection:
             return list(connection.execute(text("SELECT call_sequence FROM calls")).scalars())
 
-    with _working(database, queue, _sent, pace=WorkerSettings(purge=0.2)):
+    pace = WorkerSettings(purge=0.2, retention=200 * 86400.0)
+    with _working(database, queue, _sent, pace=pace) as worker:
+        time.sleep(0.6)
+        assert sorted(left()) == ["new", "old"]
+        worker.take_up((), replace(pace, retention=90 * 86400.0))
         until(lambda: left() == ["new"])

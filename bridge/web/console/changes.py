@@ -79,10 +79,10 @@ class ConfigurationDraft:
 
     @property
     def restart(self) -> Sequence[str]:
-        """Keys of `server:` that only a restart takes up."""
+        """Keys that only a restart takes up."""
         if self.read.loaded is None:
             return ()
-        return needs_restart(self._visit.configuration.server, self.read.loaded.configuration.server)
+        return needs_restart(self._visit.configuration, self.read.loaded.configuration)
 
     def try_tests(self) -> CaseRun:
         """Ask its `tests:`; nothing is saved."""

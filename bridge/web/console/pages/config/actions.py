@@ -90,7 +90,7 @@ def _candidate() -> ConfigurationDraft:
 def _saved(candidate: ConfigurationDraft) -> Response:
     text = Text("Saved. The bridge takes it up within seconds.")
     if candidate.restart:
-        keys = ", ".join(f"server.{name}" for name in candidate.restart)
+        keys = ", ".join(candidate.restart)
         text = Text("Saved. The bridge takes it up within seconds; {keys} counts from its next start on.", keys=keys)
     return done(section.path, text)
 
