@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -240,25 +240,40 @@ class Current:
             if left:
                 return
             del self._uses[service]
-            successor = self._retired.pop(service, None)
-        if successor is not None:
-            threading.Thread(target=service.close, args=(successor,), name="closing", daemon=True).start()
+            over = self._over()
+        if over:
+            threading.Thread(target=_close, args=(over,), name="closing", daemon=True).start()
 
     def replace(self, successor: Service) -> None:
-        """Serve with `successor` from now on; the one before it is closed when its last user is done."""
+        """Serve with `successor` from now on; the one before it is closed when its last user is done, and the last user
+        of those before, which may have the same connectors."""
         with self._lock:
             before, self._service = self._service, successor
             self._newest.take_up(successor.loaded)
-            if before in self._uses:
-                self._retired[before] = successor
-                return
-        before.close(successor)
+            self._retired[before] = successor
+            over = self._over()
+        _close(over)
+
+    def _over(self) -> list[tuple[Service, Service]]:
+        """Those, each with its successor, that are to be closed now: the oldest, as far as nobody uses them."""
+        over = []
+        for service, successor in list(self._retired.items()):
+            if service in self._uses:
+                break
+            del self._retired[service]
+            over.append((service, successor))
+        return over
 
     def close(self) -> None:
         """Close the newest service."""
         with self._lock:
             service = self._service
         service.close()
+
+
+def _close(over: Sequence[tuple[Service, Service]]) -> None:
+    for service, successor in over:
+        service.close(successor)
 
 
 class _Use:
