@@ -347,12 +347,14 @@ class Worker:
         """Note in the database that somebody works, unless it is another process that does."""
         if self.working:
             with self._database.write() as connection:
-                overview.note(self._database, connection, overview.WORKED, self._now().isoformat())
+                overview.note_work(self._database, connection, self._now())
 
     def _alone(self) -> None:
         """Nobody else works on this database, so every lease is of a process that is gone."""
         with self._database.write() as connection:
-            deliveries.free(connection, self._now() + timedelta(seconds=self._pace.lease))
+            now = self._now()
+            overview.note_work(self._database, connection, now)
+            deliveries.free(connection, now + timedelta(seconds=self._pace.lease))
         self.sweep()
 
     def _every(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, func, or_, select
 
@@ -21,7 +21,10 @@ CLAIMS = "claims"
 _LOOKED_THROUGH = 100
 """Events among which the newest ends of calls are looked for."""
 WORKED = "worked_at"
-"""The note in `meta` of when a process last did the background work, Unix time."""
+"""The note in `meta` of when a process last did the background work."""
+RESUMED = "work_resumed_at"
+"""That of when one began to do it after nobody had done it for `WORK_GONE`."""
+WORK_GONE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,14 @@ def received_between(connection: Connection, spans: Sequence[tuple[datetime, dat
         )
         total += int(connection.execute(query).scalar_one())
     return total
+
+
+def note_work(database: Database, connection: Connection, now: datetime) -> None:
+    """Note that somebody does the background work."""
+    worked = noted(connection, WORKED)
+    if worked is None or now - datetime.fromisoformat(worked) > WORK_GONE:
+        note(database, connection, RESUMED, now.isoformat())
+    note(database, connection, WORKED, now.isoformat())
 
 
 def note(database: Database, connection: Connection, name: str, value: str) -> None:

@@ -16,7 +16,6 @@ _BLIP = timedelta(seconds=30)
 """A CRM that did not answer once, and does the next time, needs nobody."""
 _LATE = timedelta(minutes=5)
 _VERY_LATE = timedelta(hours=1)
-_WORK_GONE = timedelta(minutes=2)
 
 
 def of_workers(_place: Place, connection: Connection, now: datetime) -> Iterator[Observation]:
@@ -25,7 +24,7 @@ def of_workers(_place: Place, connection: Connection, now: datetime) -> Iterator
     if text is None:
         return
     worked = datetime.fromisoformat(text)
-    if now - worked > _WORK_GONE:
+    if now - worked > overview.WORK_GONE:
         yield Observation(
             "jobs_late", "work", Severity.ERROR,
             Text("Nobody does the background work: no activity reaches a CRM and nobody is called back"),
@@ -52,8 +51,10 @@ def of_jobs(_place: Place, connection: Connection, now: datetime) -> Iterator[Ob
         )  # fmt: skip
     for failing in overview.failing(connection):
         yield from _crm(failing, now)
-    for late in overview.late(connection, now - _LATE):
-        very = late.since is not None and now - late.since > _VERY_LATE
+    resumed = overview.noted(connection, overview.RESUMED)
+    working_for = now - datetime.fromisoformat(resumed) if resumed is not None else _VERY_LATE * 2
+    for late in overview.late(connection, now - _LATE) if working_for > _LATE else ():  # else it is being made up for
+        very = late.since is not None and min(now - late.since, working_for) > _VERY_LATE
         text: Text = Plural(
             "{count:,} event of the platform should have been begun minutes ago, and nobody has: the CRMs get "
             "everything late",
