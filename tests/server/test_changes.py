@@ -15,7 +15,7 @@ lines: [{{number: "912345678", password: "3956"}}]
 connectors:
   agenda: {{type: csv, tables: {{contact: {{file: contacts.csv, phones: [phone], encoding: {encoding}}}}}}}
 queries:
-  QUIEN: {{find: {{contact: {{in: agenda, phone: "{{{{ caller }}}}"}}}}, answer: {{NOMBRE: "{{{{ contact.{name} }}}}"}}}}
+  QUIEN: {{find: {{contact: {{in: agenda, phone: "{{{{ caller }}}}"}}}}, answer: {{N: "{{{{ contact.{name} }}}}"}}}}
 """
 
 
