@@ -190,7 +190,8 @@ def _shown(summary: _Status) -> Iterator[Text | str]:
             "{count:,} {state} of {source}: {reason}",
             count=kept.count, state=code(kept.state.value), source=kept.source, reason=said(kept.reason),
         )  # fmt: skip
-        if kept.next_at and kept.gate != Gate.BY_HAND:  # which is looked at again to expire, not to be tried
+        # by hand: it is looked at again to expire, not to be tried; in the past: others of its line go first
+        if kept.next_at and kept.next_at > now and kept.gate != Gate.BY_HAND:
             shown = Text("{shown}; next try {when:%Y-%m-%d %H:%M}", shown=shown, when=kept.next_at.astimezone())
         yield f"  {shown.render(summary.language)}"
     if len(summary.kept_back) > _MOST:

@@ -231,6 +231,8 @@ def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> No
     never = {"state": "rejected", "gate": "number", "reason": "it is a premium number", "settled_at": NOW}
     rows = [{**values, **closed, "task_key": str(n), "task_id": str(n)} for n in range(3)]
     rows += [{**values, **never, "task_key": "9", "task_id": "9"}]
+    full = {"gate": "per_day", "reason": "the line has called 2 times today", "next_at": NOW - timedelta(minutes=1)}
+    rows += [{**values, **closed, **full, "task_key": "8", "task_id": "8"}]
     with database.write() as connection:
         for row in rows:
             callbacktasks.add(database, connection, [row])
@@ -239,6 +241,7 @@ def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> No
     shown = f"{opens.astimezone():%Y-%m-%d %H:%M}"
     assert f"  3 waiting of web: outside calling hours; next try {shown}" in said.out
     assert "  1 rejected of web: it is a premium number\n" in said.out
+    assert "  1 waiting of web: the line has called 2 times today\n" in said.out, "no next try in the past"
     assert "600111222" not in said.out
 
 
