@@ -42,6 +42,8 @@ from connectors.base import Ambiguous, ConnectorError, Misconfigured, Rejected, 
 
 _log = logging.getLogger(__name__)
 
+_NOT_YET = 1.0
+"""Seconds until the next try of what could not be done yet."""
 _KINDS = (TimedOut, Unavailable, Misconfigured, Rejected, Ambiguous)
 """What a delivery is kept to have met, and people are told what to do by; connectors derive errors from these."""
 _SOON = 60.0
@@ -343,11 +345,13 @@ class Worker:
             if packed:
                 _log.info("older than raw_retention and packed: %d calls", packed)
 
-    def sign(self) -> None:
-        """Note in the database that somebody works, unless it is another process that does."""
-        if self.working:
-            with self._database.write() as connection:
-                overview.note_work(self._database, connection, self._now())
+    def sign(self) -> bool:
+        """Note in the database that somebody works, unless it is another process that does, or nobody yet; whether."""
+        if not self.working:
+            return False
+        with self._database.write() as connection:
+            overview.note_work(self._database, connection, self._now())
+        return True
 
     def _alone(self) -> None:
         """Nobody else works on this database, so every lease is of a process that is gone."""
@@ -365,7 +369,8 @@ class Worker:
             while not self._stopping.wait(pause):
                 pause = seconds
                 try:
-                    function()
+                    if function() is False:
+                        pause = min(seconds, _NOT_YET)
                     outage.back()
                 except StoreUnavailable as error:
                     outage.away(str(error))

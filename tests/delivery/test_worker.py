@@ -16,7 +16,7 @@ from sqlalchemy import text
 from bridge.delivery.retry import LONGEST, NotNow
 from bridge.delivery.worker import Deliverer, Sender, Worker, WorkerSettings
 from bridge.queue.base import ADVANCE, DELIVER, Queue
-from bridge.store import calls, deliveries, events
+from bridge.store import calls, deliveries, events, overview
 from bridge.store.calls import Call, CallState
 from bridge.store.database import Database
 from bridge.store.deliveries import Attempt, Delivery, DeliveryFilter, NewDelivery, State
@@ -109,6 +109,27 @@ def test_deliveries_reach_their_crm_once(database: Database, queue: Queue) -> No
     assert set(sent.values()) == {1}
     stored = _get(database, number)
     assert (stored.written_id, stored.exchange, stored.attempts) == ("T-1", "POST … 201", 1)
+
+
+def test_that_somebody_works_is_noted_as_soon_as_they_do(database: Database, queue: Queue) -> None:
+    """Else a bridge that comes back after a weekend would be said to do nothing."""
+    second = Worker(database, queue, {ADVANCE: _nothing}, _deliverer(database, queue, _sent), ("crm", "shop"))
+    with _working(database, queue, _sent):
+        second.start()
+        time.sleep(0.5)  # on SQLite it waits for the first
+        weekend = _now() - timedelta(days=3)
+        with database.write() as connection:
+            overview.note(database, connection, overview.WORKED, weekend.isoformat())
+    if not database.postgresql:
+        began = time.monotonic()
+
+        def noted() -> bool:
+            with database.read() as connection:
+                return datetime.fromisoformat(str(overview.noted(connection, overview.WORKED))) > weekend
+
+        until(noted)
+        assert time.monotonic() - began < 10
+    assert second.stop()
 
 
 @pytest.mark.parametrize(
