@@ -16,7 +16,7 @@ _CODES = {
         Text("called_before"), Text("task"), Text("number"), Text("do_not_call"), Text("list_away"),
         Text("spoken_since"), Text("by_hand"), Text("hours"), Text("per_number"), Text("per_day"), Text("pace"),
         Text("consent"), Text("consent_old"), Text("exclusion_list"), Text("opposed"), Text("commercial_hours"),
-        Text("line"), Text("source"),
+        Text("line"), Text("source"), Text("platform"),
         # lines, sources and campaigns
         Text("running"), Text("paused"), Text("stopped"), Text("held"), Text("over"),
         # jobs

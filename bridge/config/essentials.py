@@ -17,6 +17,7 @@ from bridge.config import files
 from bridge.config.callbacks import CallbackSource
 from bridge.config.checks import values as rules
 from bridge.config.environment import Environment
+from bridge.config.hours import OpeningTimes
 from bridge.config.load import Loaded, attempt, surroundings
 from bridge.config.model import Configuration, Line
 from bridge.config.nodes import Unreadable
@@ -64,7 +65,8 @@ def essentials(path: Path, environ: Mapping[str, str] | None = None) -> Essentia
         state=_certain("state", top, text, result.faults),
         language="en" if top.get("language") == "en" else "es",
         lines=list(_lines(top.get("lines"))),
-        callbacks=list(_sources(top.get("callbacks"))),
+        hours=(calendars := dict(_calendars(top.get("hours")))),
+        callbacks=list(_sources(top.get("callbacks"), calendars)),
     )
     connectors = top.get("connectors")
     configuration = with_built_in(configuration, connectors if isinstance(connectors, dict) else ())
@@ -132,7 +134,16 @@ def _lines(value: Any) -> Iterator[Line]:
                     break
 
 
-def _sources(value: Any) -> Iterator[CallbackSource]:
+def _calendars(value: Any) -> Iterator[tuple[str, OpeningTimes]]:
+    for name, item in value.items() if isinstance(value, dict) else ():
+        with suppress(ValidationError):
+            yield name, OpeningTimes.model_validate(item)
+
+
+def _sources(value: Any, calendars: Mapping[str, OpeningTimes]) -> Iterator[CallbackSource]:
+    """The sources that are good. One whose calendar is not can be stopped, too: nobody calls by what is read here."""
     for item in value if isinstance(value, list) else [value]:
         with suppress(ValidationError):
-            yield CallbackSource.model_validate(item)
+            source = CallbackSource.model_validate(item)
+            named = isinstance(source.hours, str) and source.hours != "always"
+            yield source.model_copy(update={"hours": "always"}) if named and source.hours not in calendars else source

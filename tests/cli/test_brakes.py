@@ -46,6 +46,24 @@ def test_lines_are_paused_and_work_is_listed(config: Path, exchange: Exchange, r
     assert [one["mode"] for one in status["lines"]] == ["running"]
 
 
+@pytest.mark.parametrize("open_", ['{days: mon-sun, from: "10:00", to: "20:00"}', "{days: never}"])
+def test_sources_that_name_a_calendar_stand_in_nobodys_way(
+    config: Path, exchange: Exchange, run: Run, open_: str
+) -> None:
+    exchange.tell(arrival("fin", final(call_sequence="1")))
+    web = f"""
+hours: {{office: {{open: {open_}}}}}
+callbacks: [{{name: web, line: "912345678", rule_group: x, token: 0123456789abcdefghijklmnop, hours: office}}]
+"""
+    config.write_text(config.read_text("utf-8").replace('"3956"', "${NOT_SET_ANYWHERE}") + web, "utf-8")
+    assert run("lines", "pause", "912345678").code == 0
+    assert run("callbacks", "list").code == 0
+    assert run("callbacks", "pause", "web").code == 0
+    status = json.loads(run("status", "--json").out)
+    assert [line["mode"] for line in status["lines"]] == ["held"]
+    assert {"configuration", "line:912345678", "source:web"} <= {trouble["id"] for trouble in status["troubles"]}
+
+
 def test_a_database_that_cant_be_told_is_not_guessed(config: Path, exchange: Exchange, run: Run) -> None:
     config.write_text("database: postgresql://u:${NOT_SET_ANYWHERE}@h/n\n" + config.read_text("utf-8"), "utf-8")
     said = run("lines", "pause", "912345678")
