@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from connectors.base import ConnectorError, Misconfigured, Rejected, Unavailable
+from connectors.base import ConnectorError, Misconfigured, Rejected, TimedOut, Unavailable
 from connectors.http.failures import passes, retry_after
 from connectors.http.session import Session
 from connectors.rest.values import JmesPath, Unfit
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from connectors.rest.requests import ErrorRule, Match
 
 _TOO_MANY = 429
+_GIVEN_UP = frozenset({504, 524})
+"""A proxy before the CRM waits no longer; the CRM may still be at it."""
 _REFUSED_WRITES = frozenset({400, 409, 412, 413, 422, 428})
 _REFUSED_LOGINS = frozenset({400, 401, 403, 422, 423})
 _GONE = frozenset({404, 410})
@@ -140,7 +142,8 @@ class _Verdict:
     def failed(self, error: type[ConnectorError], text: str) -> ConnectorError:
         message = self.session.mask.text(f"{self.session.place(self.response.request)}: {text}")
         if error is Unavailable:
-            return Unavailable(message, exchange=self._exchange(), retry_after=retry_after(self.response))
+            error = TimedOut if self.rules.writes and self.status in _GIVEN_UP else Unavailable
+            return error(message, exchange=self._exchange(), retry_after=retry_after(self.response))
         return error(message, exchange=self._exchange())
 
     def _answered(self, body: Any, *, named: bool = False) -> RestAnswer:

@@ -142,9 +142,10 @@ def test_a_write_is_not_repeated_within_a_call(crm: RestCrm) -> None:
     assert len(crm.requests) == 2
 
 
-def test_what_was_not_answered_in_time_is_not_written_again_at_once(crm: RestCrm) -> None:
+@pytest.mark.parametrize("fault", ["hang", "given_up"])
+def test_what_was_not_answered_in_time_is_not_written_again_at_once(crm: RestCrm, fault: str) -> None:
     """The CRM may still be at it, and nothing is there to be found under its key."""
-    crm.faults.add("hang", "/calls", times=1)
+    crm.faults.add(fault, "/calls", times=1)
     with opened(crm) as crm_, pytest.raises(TimedOut) as raised:
         crm_.connector.log_activity(activity(), Deadline.after(0.5))
     assert raised.value.retry_after is not None

@@ -10,8 +10,8 @@ from functools import cache
 KINDS = (
     "hang", "trickle", "trickle_header", "reset", "lose_answer", "truncated", "login_page", "redirect",
     "redirect_host", "redirect_host_for_good", "huge", "huge_unsaid", "gzip_bomb", "bad_gzip", "too_many",
-    "too_many_date", "error", "down", "wrong_type", "invalid_json", "not_utf8", "latin1", "cp1252", "deep", "empty",
-    "null", "drop_idle", "refused",
+    "too_many_date", "error", "down", "given_up", "wrong_type", "invalid_json", "not_utf8", "latin1", "cp1252", "deep",
+    "empty", "null", "drop_idle", "refused",
 )  # fmt: skip
 LOGIN_PAGE = b"<!DOCTYPE html><html><head><title>Log in</title></head><body><form>Password</form></body></html>"
 

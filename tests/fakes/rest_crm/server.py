@@ -197,6 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
             "too_many_date": lambda: self._raw(429, b'{"message": "slow down"}', Retry_After=at),
             "error": lambda: self._raw(500, b'{"message": "oops"}'),
             "down": lambda: self._raw(503, b"<html>down for maintenance</html>", "text/html"),
+            "given_up": lambda: self._raw(504, b"<html><h1>504 Gateway Time-out</h1></html>", "text/html"),
             "wrong_type": lambda: self._raw(200, b"%PDF-1.7 binary\x00\x01", "application/pdf"),
             "invalid_json": lambda: self._raw(200, b'{"data": [{"id": 1,'),
             "not_utf8": lambda: self._raw(200, b'{"data": [{"id": 1, "full_name": "Pe\xf1a"}]}'),
