@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -44,14 +45,15 @@ def browser(width: int, *, script: bool) -> Iterator[webdriver.Chrome]:
     if not script:
         options.add_experimental_option("prefs", {"profile.managed_default_content_settings.javascript": 2})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    browser = webdriver.Chrome(options=options, service=Service(DRIVER))
-    browser.set_page_load_timeout(60)
-    try:
-        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        yield browser
-    finally:
-        browser.quit()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # it leaves files in TMPDIR
+        browser = webdriver.Chrome(options=options, service=Service(DRIVER, env=os.environ | {"TMPDIR": folder}))
+        browser.set_page_load_timeout(60)
+        try:
+            metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+            browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            yield browser
+        finally:
+            browser.quit()
 
 
 def sign_in(browser: webdriver.Chrome, base: str, language: str) -> None:
