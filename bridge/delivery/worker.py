@@ -356,9 +356,7 @@ class Worker:
     def _alone(self) -> None:
         """Nobody else works on this database, so every lease is of a process that is gone."""
         with self._database.write() as connection:
-            now = self._now()
-            overview.note_work(self._database, connection, now)
-            deliveries.free(connection, now + timedelta(seconds=self._pace.lease))
+            deliveries.free(connection, self._now() + timedelta(seconds=self._pace.lease))
         self.sweep()
 
     def _every(
