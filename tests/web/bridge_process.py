@@ -42,6 +42,11 @@ queries:
 """
 
 
+def betrays(text: str, password: str = PASSWORD) -> bool:
+    """Whether the password stands in `text` by itself: its four digits come about by chance in ids and ports."""
+    return re.search(rf"(?<![0-9A-Za-z]){password}(?![0-9A-Za-z])", text) is not None
+
+
 def query(name: str = "ECO", variables: Mapping[str, str] | None = None, **fields: str) -> Document:
     """A Query as the platform sends it."""
     return Document(
