@@ -52,8 +52,8 @@ class Inbox:
     """Keeps what comes in. Used from many threads; each process has its own, and closes it when it stops.
 
     `patience`: seconds until a caller is told that it could not be stored. `spool`: for PostgreSQL, where to keep what
-    comes while it is away; then `database` is the inbox's own, opened for it alone: a commit that has not come back
-    after `hanging` seconds is broken off, with all its connections, and spooled instead. `most`: items in one commit.
+    comes while it is away; then `database` is the inbox's own, opened for it alone, and one connection does: a commit
+    that has not come back after `hanging` seconds is broken off, and spooled instead. `most`: items in one commit.
     """
 
     def __init__(

@@ -38,7 +38,9 @@ from connectors.phone import Phone, parse
 from connectors.steps import Steps
 
 _log = logging.getLogger("bridge.intake.keeper")
-_POOL = 3
+_POOL = 2
+"""Connections to PostgreSQL for tasks, probes and when calls began. What comes in has one of its own: however many wait
+for theirs, an event does not."""
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
 _TRY = 3.0
@@ -61,6 +63,7 @@ class Keeper:
         self._spool: Spool | None = None
         self._database: Database | None = None
         self._inbox: Inbox | None = None
+        self._inboxes: Database | None = None
         self._desk: CallbackService | None = None
         self._starts = CallStarts(self._database_at_hand)
         self._reason = ""
@@ -77,17 +80,19 @@ class Keeper:
         try:
             if url.startswith("sqlite"):
                 database, spool = connect(url, self._loaded.folder), None
+                inboxes = database
             else:
                 spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
                 self._spool = spool
                 database = self._database or unprepared(url, pool=_POOL)
+                inboxes = self._inboxes or unprepared(url, pool=1)
         except StoreUnavailable as error:
             self._failed(error)
             return False
         with self._lock:
-            self._database = database
+            self._database, self._inboxes = database, inboxes
             if self._inbox is None:
-                self._inbox = Inbox(database, queue_for(database), spool=spool)
+                self._inbox = Inbox(inboxes, queue_for(inboxes), spool=spool)
         try:
             upgrade(database)
         except StoreUnavailable as error:
@@ -245,7 +250,7 @@ class Keeper:
         """Store what waits, and let go."""
         self._stop.set()
         self._starts.close()
-        for part in (self._inbox, self._database, self._spool):
+        for part in (self._inbox, self._inboxes, self._database, self._spool):
             if part is not None:
                 part.close()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bridge.errors import StoreUnavailable
 from bridge.store.database import Database
@@ -36,26 +36,28 @@ def upgrade_procrastinate(database: Database, lock: int) -> None:
     except ImportError:
         raise StoreUnavailable("PostgreSQL needs: pip install '.[distributed]', in the bridge's own folder") from None
     steps = sorted(Path(SchemaManager.get_migrations_path()).glob("*.sql"), key=lambda step: step.name)
-    if _note(database) == steps[-1].name:
-        return
+    with database.read() as connection:
+        if _note(connection) == steps[-1].name:
+            return
     with translated(database.name), database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as each:
         driver: Any = each.connection.driver_connection
         driver.execute("SET statement_timeout = 0")
         driver.execute("SET lock_timeout = '60s'")
         driver.execute("SELECT pg_advisory_lock(%s)", [lock])
         try:
-            _run(database, driver, steps, SchemaManager)
+            _run(database.name, each, steps, SchemaManager)
         finally:
             driver.execute("SELECT pg_advisory_unlock(%s)", [lock])
             each.invalidate()  # its timeouts were changed
 
 
-def _run(database: Database, driver: Any, steps: list[Path], schema: type[SchemaManager]) -> None:
-    applied = _note(database)  # once more, now that nobody else is at it
+def _run(name: str, connection: Connection, steps: list[Path], schema: type[SchemaManager]) -> None:
+    driver: Any = connection.connection.driver_connection
+    applied = _note(connection)  # once more, now that nobody else is at it
     if applied is None:
         if driver.execute("SELECT to_regclass('procrastinate_jobs')").fetchone()[0] is not None:
             raise StoreUnavailable(
-                f"{database.name} holds a procrastinate_jobs table that the bridge did not make; give the bridge a "
+                f"{name} holds a procrastinate_jobs table that the bridge did not make; give the bridge a "
                 "database of its own"
             )
         with driver.transaction():
@@ -75,6 +77,5 @@ def _run_newer(driver: Any, steps: list[Path], applied: str) -> None:
             driver.execute(_WRITE, [_NOTE, step.name])
 
 
-def _note(database: Database) -> str | None:
-    with database.read() as connection:
-        return cast("str | None", connection.execute(_READ, {"name": _NOTE}).scalar())
+def _note(connection: Connection) -> str | None:
+    return cast("str | None", connection.execute(_READ, {"name": _NOTE}).scalar())

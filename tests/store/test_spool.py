@@ -38,7 +38,7 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.fixture
 def database(postgres_url: str, proxy: Proxy) -> Iterator[Database]:
-    database = connect(postgres_url.replace(":5432", f":{proxy.port}"), patience=4)
+    database = connect(postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=4)
     yield database
     database.close()
 
@@ -202,17 +202,17 @@ def test_with_the_spool_away_too_nothing_is_acknowledged(
 
 
 def test_a_server_that_was_away_at_the_start_gets_its_tables_when_it_comes(
-    postgres_url: str, proxy: Proxy, spool: Spool
+    empty_postgres_url: str, proxy: Proxy, spool: Spool
 ) -> None:
     proxy.away()
-    database = unprepared(postgres_url.replace(":5432", f":{proxy.port}"), patience=4)
+    database = unprepared(empty_postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=4)
     inbox = Inbox(database, queue_for(database), spool=spool)
     assert inbox.keep(arrival("1")).id is None
     proxy.back()
     until(lambda: not inbox.spooling)
     inbox.close()
     database.close()
-    assert _stored(postgres_url) == ["1"]
+    assert _stored(empty_postgres_url) == ["1"]
 
 
 def test_what_the_database_refuses_stays_in_the_spool_and_holds_up_nothing(spool: Spool) -> None:
