@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from bridge.store import ringing
 from bridge.store.emissions import EmissionState, Kind, Mode
-from bridge.texts import Text
+from bridge.texts import Text, said
 
 FIRST, LONGEST = 30, 900
 """Seconds of a pause."""
@@ -46,18 +46,24 @@ class EmissionStatus:
         return EmissionState(self.kind, self.name, self.mode, reason=self.reason).restored
 
     @property
-    def blocked_reason(self) -> str:
-        """Why nothing goes out, for people; empty where it runs."""
+    def blocked_reason(self) -> Text | None:
+        """Why nothing goes out; None where it runs."""
         if self.mode is Mode.RUNNING:
-            return ""
-        why = f" ({self.reason})" if self.reason else ""
-        resumed = f"`infocaller-bridge {'lines' if self.kind == 'line' else 'callbacks'} resume {self.name}`"
-        sentences = {
-            Mode.HELD: f"is {'held' if self.restored else 'paused by a person'}{why}; it goes on by {resumed}",
-            Mode.STOPPED: f"is stopped{why}; it goes on when its configuration changes, or by {resumed}",
-            Mode.PAUSED: f"is paused{why} and tried again by itself, one call at a time",
-        }
-        return f"{self.kind} {self.name} {sentences[self.mode]}"
+            return None
+        of_line = self.kind == "line"
+        what = Text("line {line}", line=self.name) if of_line else Text("source {source}", source=self.name)
+        why = Text(" ({reason})", reason=said(self.reason)) if self.reason else ""
+        resume = f"infocaller-bridge {'lines' if of_line else 'callbacks'} resume {self.name}"
+        if self.mode is Mode.PAUSED:
+            return Text("{what} is paused{why} and tried again by itself, one call at a time", what=what, why=why)
+        if self.mode is Mode.STOPPED:
+            return Text(
+                "{what} is stopped{why}; it goes on when its configuration changes, or by `{command}`",
+                what=what, why=why, command=resume,
+            )  # fmt: skip
+        if self.restored:
+            return Text("{what} is held{why}; it goes on by `{command}`", what=what, why=why, command=resume)
+        return Text("{what} is paused by a person{why}; it goes on by `{command}`", what=what, why=why, command=resume)
 
 
 def standing(

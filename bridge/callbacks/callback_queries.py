@@ -19,7 +19,7 @@ from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.deliveries import Delivery
 from bridge.store.emissions import Kind
-from bridge.texts import Plural, Text, literal, said
+from bridge.texts import Plural, Text, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +81,18 @@ class CallbackQueries:
         if later:
             gate = callback.gate or ("time" if callback.due == callback.next_at else "")
             yield KeptBack(
-                gate, callback.next_at, literal(callback.reason) if callback.reason else Text("its time has not come")
+                gate, callback.next_at, said(callback.reason) if callback.reason else Text("its time has not come")
             )
         if configuration.source(callback.source) is None:
             gone = Text("the configuration has no source {source} any more", source=callback.source)
             yield KeptBack("source", None, gone)
         statuses = [*self.lines(), *self.sources()]
         blocking = [
-            status for status in statuses if status.blocked_reason and status.name == getattr(callback, status.kind)
+            KeptBack(status.kind, status.until, reason)
+            for status in statuses
+            if (reason := status.blocked_reason) is not None and status.name == getattr(callback, status.kind)
         ]
-        for status in blocking:
-            yield KeptBack(status.kind, status.until, said(status.blocked_reason))
+        yield from blocking
         rules = self._book().rules.get(callback.source)
         if later or blocking or rules is None:
             return

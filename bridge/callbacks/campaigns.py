@@ -22,6 +22,7 @@ from bridge.store.callbacks import OPEN, CallbackState
 from bridge.store.campaigns import Campaign
 from bridge.store.database import Database
 from bridge.store.tables import LONGEST_CAMPAIGN
+from bridge.texts import Text
 from connectors.base import Task
 from connectors.phone import parse
 
@@ -41,7 +42,7 @@ class Progress:
     gates: dict[str, int] = field(default_factory=dict)
     per_minute: float = 0.0
     ends: datetime | None = None
-    stands: str = ""
+    stands: Text | None = None
 
     @property
     def total(self) -> int:
@@ -144,17 +145,16 @@ class Campaigns:
                 progress.ends = Places(rules, zones, today, now).take_many(progress.left)
         return progress
 
-    def stands(self, source: str) -> tuple[str, int]:
-        """Return why nothing of a source is called now, where its line or the source itself does not run, else empty;
+    def stands(self, source: str) -> tuple[Text | None, int]:
+        """Return why nothing of a source is called now, where its line or the source itself does not run, else None;
         and how many calls its line made today."""
         configured = self._desk.book().configuration.source(source)
         line = next(
             (status for status in self._desk.queries.lines() if configured and status.name == configured.line), None
         )
         own = next((status for status in self._desk.queries.sources() if status.name == source), None)
-        return next(
-            (status.blocked_reason for status in (line, own) if status and status.blocked_reason), ""
-        ), line.today if line else 0
+        reasons = (status.blocked_reason for status in (line, own) if status)
+        return next(filter(None, reasons), None), line.today if line else 0
 
     def pause(self, name: str) -> int:
         """Call nothing of it from now on, but for what is being sent at this moment; how many are kept back."""

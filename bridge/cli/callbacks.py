@@ -83,7 +83,7 @@ def list_(  # noqa: PLR0913 - the options of a command
         )  # fmt: skip
 
 
-def _why(callback: Callback, reasons: Mapping[tuple[Kind, str], str]) -> str:
+def _why(callback: Callback, reasons: Mapping[tuple[Kind, str], Text | None]) -> str:
     """What keeps it back, or what it came to; `reasons`: the lines and sources that do not run, and why."""
     times = missed_times(callback)
     about = words(Plural("{count:,} missed call", "{count:,} missed calls", times)) if times else ""

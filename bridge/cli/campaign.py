@@ -264,7 +264,7 @@ def _forecast(ask: Asking, rules: Rules, rows: RowFile, bad: _Faults, renewable:
         service.close()
 
 
-def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: str, as_json: bool) -> None:
+def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: Text | None, as_json: bool) -> None:
     counts = {
         "taken": forecast.rows - forecast.known - forecast.refused,
         "known": forecast.known,
@@ -272,7 +272,8 @@ def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: 
     }
     if as_json:
         moments = {"begins": iso(forecast.begins), "ends": iso(forecast.ends)}
-        show_json({**asdict(forecast), **counts, **moments, "stands": stands, "renewable_rows": list(renewable.rows)})
+        stood = {"stands": str(stands or ""), "renewable_rows": list(renewable.rows)}
+        show_json({**asdict(forecast), **counts, **moments, **stood})
         return
     emission = line.emission
     text = Text("{rows}: {called:,} would be called, by line {line}", rows=_rows(forecast.rows), called=forecast.called,
@@ -288,7 +289,7 @@ def _say_forecast(forecast: Forecast, renewable: _Renewals, line: Line, stands: 
     for text in renewable.lines():
         say(text)
     if stands:
-        say(Text("nobody is called yet: {reason}", reason=said(stands)))
+        say(Text("nobody is called yet: {reason}", reason=stands))
     if forecast.ahead:
         say(
             Plural(
@@ -451,7 +452,7 @@ def _lines(progress: Progress, store: Stored) -> Iterator[str]:
             pace = Text("{pace}, over by {when} at the line's pace", pace=pace, when=local(progress.ends, line))
         yield words(pace)
     if progress.stands:
-        yield words(Text("nobody is called now: {reason}", reason=said(progress.stands)))
+        yield words(Text("nobody is called now: {reason}", reason=progress.stands))
 
 
 def _progress(progress: Progress) -> dict[str, Any]:
@@ -469,7 +470,7 @@ def _progress(progress: Progress) -> dict[str, Any]:
         "gates": progress.gates,
         "per_minute": progress.per_minute,
         "ends": iso(progress.ends),
-        "stands": progress.stands,
+        "stands": str(progress.stands or ""),
     }
 
 

@@ -38,8 +38,9 @@ def list_(config: Path, as_json: bool) -> None:
             ),
         )  # fmt: skip
     for status in statuses:
-        if status.restored and not as_json:
-            say(status.blocked_reason)
+        reason = status.blocked_reason
+        if reason is not None and status.restored and not as_json:
+            say(reason)
 
 
 def _pause(ask: Asking, name: str, reason: str) -> Text:

@@ -21,6 +21,7 @@ LONGEST = 16 * 1024**2
 
 _WANTED = frozenset(name.lower().encode() for name in VARIABLES)
 _PARTS = 1000
+_SHOWN = 10
 _MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _BARE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _NOT_QUOTED_PRINTABLE = {b"=": b"%3D", b"\n": b"%0A", b"\r": b"%0D"}
@@ -80,17 +81,21 @@ def _chosen(variables: Iterable[tuple[bytes, bytes]]) -> str:
     came: list[str] = []
     for name, value in variables:
         if name.strip().lower() not in _WANTED:
-            came.append(decode(name))
+            came.append(_shown(decode(name)))
         elif value.strip():
             return decode(value)
         else:
-            came.append(f"{decode(name).strip()} (empty)")
-    raise ProtocolError(
-        f"no variable {', '.join(VARIABLES[:-1])} or {VARIABLES[-1]} in the form; it has {_listed(came)}"
-    )
+            came.append(f"{_shown(decode(name).strip())} without a value")
+    *names, last = VARIABLES
+    if not came:
+        raise ProtocolError(f"no variable {', '.join(names)} or {last} in the form, and no other")
+    raise ProtocolError(f"no variable {', '.join(names)} or {last} in the form; it has {_listed(came)}")
+
+
+def _shown(name: str) -> str:
+    return name if _PLAIN_NAME.fullmatch(name) else "an odd name"
 
 
 def _listed(names: list[str]) -> str:
-    shown = [name if _PLAIN_NAME.fullmatch(name.removesuffix(" (empty)")) else "an odd name" for name in names[:10]]
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return f"{', '.join(shown)}{more}" if shown else "none"
+    others = [f"and {len(names) - _SHOWN} others"] if len(names) > _SHOWN else []
+    return ", ".join(names[:_SHOWN] + others)

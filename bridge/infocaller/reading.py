@@ -98,7 +98,9 @@ def _section(within: Section, name: str, shown: str) -> Section:
         return value
     if value in (None, []) or (isinstance(value, str) and not value.strip()):
         return {}
-    raise ProtocolError(f"{shown} is a {'list' if isinstance(value, list) else 'value'} where an object belongs")
+    if isinstance(value, list):
+        raise ProtocolError(f"{shown} is a list where an object belongs")
+    raise ProtocolError(f"{shown} is a value where an object belongs")
 
 
 def _items(within: Section, name: str, shown: str) -> list[Section]:
@@ -110,9 +112,7 @@ def _items(within: Section, name: str, shown: str) -> list[Section]:
     objects = [item for item in items if isinstance(item, dict)]
     for number, item in enumerate(items):
         if not isinstance(item, dict) and item is not None and str(item).strip():
-            raise ProtocolError(
-                f"{shown}[{number}] is a {'list' if isinstance(item, list) else 'value'}: not an object"
-            )
+            raise ProtocolError(f"{shown}[{number}] is not an object")
     return objects
 
 
@@ -127,8 +127,10 @@ def _text_of(value: Tree, name: str) -> str:
         return str(value).lower()
     if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return str(value[-1])  # XML may repeat an element: like in JSON, the last one counts
+    if isinstance(value, list) and value:
+        raise ProtocolError(f"{name} is a list where a text belongs")
     if value:
-        raise ProtocolError(f"{name} is {'a list' if isinstance(value, list) else 'an object'} where a text belongs")
+        raise ProtocolError(f"{name} is an object where a text belongs")
     return ""
 
 

@@ -85,8 +85,8 @@ async def _read(raw: RawRequest, length: int | None, limit: int, receive: Receiv
         message, body = await _rest(raw, message, limit, receive)
     raw.body = body
     if raw.fault is None and (message["type"] == "http.disconnect" or (length is not None and len(body) < length)):
-        of = f" of {length}" if length is not None else ""
-        raw.fault = Refused(400, f"the request broke off: {len(body)}{of} bytes came")
+        came = f"{len(body)} of {length} bytes" if length is not None else f"{len(body)} bytes"
+        raw.fault = Refused(400, f"the request broke off after {came}")
 
 
 async def _rest(raw: RawRequest, message: dict[str, Any], limit: int, receive: Receive) -> tuple[dict[str, Any], bytes]:

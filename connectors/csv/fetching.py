@@ -33,7 +33,7 @@ LARGEST = 50_000_000
 """Bytes of a table, unpacked."""
 _PATIENCE = 0.05  # seconds between two tries to be the one that asks
 _LONGEST_TAG = 1000
-_TOOK = re.compile(r" \(after a wait of [\d.e+-]{1,20} s\)")
+_TOOK = re.compile(r" \(after a wait of [\d,]{1,20} ms\)")
 _MARKS = b"\xef\xbb\xbf\xff\xfe \t\r\n\0"
 _NOT_SHARED = (
     "a page to sign in came instead of the table: share it with anyone who has the link, or mend the address; "

@@ -144,7 +144,7 @@ class Session(requests.Session):
         except TooLarge as error:
             raise self._failed(request, Misconfigured(f"{self.place(request)}: {error}")) from None
         except (ConnectorError, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            place = f"{self.place(request)} (after a wait of {time.monotonic() - began:.2g} s)"
+            place = f"{self.place(request)} (after a wait of {(time.monotonic() - began) * 1000:,.0f} ms)"
             raise self._failed(request, translate(error, place, self.mask.text)) from error
         response.elapsed = timedelta(seconds=time.monotonic() - began)
         return response

@@ -62,7 +62,7 @@ def test_a_multipart_form_is_read_in_either_charset(charset: str, as_file: bool)
         (b" \r\n", FORM, "empty"),
         (b"hello", FORM, "no document"),
         (b"data=1&other=2", FORM, "it has data, other$"),
-        (b"apiInfocaller=&x=1", FORM, r"apiInfocaller \(empty\), x"),
+        (b"apiInfocaller=&x=1", FORM, "apiInfocaller without a value, x"),
         (b"%7B%22PIN%22%3A4111%7D=1", FORM, "an odd name"),
         (b"--x\r\nContent", "multipart/form-data", "boundary"),
         (b"--x\r\nContent", "multipart/form-data; boundary=x", "broken"),
@@ -84,7 +84,7 @@ def test_a_body_without_a_document_says_what_it_has(body: bytes, content_type: s
 
 def test_many_variables_are_named_in_short() -> None:
     body = b"&".join(b"v%d=1" % number for number in range(900))
-    with pytest.raises(ProtocolError, match="v9 and 890 more") as refused:
+    with pytest.raises(ProtocolError, match="v9, and 890 others") as refused:
         document.read(body, FORM)
     assert len(str(refused.value)) < 300
 

@@ -226,7 +226,7 @@ def test_fields_that_nobody_knows_are_kept_beside() -> None:
         (as_json({"LineNumber": [[1]], "CallSequence": "1"}), "linenumber is a list"),
         (as_json("x"), "UserID is a value"),
         (as_json([1]), "UserID is a list"),
-        (as_json(CustVars={"CustVar": [ONE, "secret-4111"]}), r"CustVars.CustVar\[1\] is a value"),
+        (as_json(CustVars={"CustVar": [ONE, "secret-4111"]}), r"CustVars.CustVar\[1\] is not an object"),
         (as_json(CustVars="secret-4111"), "CustVars is a value"),
         (b"[]", "list"),
         (b"{}", "no ApiCall"),

@@ -44,8 +44,8 @@ def test_only_a_number_is_counted() -> None:
     known = "unknown key; known here: country, extensions, numbers, password"
     assert said(known).render("es") == "clave desconocida; aquí se conocen: country, extensions, numbers, password"
     assert said("1,234 rows taken").render("es") == "1.234 filas tomadas"
-    slow = said("GET http://127.0.0.1/api (after a wait of 3 s): no whole answer in time").render("es")
-    assert slow == "GET http://127.0.0.1/api (tras esperar 3 s): ninguna respuesta completa a tiempo"
+    slow = said("GET http://127.0.0.1/api (after a wait of 3 ms): no whole answer in time").render("es")
+    assert slow == "GET http://127.0.0.1/api (tras esperar 3 ms): ninguna respuesta completa a tiempo"
 
 
 def test_what_a_file_is_said_to_be_is_no_comparison() -> None:

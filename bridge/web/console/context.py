@@ -62,13 +62,9 @@ class Visit:
         known_line = self.configuration.line(line) or self.configuration.lines[0]
         return ZoneInfo(known_line.timezone)
 
-    def say(self, text: Text | str) -> str:
-        """Return a text in the reader's language."""
-        return text.render(self.language) if isinstance(text, Text) else text
-
-    def sentence(self, words: str) -> str:
-        """Return what the program said in English elsewhere, such as a fault, in the reader's language."""
-        return texts.said(words).render(self.language)
+    def say(self, text: Text | str | None) -> str:
+        """Return a text in the reader's language; of mere words, those that the program said elsewhere in English."""
+        return "" if text is None else texts.said(text).render(self.language)
 
     def moment(self, value: datetime | None, line: str = "") -> formats.TimeElement | str:
         """Return a moment as a `<time>` element, on a line's clock."""

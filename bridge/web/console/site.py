@@ -282,7 +282,6 @@ def _values() -> dict[str, Any]:
         "t",
         "n",
         "say",
-        "sentence",
         "moment",
         "clock",
         "age",

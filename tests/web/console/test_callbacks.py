@@ -118,6 +118,9 @@ def test_a_file_is_looked_at_started_paused_and_cancelled(browser: Browser, fold
     )
     plan = browser.get(answer.headers["Location"])
     assert "Rows 3 Would be called 2" in words(plan).replace("</dt>", "")
+    in_spanish = words(browser.get(answer.headers["Location"], **{"Accept-Language": "es"}))
+    assert "nadie: la línea 934567890 está en pausa por decisión de una persona (turno); sigue con" in in_spanish
+    assert "4 no hay número al que llamar" in in_spanish
     assert stored(folder, source="people") == []
     token = answer.headers["Location"].split("upload=")[1]
     started = browser.post("/console/callbacks/campaigns/start", {"upload": token})

@@ -31,7 +31,9 @@ def test_it_says_when_each_was_called_and_its_last_error(console: Bridge, operat
     wrong, form = written(query(), password="1111")
     assert console.post("query", wrong, form).status == 401
     until(lambda: re.search(r"called line 912345678 today .* error line 912345678 today", _queries(operator)), 60)
-    assert " encontrado " in _queries(operator, "es")
+    in_spanish = _queries(operator, "es")
+    assert " encontrado " in in_spanish
+    assert "la firma no es correcta: ¿la contraseña de la línea 912345678 es la del panel?" in in_spanish
 
 
 def _queries(browser: Browser, language: str = "en") -> str:

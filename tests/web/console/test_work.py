@@ -17,8 +17,9 @@ from bridge.store.database import Database
 from bridge.store.deliveries import Failure, NewDelivery, State, Took
 from bridge.store.schema import connect
 from bridge.web.console.sections import Role
+from tests.fakes.exchange import final
 from tests.waiting import until
-from tests.web.bridge_process import Bridge, running
+from tests.web.bridge_process import Bridge, running, written
 from tests.web.console.case import CONFIGURATION, Browser, words
 
 NOW = datetime.now(UTC)
@@ -87,6 +88,14 @@ def test_what_failed_is_listed_with_its_reason_and_what_to_do(bridge: Bridge, tm
     assert "The CRM refused this very record" in words(page)
     assert "<script>alert" not in page.text
     assert browser.get("/console/work/999").status_code == 404
+
+
+def test_reasons_are_in_the_readers_language(working: Bridge) -> None:
+    body, form = written(final())
+    assert working.post("event/fin", body, form).status == 200
+    browser = Browser(working, "es").sign_in(Role.OPERATOR)
+    until(lambda: "conexión rechazada" in words(browser.get("/console/work?state=failed")))
+    assert "la búsqueda de contact falló: shop: GET http://127.0.0.1:9/c" in words(browser.get("/console/work"))
 
 
 def test_a_viewer_sees_neither_numbers_nor_what_was_sent(bridge: Bridge, tmp_path: Path) -> None:

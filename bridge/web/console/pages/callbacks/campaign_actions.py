@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from bridge.callbacks.rowfile import CampaignRow, FileUnreadable
 from bridge.callbacks.task_intake import NoCampaign, NoSuchSource
-from bridge.texts import Plural, Text, literal
+from bridge.texts import Plural, Text, said
 from bridge.web.console.context import audit, done, here
 from bridge.web.console.pages.callbacks.campaigns import LIST, campaigns_of, rows_of, uploads_of
 from bridge.web.console.pages.callbacks.place import section
@@ -30,11 +30,11 @@ def upload() -> Response:
     try:
         campaigns_of(visit).rules(form.get("source", ""))
     except (NoCampaign, NoSuchSource) as error:
-        return done(LIST, literal(str(error)))
+        return done(LIST, said(error))
     try:
         kept = uploads_of(visit).keep(sent, name, form.get("source", ""))
     except OSError as error:
-        return done(LIST, Text("The file can't be kept: {error}", error=error.strerror or str(error)))
+        return done(LIST, Text("The file can't be kept: {error}", error=said(error.strerror or error)))
     return done(f"{LIST}/plan?upload={kept.token}", Text("Nobody is called yet. This is what the file would do:"))
 
 
@@ -54,7 +54,7 @@ def start_campaign() -> Response:
     try:
         taken = desk.take(desk.begin(upload.name, upload.source, upload.title), rows_of(visit, upload), bad, _nobody)
     except (FileUnreadable, NoCampaign, NoSuchSource) as error:
-        return done(LIST, literal(str(error).replace(str(upload.path), upload.title)))
+        return done(LIST, said(str(error).replace(str(upload.path), upload.title)))
     uploads_of(visit).drop(upload)
     audit("campaign.start", upload.name, after={"taken": taken.new, "known": taken.known, "refused": refused})
     text = Plural("{count:,} row is taken.", "{count:,} rows are taken.", taken.new)

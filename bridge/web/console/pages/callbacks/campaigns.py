@@ -14,7 +14,7 @@ from bridge.callbacks.forecast import KNOWN, Forecast, forecast
 from bridge.callbacks.rowfile import CampaignRow, FileUnreadable, RowFile
 from bridge.callbacks.task_intake import NoCampaign, NoSuchSource
 from bridge.store.callbacks import CallbackState
-from bridge.texts import Text, literal
+from bridge.texts import Text, literal, said
 from bridge.web.console import words
 from bridge.web.console.context import Visit, done, here, render
 from bridge.web.console.pages.callbacks.place import section
@@ -89,7 +89,7 @@ def plan() -> Response:
                 connection, visit.configuration, rows.rules, service.sources, rows, visit.parts.now(), fault, renewable
             )
     except (FileUnreadable, NoCampaign, NoSuchSource) as error:
-        return done(LIST, literal(_without_path(str(error), upload)))
+        return done(LIST, said(_without_path(str(error), upload)))
     return render(
         "callbacks/plan.html", upload=upload, plan=planned, faults=faults, renewals=renewals,
         means=_MEANS, line=rows.rules.line,

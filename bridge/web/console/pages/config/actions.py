@@ -103,6 +103,6 @@ def _as_json(candidate: ConfigurationDraft) -> Response:
 
 def _place(fault: Fault, severity: str) -> dict[str, object]:
     return {
-        "line": fault.line, "column": fault.column, "path": fault.path, "text": here().sentence(fault.text),
+        "line": fault.line, "column": fault.column, "path": fault.path, "text": here().say(fault.text),
         "severity": severity,
     }  # fmt: skip

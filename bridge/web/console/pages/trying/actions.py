@@ -12,7 +12,7 @@ from bridge.config import editing
 from bridge.config.casetext import with_case
 from bridge.config.model import Case
 from bridge.config.nodes import Unreadable
-from bridge.texts import Text, literal, said
+from bridge.texts import Text, said
 from bridge.web.console import changes
 from bridge.web.console.changes import ConfigurationDraft
 from bridge.web.console.context import done, here
@@ -40,13 +40,13 @@ def keep() -> Response:
     why = changes.obstacle(visit)
     current = editing.read_text(visit.parts.loaded.path)
     if why is None and current.fault is not None:
-        why = literal(str(current.fault))
+        why = said(current.fault)
     if why is not None:
         return page(form, 409, refusal=why)
     try:
         candidate = ConfigurationDraft(visit, with_case(current.text, case))
     except Unreadable as error:
-        return page(form, 422, refusal=literal(str(error)))
+        return page(form, 422, refusal=said(error))
     if not candidate.good:
         fault = next(iter(candidate.read.faults), None)
         return page(form, 422, refusal=Text("The configuration would have a fault then: {fault}", fault=said(fault)))
