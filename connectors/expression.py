@@ -236,16 +236,16 @@ def _in_words(error: Exception) -> str:
     text = str(error)
     if "Missing" in text:
         return "a value is empty here, and nothing can be reckoned with it; write | default(0) after its name"
+    if isinstance(error, ZeroDivisionError):
+        return "nothing can be divided by 0"
     operands = re.search(r"'([\w.]+)' and '([\w.]+)'|concatenate (\w+) \(not \"([\w.]+)\"\)", text)
     if not isinstance(error, TypeError) or operands is None:
         return text
     left, right = ((name or "").rpartition(".")[2] for name in (operands[1] or operands[3], operands[2] or operands[4]))
-    both = f"{_KINDS.get(left, left)} and {_KINDS.get(right, right)} don't go together here"
-    return (
-        f"{both}; write | int after the text"
-        if "a text and a number" in both or "a number and a text" in both
-        else both
-    )
+    kinds = [_KINDS.get(left, left), _KINDS.get(right, right)]
+    if sorted(kinds) == ["a number", "a text"]:
+        return "a text and a number don't go together here; write | int after the text"
+    return f"{kinds[0]} and {kinds[1]} don't go together here"
 
 
 def _present(value: object) -> object:

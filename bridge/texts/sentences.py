@@ -130,9 +130,9 @@ class Sentences:
                     pair = (head, words[place + 2 :])
                     return " ".join(self.translated(piece, depth + 1) for piece in pair)
                 before, after = words[:place], words[place + len(separator) :]
-                if self._known(before, depth) or self._known(after.removesuffix(")"), depth):
-                    closing = ")" if separator == " (" and after.endswith(")") else ""
-                    after = after.removesuffix(closing)
+                closing = ")" if after.endswith(")") and after.count(")") > after.count("(") else ""
+                after = after.removesuffix(closing)
+                if self._known(before, depth) or self._known(after, depth):
                     pieces = (self.translated(piece, depth + 1) for piece in (before, after))
                     return separator.join(pieces) + closing
                 place = words.find(separator, place + 1)

@@ -161,7 +161,8 @@ def test_what_fails_on_the_values_names_the_expression(text: str) -> None:
         ("{{ call.start.hour + 1 }}", "hour is empty here"),
         ("{{ nothing | round }}", "a value is empty here"),
         ("{{ contact.name + 1 }}", "a text and a number don't go together here; write | int after the text"),
-        ("{{ 1 < contact.name }}", "a number and a text don't go together here"),
+        ("{{ 1 < contact.name }}", "a text and a number don't go together here; write | int after the text"),
+        ("{{ 1 // (contact.name | length - contact.name | length) }}", "nothing can be divided by 0"),
     ],
 )
 def test_a_failure_is_said_without_words_of_pythons(text: str, words: str) -> None:

@@ -48,6 +48,11 @@ def test_only_a_number_is_counted() -> None:
     assert slow == "GET http://127.0.0.1/api (tras esperar 3 ms): ninguna respuesta completa a tiempo"
 
 
+def test_what_stands_last_within_brackets_is_said_too() -> None:
+    refused = said("not sent: no connection (127.0.0.1:9: Connection refused)").render("es")
+    assert refused == "no enviada: no hay conexión (127.0.0.1:9: Conexión rechazada)"
+
+
 def test_what_a_file_is_said_to_be_is_no_comparison() -> None:
     """`{name} is {value}, not {expected}` fits as well."""
     reason = "it is a spreadsheet of Excel or LibreOffice, or another zip archive, not text"
