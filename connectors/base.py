@@ -127,7 +127,7 @@ def nothing_seen(_exchange: str) -> None:
     """Ignore the exchange: `Context.see` without `--trace`. Connectors then need not describe any."""
 
 
-def nothing_reported(_part: str, _why: str, _serves: bool) -> None:
+def nothing_reported(_part: str, _why: str, _serves: bool | None) -> None:
     """Ignore the state of a part: `Context.report` unless the bridge serves. Connectors then log it themselves."""
 
 
@@ -147,8 +147,9 @@ class Context:
         pace: Wait for it before each request.
         waiting: Enter it around every wait for the outside, so that other lookups compute meanwhile.
         see: Call it with each request and answer, masked, for `--trace`.
-        report: Call it with the name of a part of the connector (a table) that can't be used as it is now, the reason,
-            and whether its earlier contents serve meanwhile; with an empty reason once that is over.
+        report: Call it with the name of a part of the connector (a table) that is not as it should be, the reason, and
+            what serves meanwhile: its earlier contents (true), nothing (false), or what it holds now (None); with an
+            empty reason once that is over.
         cassette: What HTTP requests go through while answers are recorded for tests, or played; None otherwise.
             `connectors.http.session` does so by itself.
         installation: The id under which this installation of the bridge claims tasks; empty if none is claimed.
@@ -170,7 +171,7 @@ class Context:
     pace: RateLimiter = field(default_factory=_NoPace)
     waiting: Callable[[], AbstractContextManager[object]] = nullcontext
     see: Callable[[str], None] = nothing_seen
-    report: Callable[[str, str, bool], None] = nothing_reported
+    report: Callable[[str, str, bool | None], None] = nothing_reported
     cassette: Cassette | None = None
     installation: str = ""
     others: Callable[[], Collection[str]] = tuple

@@ -37,6 +37,10 @@ from connectors.threads import DaemonThreadPool
 _log = logging.getLogger("bridge.service.composition")
 
 _MEND = Text("Mend the file, or name the one that is meant; the bridge takes it up by itself")
+_COMPLETE = Text(
+    "Put the whole list there again, and the bridge takes it up by itself; if it is meant to be so short, restart the "
+    "bridge"
+)
 
 See = Callable[[str, str], None]
 """Gets a connector's name and what it asked or was answered, masked."""
@@ -336,34 +340,36 @@ class _Account:
         self._troubles = troubles
         self._now: dict[str, object] = {}
 
-    def of(self, connector: str) -> Callable[[str, str, bool], None]:
+    def of(self, connector: str) -> Callable[[str, str, bool | None], None]:
         """What a connector that is opened is given as `Context.report`."""
         whose = object()
 
-        def report(part: str, why: str, serves: bool) -> None:
+        def report(part: str, why: str, serves: bool | None) -> None:
             subject = f"{connector}.{part}"
             if why:
                 self._now[subject] = whose
-                self._report(subject, why, serves=serves)
+                self._report(subject, said(why), serves)
             elif self._now.get(subject) is whose:
                 del self._now[subject]
                 self._troubles.clear("table", subject)
 
         return report
 
-    def _report(self, subject: str, why: str, *, serves: bool) -> None:
+    def _report(self, subject: str, why: Text, serves: bool | None) -> None:
         connector, _, part = subject.partition(".")
-        text = Text(
-            "Table {table} of connector {connector} can't be read, Queries get on_error: {why}",
-            table=part, connector=connector, why=said(why),
-        )  # fmt: skip
-        if serves:
-            text = Text(
-                "Table {table} of connector {connector} can't be read, what it held before serves: {why}",
-                table=part, connector=connector, why=said(why),
-            )  # fmt: skip
-        severity = Severity.WARNING if serves else Severity.ERROR
-        self._troubles.report("table", subject, severity=severity, text=text, action=_MEND)
+        severity, action = Severity.WARNING, _MEND
+        if serves is None:
+            text = Text("Table {table} of connector {connector} is in use, but looks cut off: {why}",
+                        table=part, connector=connector, why=why)  # fmt: skip
+            action = _COMPLETE
+        elif serves:
+            text = Text("Table {table} of connector {connector} can't be read, what it held before serves: {why}",
+                        table=part, connector=connector, why=why)  # fmt: skip
+        else:
+            severity = Severity.ERROR
+            text = Text("Table {table} of connector {connector} can't be read, Queries get on_error: {why}",
+                        table=part, connector=connector, why=why)  # fmt: skip
+        self._troubles.report("table", subject, severity=severity, text=text, action=action)
 
 
 def _utc() -> datetime:

@@ -24,8 +24,13 @@ from connectors.csv.index import Content, Spec
 from connectors.csv.store import Closed, IndexPlace, IndexStore
 from connectors.csv.watch import FileState, FileStep, FileWatch, Limits
 
-ReportState = Callable[[str, bool], None]
-"""Gets why the file can't be taken up as it is now, and whether what it held before serves; empty: it is taken up."""
+ReportState = Callable[[str, bool | None], None]
+"""Gets what is wrong with the file, empty: nothing, and what serves: what it held before, nothing, or (None) what it
+holds now."""
+
+_NOT_FEW = 20
+_CUT = 10
+"""A list of customers that had many rows is taken for cut off where so many times as few are left."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,10 @@ class Table:
         self._broken: ConnectorError | None = None
         self._good_at = 0.0  # when the content was last seen to be that of the file, Unix time
         self.trouble: TableTrouble | None = None
+        earlier = self._store.recall() if spec.phones else None
+        self._most = earlier[0].rows if earlier is not None else 0  # rows that it ever had, as far as is known
+        self._may_be_cut = bool(spec.phones)
+        self._told = ""
         with self._loading, suppress(Closed):
             self._load(first=True)
 
@@ -136,8 +145,7 @@ class Table:
         with self._loading:
             self._content = None
             self._failure = Unavailable(f"{self._shown} is closed")
-            if self.trouble is not None and self._report is not None:
-                self._report("", False)
+            self._tell("", False)
 
     def _look(self) -> FileState | None:
         try:
@@ -174,6 +182,7 @@ class Table:
 
     def _take(self, look: FileState | None, content: Content, built: Built | None) -> None:
         changed, self._content = content is not self._content, content
+        self._most = max(self._most, content.rows)
         self._good_at = self._seen_good()
         self._watch.loaded(look, time.monotonic(), time.time())
         self._broken = None
@@ -195,9 +204,9 @@ class Table:
         if error is None:
             if self.trouble is not None:
                 self._log.info("%s can be used again", self._shown)
-                if self._report is not None:
-                    self._report("", False)
             self.trouble = None
+            cut_off = self._cut_off()
+            self._tell(cut_off, None if cut_off else False)
             return
         self._failure = error
         text, before = str(error), self.trouble
@@ -213,6 +222,21 @@ class Table:
             still = (
                 f"; what it held before goes on serving, as of {datetime.fromtimestamp(self._good_at):%Y-%m-%d %H:%M}"
             )
-        self._log.log(logging.WARNING if self._report is None else logging.INFO, "%s%s", text, still)
+        self._tell(text, self._content is not None, still)
+
+    def _cut_off(self) -> str:
+        """What is said where hardly any of many customers are left; empty where that is not so."""
+        rows = 0 if self._content is None else self._content.rows
+        if not self._may_be_cut or self._most < _NOT_FEW or rows * _CUT >= self._most:
+            return ""
+        return f"{self._shown} has {rows:,} rows, and had {self._most:,} before"
+
+    def _tell(self, text: str, serves: bool | None, more: str = "") -> None:
+        """Say it once, to whoever keeps account of it; else it is logged as a warning."""
+        if text == self._told:
+            return
+        self._told = text
+        if text:
+            self._log.log(logging.WARNING if self._report is None else logging.INFO, "%s%s", text, more)
         if self._report is not None:
-            self._report(text, self._content is not None)
+            self._report(text, serves)

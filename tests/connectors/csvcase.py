@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from connectors.base import Context, Deadline, LookupQuery, NewRecord, Record
+from connectors.base import Context, Deadline, LookupQuery, NewRecord, Record, nothing_reported
 from connectors.csv.connector import CsvConnector
 from connectors.csv.options import CsvOptions
 from connectors.csv.watch import Limits
@@ -34,13 +34,14 @@ def connector(
     installation: str = "",
     limits: Limits = QUICK,
     others: Callable[[], Collection[str]] = tuple,
+    report: Callable[[str, str, bool | None], None] = nothing_reported,
     **said: Any,
 ) -> Iterator[CsvConnector]:
     """Open on the folder; `said` are the options, by default a table of contacts."""
     cache = folder / ".cache"
     cache.mkdir(exist_ok=True)
     context = Context(folder=folder, country=country, cache=cache, log=logging.getLogger("connectors.test"))
-    context = replace(context, installation=installation, others=others)
+    context = replace(context, installation=installation, others=others, report=report)
     opened = CsvConnector("agenda", options(**(said or {"tables": PEOPLE})), context, limits)
     try:
         yield opened

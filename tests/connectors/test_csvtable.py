@@ -157,6 +157,50 @@ def test_a_file_that_is_gone_leaves_the_old_content_and_says_so_once(
         eventually(lambda: names(opened) == ["New"], "the new content")
 
 
+WHOLE = "name,phone\n" + "".join(f"Ana {number},6001{number:05}\n" for number in range(30))
+
+
+def cut(path: Path, rows: int) -> None:
+    put(path, "".join(WHOLE.splitlines(keepends=True)[: rows + 1]))
+
+
+def test_a_list_of_people_that_was_cut_off_is_in_use_and_told_until_it_is_whole(contacts: Path) -> None:
+    put(contacts, WHOLE)
+    heard: list[tuple[str, str, bool | None]] = []
+    with connector(contacts.parent, report=lambda *news: heard.append(news)) as opened:
+        cut(contacts, 3)
+        eventually(lambda: names(opened, "600100003") == [], "the shorter list")
+        assert heard == [], "a tenth may be meant"
+        cut(contacts, 0)
+        eventually(lambda: heard, "a word about it")
+        assert names(opened, "600100000") == []
+        put(contacts, WHOLE)
+        eventually(lambda: names(opened, "600100000") == ["Ana 0"], "the whole list")
+        eventually(lambda: len(heard) == 2, "the end of it")
+        assert heard == [("contact", f"{contacts} has 0 rows, and had 30 before", None), ("contact", "", False)]
+
+
+def test_a_list_that_was_cut_off_while_nobody_looked_is_told_once_and_then_taken_as_it_is(contacts: Path) -> None:
+    put(contacts, WHOLE)
+    heard: list[tuple[str, str, bool | None]] = []
+    for rows in (30, 1, 1):
+        cut(contacts, rows)
+        with connector(contacts.parent, report=lambda *news: heard.append(news)) as opened:
+            assert names(opened, "600100000") == ["Ana 0"]
+    assert heard == [("contact", f"{contacts} has 1 rows, and had 30 before", None), ("contact", "", False)]
+
+
+def test_a_table_of_something_else_may_become_empty(contacts: Path) -> None:
+    put(contacts, WHOLE)
+    heard: list[object] = []
+    tables = {"order": {"file": "contacts.csv", "key": "name"}}
+    with connector(contacts.parent, report=lambda *news: heard.append(news), tables=tables) as opened:
+        cut(contacts, 0)
+        wanted = LookupQuery("order", key="Ana 0")
+        eventually(lambda: not list(opened.find(wanted, Deadline.after(SOON))), "the empty list")
+    assert heard == []
+
+
 def break_it(path: Path) -> None:
     put(path, b"PK\x03\x04 a spreadsheet")
 
