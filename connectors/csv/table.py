@@ -229,7 +229,7 @@ class Table:
         rows = 0 if self._content is None else self._content.rows
         if not self._may_be_cut or self._most < _NOT_FEW or rows * _CUT >= self._most:
             return ""
-        return f"{self._shown} has {rows:,} rows, and had {self._most:,} before"
+        return f"{self._shown} had {self._most:,} rows, and has {rows:,} now"
 
     def _tell(self, text: str, serves: bool | None, more: str = "") -> None:
         """Say it once, to whoever keeps account of it; else it is logged as a warning."""

@@ -177,7 +177,7 @@ def test_a_list_of_people_that_was_cut_off_is_in_use_and_told_until_it_is_whole(
         put(contacts, WHOLE)
         eventually(lambda: names(opened, "600100000") == ["Ana 0"], "the whole list")
         eventually(lambda: len(heard) == 2, "the end of it")
-        assert heard == [("contact", f"{contacts} has 0 rows, and had 30 before", None), ("contact", "", False)]
+        assert heard == [("contact", f"{contacts} had 30 rows, and has 0 now", None), ("contact", "", False)]
 
 
 def test_a_list_that_was_cut_off_while_nobody_looked_is_told_once_and_then_taken_as_it_is(contacts: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_list_that_was_cut_off_while_nobody_looked_is_told_once_and_then_taken
         cut(contacts, rows)
         with connector(contacts.parent, report=lambda *news: heard.append(news)) as opened:
             assert names(opened, "600100000") == ["Ana 0"]
-    assert heard == [("contact", f"{contacts} has 1 rows, and had 30 before", None), ("contact", "", False)]
+    assert heard == [("contact", f"{contacts} had 30 rows, and has 1 now", None), ("contact", "", False)]
 
 
 def test_a_table_of_something_else_may_become_empty(contacts: Path) -> None:
