@@ -8,6 +8,7 @@ from html import unescape
 from typing import Any
 
 import requests
+from werkzeug.security import generate_password_hash
 
 from bridge.web.console.sections import Role
 from tests.web.bridge_process import Bridge
@@ -17,12 +18,17 @@ PASSWORDS = {
     Role.OPERATOR: ("turno", "turno-secret-1"),
     Role.ADMIN: ("ana", "ana-secret-1"),
 }
-USERS = """
+# To check a password takes long, by design. These hashes say of themselves that they are cheap. The viewer has a plain
+# password, which takes as long as any.
+_HASHED = {
+    role: generate_password_hash(PASSWORDS[role][1], method="scrypt:128:8:1") for role in (Role.OPERATOR, Role.ADMIN)
+}
+USERS = f"""
 console:
   users:
-    - {name: ana, password: ana-secret-1, role: admin}
-    - {name: turno, password: turno-secret-1, role: operator}
-    - {name: vera, password: vera-secret-1, role: viewer}
+    - {{name: ana, password_hash: "{_HASHED[Role.ADMIN]}", role: admin}}
+    - {{name: turno, password_hash: "{_HASHED[Role.OPERATOR]}", role: operator}}
+    - {{name: vera, password: vera-secret-1, role: viewer}}
 """
 CONFIGURATION = f"""
 server: {{url_key: unguessable-part-of-the-url, workers: 1, threads: 40}}
