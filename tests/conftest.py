@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -24,6 +24,8 @@ from tests.databases import sqlite_with_tables
 _ACCEPTANCE = Path(__file__).parent / "acceptance"
 POSTGRES = "postgresql://postgres@127.0.0.1:5432"
 _ROOM = 4 << 30
+_TOGETHER = ("tests/web/", "tests/texts/test_catalogue.py")
+"""Places of files whose tests share a bridge, or what was read of all of the code."""
 _GATHERED = 100_000
 """Objects between two rounds of the garbage collector, as in the commands."""
 
@@ -35,7 +37,7 @@ settings.load_profile("busy")
 def pytest_configure(config: pytest.Config) -> None:
     """Spare every test what only takes time. Files go to memory where there is room for them: thousands of commits wait
     for the disk otherwise (acceptance runs keep theirs on it). Each program that a test starts finds our modules
-    compiled. Tests that share a bridge stay together."""
+    compiled."""
     memory = Path("/dev/shm")
     apart = config.getoption("markexpr") == "acceptance"
     if not apart and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ROOM:
@@ -45,8 +47,6 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     os.environ["LANG"] = "C.UTF-8"
     sys.dont_write_bytecode = False
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -85,22 +85,19 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(_GATHERED)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a bridge run in one test process: each of them would start one of its own."""
-    for item in items:
-        group = _shared_by(item)
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Tests of a file that shares what takes long to make run in one test process: each process would make it anew. By
+    the name of the file, since marks (`xdist_group`) get lost on the way where pytest is new and xdist is not."""
+    if config.getoption("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # there is no xdist everywhere
 
+    class Together(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid.partition("::")[0] if nodeid.startswith(_TOGETHER) else nodeid
 
-def _shared_by(item: pytest.Item) -> str:
-    """What of `tests/web` a test shares with others: the place of the fixture; for all of `tests/web`, by file."""
-    info = getattr(item, "_fixtureinfo", None)
-    for definitions in info.name2fixturedefs.values() if info else ():
-        place = definitions[-1].baseid
-        if definitions[-1].scope in ("module", "session") and place.startswith("tests/web"):
-            return item.nodeid.partition("::")[0] if place == "tests/web" else place
-    return ""
+    return Together(config, log)
 
 
 _CLEARED = """

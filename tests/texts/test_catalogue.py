@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
 from babel.messages import Message
 from babel.messages.mofile import read_mo
 from jinja2 import Environment, nodes
@@ -17,7 +16,6 @@ from jinja2 import Environment, nodes
 from tests.texts.catalogue import IN_TEMPLATES, KEYWORDS, MO, PACKAGE, complete, extracted, kept, messages
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.xdist_group("catalogue")  # each test process would read all of the code for itself
 STALE = "run .venv/bin/python -m tests.texts.catalogue, and translate what it names"
 
 

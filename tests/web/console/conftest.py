@@ -1,4 +1,4 @@
-"""One bridge with a console for all tests that only look at it."""
+"""One bridge with a console for all tests of a file that only look at it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.web.bridge_process import Bridge, running
 from tests.web.console.case import CONFIGURATION, Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
     folder = tmp_path_factory.mktemp("console")
     two_processes = CONFIGURATION.replace("workers: 1", "workers: 2")  # whichever answers knows who is signed in
@@ -20,17 +20,17 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
         yield bridge
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def viewer(console: Bridge) -> Browser:
     return Browser(console).sign_in(Role.VIEWER)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(console: Bridge) -> Browser:
     return Browser(console).sign_in(Role.OPERATOR)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def admin(console: Bridge) -> Browser:
     return Browser(console).sign_in(Role.ADMIN)
 
