@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(name, None)
     os.environ["LANG"] = "C.UTF-8"
     sys.dont_write_bytecode = False
+    gc.disable()  # until all is loaded: looking at that over and over takes a fifth of the time
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -78,11 +79,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             importlib.import_module(".".join(file.with_suffix("").parts))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
     """Leave what has been loaded, which stays, out of what the garbage collector looks at again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GATHERED)
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GATHERED)
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
