@@ -62,11 +62,12 @@ def test_serving_never_imports_the_suite_for_authors_of_connectors() -> None:
 
 
 def test_a_bridge_loads_no_connector_that_it_does_not_use() -> None:
-    """Nor OpenTelemetry, if nobody asks for traces: each process would take a tenth longer to start."""
+    """Nor HTTP, if no table lies at an address, nor OpenTelemetry, if nobody asks for traces: each process would take a
+    tenth longer to start."""
     code = (
         "import sys, bridge.server.process; from connectors.registry import installed; installed().connector('csv'); "
-        "print(sorted({'simple_salesforce', 'connectors.rest', 'connectors.salesforce.options', 'opentelemetry'}"
-        " & sys.modules.keys()))"
+        "print(sorted({'simple_salesforce', 'connectors.rest', 'connectors.salesforce.options', 'opentelemetry', "
+        "'requests'} & sys.modules.keys()))"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"

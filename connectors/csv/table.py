@@ -15,14 +15,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from connectors.base import ConnectorError, Deadline, Misconfigured, Unavailable
 from connectors.csv import reading as csvread
 from connectors.csv.build import Built
-from connectors.csv.fetching import RemoteFile
 from connectors.csv.index import Content, Spec
 from connectors.csv.store import Closed, IndexPlace, IndexStore
 from connectors.csv.watch import FileState, FileStep, FileWatch, Limits
+
+if TYPE_CHECKING:
+    from connectors.csv.fetching import RemoteFile
 
 ReportState = Callable[[str, bool | None], None]
 """Gets what is wrong with the file, empty: nothing, and what serves: what it held before, nothing, or (None) what it
