@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import logging
-import multiprocessing
 import os
 import ssl
 import threading
@@ -27,6 +26,7 @@ from tests.connectors.csvcase import QUICK, SOON, found, names, options
 from tests.connectors.sheetcase import workbook
 from tests.fakes.loopback import HttpRequest
 from tests.fakes.sheets import CSV, SheetServer
+from tests.forks import forks
 
 LIMITS = replace(QUICK, fetch_timeout=SOON, fetch_again=0.05)
 NEW = b"name,phone\nEva,600112233\n"
@@ -423,7 +423,7 @@ def test_of_several_processes_one_asks_and_all_know(sheet: SheetServer, tmp_path
         sheet._usual(handler)
 
     sheet.answer = slow
-    context = multiprocessing.get_context("spawn")
+    context = forks(__name__)
     ready, done = context.Queue(), context.Event()
     processes = [context.Process(target=_process, args=(tmp_path, sheet.url("/a.csv"), ready, done)) for _ in range(3)]
     for process in processes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from bridge.runtime.limits import SharedLimits
 from tests.disk import fill, small_disk
+from tests.forks import forks
 from tests.waiting import until
 
 ANA, EVA = "+34600111222", "+34600222333"
@@ -70,8 +70,8 @@ def _count(file: Path, times: int) -> None:
 
 
 def test_processes_that_start_together_count_together(tmp_path: Path) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=_count, args=(tmp_path / "misses.db", 20)) for _ in range(4)]
+    context = forks(__name__)
+    processes = [context.Process(target=_count, args=(tmp_path / "misses.db", 20)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:

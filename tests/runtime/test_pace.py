@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import struct
 import threading
 import time
@@ -17,6 +16,7 @@ from hypothesis import strategies as st
 from bridge.runtime.pace import SharedPace
 from connectors.base import Deadline, TimedOut, Unavailable
 from connectors.units import Rate
+from tests.forks import forks
 
 
 class Time:
@@ -134,8 +134,8 @@ def _spend(file: Path, each: int) -> None:
 
 def test_threads_and_processes_share_it(tmp_path: Path) -> None:
     file = tmp_path / "pace"
-    spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=_spend, args=(file, 12)) for _ in range(2)]
+    context = forks(__name__)
+    workers = [context.Process(target=_spend, args=(file, 12)) for _ in range(2)]
     threads = [threading.Thread(target=_spend, args=(file, 12)) for _ in range(2)]
     began = time.time()
     everybody: list[Any] = [*workers, *threads]

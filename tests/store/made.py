@@ -7,9 +7,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-
 import bridge.store
 from bridge.store import schema
 from bridge.store.database import Database, unprepared
@@ -43,6 +40,9 @@ def asked(call: str, at: datetime = NOW, **more: Any) -> StoredQuery:
 
 def at_revision(revision: str, url: str, folder: Path) -> Database:
     """An empty database as the version with this step of the migrations made it."""
+    from alembic import command  # processes that are started for a moment need none
+    from alembic.config import Config
+
     database = unprepared(url, folder)
     if database.path:
         schema.prepare_file(database)

@@ -15,6 +15,7 @@ from bridge.texts import literal
 from bridge.troubles import Severity, Trouble, Troubles
 from bridge.troubles.ledger import Ledger
 from tests.disk import fill, small_disk
+from tests.forks import forks
 from tests.waiting import until
 
 
@@ -222,10 +223,11 @@ def test_strangers_can_not_fill_it(tmp_path: Path, clock: Clock) -> None:
     assert (tmp_path / "troubles.db").stat().st_size < 3_000_000
 
 
-def _report_for_long(folder: Path, parent: int) -> None:
+def _report_for_long(folder: Path) -> None:
     troubles = Troubles(folder, every=0.001)
     troubles.start()
-    while os.getppid() == parent:
+    tests = multiprocessing.parent_process()
+    while tests is not None and tests.is_alive():
         time.sleep(0.001)
         list_broken(troubles)
         for _ in range(3):
@@ -239,10 +241,10 @@ def reported(troubles: Troubles, least: int) -> int:
 
 
 def test_processes_that_are_killed_leave_a_file_that_can_be_read(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = forks(__name__)
     troubles = Troubles(tmp_path)
     for _ in range(3):
-        workers = [context.Process(target=_report_for_long, args=(tmp_path, os.getpid())) for _ in range(2)]
+        workers = [context.Process(target=_report_for_long, args=(tmp_path,)) for _ in range(2)]
         for worker in workers:
             worker.start()
         reported(troubles, 3 + reported(troubles, 0))
