@@ -10,7 +10,9 @@ import struct
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -241,8 +243,17 @@ def repeated(path: Path) -> Path:
     return ods_of(path.with_suffix(".ods"), row % cell)
 
 
+@cache
+def _padded() -> bytes:
+    """Packed once: that takes a second."""
+    with TemporaryDirectory() as folder:
+        return xlsx_of(Path(folder, "padded.xlsx"), b" " * (201 * 1024 * 1024)).read_bytes()
+
+
 def padded(path: Path) -> Path:
-    return xlsx_of(path.with_suffix(".xlsx"), b" " * (201 * 1024 * 1024))
+    path = path.with_suffix(".xlsx")
+    path.write_bytes(_padded())
+    return path
 
 
 def entities(path: Path) -> Path:
