@@ -8,7 +8,7 @@ import sys
 import threading
 from typing import Self
 
-from tests.acceptance.processes import free_port
+from tests.ports import free_port
 
 
 class Crm:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator.calls import Platform, SimulatedCall, Target
-from tests.acceptance.processes import Bridge, free_port, ready
+from tests.acceptance.processes import Bridge, ready
 from tests.fakes.smtp import MailServer
 from tests.fakes.webhook import Hook
+from tests.ports import free_port
 from tests.waiting import until
 
 CONFIG = """

@@ -16,8 +16,9 @@ import requests
 import trustme
 
 from bridge.infocaller.messages import Format
-from tests.acceptance.processes import Bridge, free_port, ready
+from tests.acceptance.processes import Bridge, ready
 from tests.fakes.loopback import HttpLoopback, HttpRequest
+from tests.ports import free_port
 from tests.waiting import until
 from tests.web.bridge_process import KEY, LINE, PASSWORD, query, written
 

@@ -21,7 +21,8 @@ from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.schema import connect
 from tests.acceptance.platform import KEY, LINE, PASSWORD
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 TASKS = 500

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from bridge.simulator.emission import EmissionPlatform
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 ROWS = 50_000

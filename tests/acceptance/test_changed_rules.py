@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from bridge.simulator.emission import EmissionPlatform
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 CONFIG = """

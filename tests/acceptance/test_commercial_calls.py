@@ -21,8 +21,9 @@ from bridge.store.callbacks import CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.oppositions import NewOpposition, new_reference
 from bridge.store.schema import connect
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
 from tests.fakes.loopback import HttpLoopback, HttpRequest
+from tests.ports import free_port
 from tests.waiting import until
 
 LINE = "211000000"

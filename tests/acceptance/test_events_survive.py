@@ -19,7 +19,8 @@ from sqlalchemy import select
 from bridge.simulator.calls import Platform, SimulatedCall, Target
 from bridge.store.schema import connect
 from bridge.store.tables import events
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 CALLS = 300

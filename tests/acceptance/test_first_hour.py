@@ -15,8 +15,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from tests.acceptance.processes import free_port, ready
+from tests.acceptance.processes import ready
 from tests.cli.terminal import Terminal
+from tests.ports import free_port
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(1800)  # everything is installed anew, beside three other runs

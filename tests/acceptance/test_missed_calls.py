@@ -23,8 +23,9 @@ from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.database import Database
 from bridge.store.schema import connect
 from tests.acceptance.platform import KEY, LINE, PASSWORD
-from tests.acceptance.processes import Bridge, free_port, ready, wait_until_ready
+from tests.acceptance.processes import Bridge, ready, wait_until_ready
 from tests.acceptance.test_calls_once import entries, platform
+from tests.ports import free_port
 from tests.waiting import until
 
 CALLERS = 300

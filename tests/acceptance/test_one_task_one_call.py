@@ -16,7 +16,8 @@ from bridge.store.database import Database
 from bridge.store.schema import connect
 from connectors.base import Task
 from tests.acceptance import test_calls_once as calls
-from tests.acceptance.processes import Bridge, free_port
+from tests.acceptance.processes import Bridge
+from tests.ports import free_port
 from tests.waiting import until
 
 TASKS = 60

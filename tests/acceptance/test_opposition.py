@@ -24,7 +24,8 @@ from bridge.store.callbacks import CallbackState
 from bridge.store.database import Database
 from bridge.store.oppositions import read_reference
 from bridge.store.schema import connect
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 LINE, PASSWORD, KEY = "212345678", "3956", "unguessable-part-of-the-url"

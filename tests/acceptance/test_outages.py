@@ -13,8 +13,9 @@ import requests
 
 from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
 from tests.acceptance.crm import Crm
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
 from tests.fakes.rest_crm.signin import CLIENT_ID, CLIENT_SECRET
+from tests.ports import free_port
 from tests.waiting import until
 
 DEFAULT = "910000000"

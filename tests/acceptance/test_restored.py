@@ -23,7 +23,8 @@ from bridge.store import callbacks
 from bridge.store.callbacks import Callback, CallbackFilter, CallbackState
 from bridge.store.schema import connect
 from tests.acceptance.platform import KEY, LINE, PASSWORD, serving
-from tests.acceptance.processes import Bridge, free_port, ready
+from tests.acceptance.processes import Bridge, ready
+from tests.ports import free_port
 from tests.waiting import until
 
 TASKS = 30

@@ -17,8 +17,9 @@ from bridge.simulator.calls import Platform, SimulatedCall, Target
 from bridge.store.database import unprepared
 from bridge.store.schema import connect
 from bridge.store.tables import REVISION
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
 from tests.acceptance.versions import NEXT, next_version
+from tests.ports import free_port
 from tests.waiting import until
 
 LINE, PASSWORD, TOKEN = "912345678", "3956", "0123456789abcdefghijklmnop"

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from bridge.simulator.calls import Target
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
 from tests.acceptance.test_events_survive import CALLS, KEY, Sender, calls, killed_again_and_again
 from tests.fakes.salesforce import FakeSalesforce
+from tests.ports import free_port
 from tests.waiting import until
 
 CONFIG = """

@@ -19,7 +19,8 @@ from bridge.store import callbacks
 from bridge.store.callbacks import CallbackFilter, CallbackState
 from bridge.store.schema import connect
 from tests.acceptance.crm import Crm
-from tests.acceptance.processes import Bridge, free_port, wait_until_ready
+from tests.acceptance.processes import Bridge, wait_until_ready
+from tests.ports import free_port
 from tests.waiting import until
 
 TOKEN = "0123456789abcdefghijklmnop"

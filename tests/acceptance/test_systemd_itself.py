@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from bridge.cli import main
-from tests.acceptance.processes import free_port, ready, tree
+from tests.acceptance.processes import ready, tree
+from tests.ports import free_port
 from tests.waiting import until
 from tests.web.bridge_process import KEY, PASSWORD
 

@@ -20,6 +20,7 @@ from bridge.errors import ProtocolError
 from bridge.infocaller.emission import EmissionRequest
 from bridge.infocaller.results import Consequence
 from tests.fakes.sockets import RawServer, reset
+from tests.ports import free_port
 
 PASSWORD = "hush39"
 REQUEST = EmissionRequest("912345678", "+34600111222", "callbacks", variables={"TAREA": "ñ"})
@@ -45,12 +46,6 @@ def answering(answer: bytes) -> RawServer:
 
     server.handler = handler
     return server
-
-
-def unused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 # --- what was accepted
@@ -116,7 +111,7 @@ def test_a_request_that_breaks_a_limit_never_leaves() -> None:
 
 
 def test_a_refused_connection_sent_nothing() -> None:
-    sent = send(f"http://127.0.0.1:{unused_port()}")
+    sent = send(f"http://127.0.0.1:{free_port()}")
     assert (sent.consequence(), sent.failure) == (Consequence.NOT_SENT, "connect")
     assert "refused" in sent.reason().lower()
     assert "no enviada" in sent.reason("es")
@@ -344,7 +339,7 @@ def test_a_404_pauses_the_line_even_when_its_page_never_ends() -> None:
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     monkeypatch.delenv("no_proxy", raising=False)
     with answering(http()) as server:
         assert send(server.url).consequence() is Consequence.ACCEPTED
@@ -395,7 +390,7 @@ def test_a_proxy_that_refuses_sent_nothing(answer: bytes) -> None:
 
 
 def test_a_proxy_that_is_away_or_hangs_sent_nothing() -> None:
-    away = send("https://platform.invalid/", proxy=f"http://127.0.0.1:{unused_port()}")
+    away = send("https://platform.invalid/", proxy=f"http://127.0.0.1:{free_port()}")
     assert (away.consequence(), away.failure) == (Consequence.NOT_SENT, "connect")
     with RawServer() as proxy:
         hung = send("https://platform.invalid/", proxy=f"http://127.0.0.1:{proxy.port}", timeout="500ms")

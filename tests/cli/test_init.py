@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import requests
 
 from bridge.config.load import load
 from tests.cli.conftest import Said, said_by
+from tests.ports import free_port
 from tests.web.bridge_process import betrays
 
 CSV = "Código;Nombre;Teléfono;Móvil;Extensión\r\n1;Begoña Núñez;600 11 12 22;;101\r\n2;José Peña;;611222333;102\r\n"
@@ -229,11 +229,6 @@ def test_a_large_list_is_read_to_its_end(init: Init, tmp_path: Path) -> None:
     assert (said.code, said.err) == (0, "")
     assert "50,000 rows" in said.out
     assert load(tmp_path / "config.yaml", {}).configuration.lines[0].extensions[:7] == [str(101 + n) for n in range(7)]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.mark.parametrize("password", ["3956", "39 '\"\\$x#56`ñ"])

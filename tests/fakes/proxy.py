@@ -8,6 +8,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from tests.ports import free_port
+
 
 class Proxy:
     """`with Proxy(host, port) as proxy:` listens at `proxy.port`.
@@ -19,7 +21,7 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._listener = self._listen(0)
+        self._listener = self._listen(free_port())
         self.port = self._listener.getsockname()[1]
         self._pairs: list[socket.socket] = []
         self._lock = threading.Lock()

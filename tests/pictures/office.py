@@ -31,9 +31,10 @@ from bridge.store.folded import Diversion, FoldedCall
 from bridge.store.queries import StoredQuery, TrailStep
 from bridge.store.schema import connect
 from bridge.store.tables import callbacks, events
-from tests.acceptance.processes import free_port, ready
+from tests.acceptance.processes import ready
 from tests.clock import Clock
 from tests.fakes.rest_crm import RestCrm, customer
+from tests.ports import free_port
 from tests.waiting import until
 
 LINE, PASSWORD, KEY = "912345678", "3956", "clave-que-nadie-adivina"

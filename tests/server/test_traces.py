@@ -16,8 +16,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from bridge.runtime.tracing import traces
 from bridge.simulator.calls import Platform, SimulatedCall, Target, new_sequence
 from bridge.simulator.emission import EmissionPlatform
-from tests.acceptance.processes import free_port
 from tests.fakes.loopback import HttpLoopback, HttpRequest
+from tests.ports import free_port
 from tests.web.bridge_process import CALLER, KEY, LINE, PASSWORD, Bridge, running, until
 
 TOKEN = "0123456789abcdefghijklmnop"

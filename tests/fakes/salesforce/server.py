@@ -19,6 +19,7 @@ from tests.fakes.salesforce.api import Answer, Api, Request, answer
 from tests.fakes.salesforce.org import Org
 from tests.fakes.salesforce.signin import SignIn
 from tests.fakes.salesforce.tls import server_files
+from tests.ports import free_port
 
 
 @dataclass
@@ -57,8 +58,8 @@ class FakeSalesforce:
         """Called before each request is worked on: tests wait or change things there."""
         self._stopped = threading.Event()
         self._lock = threading.Lock()
-        self._start(port)
-        self.port = self._server.server_address[1]
+        self.port = port or free_port()
+        self._start(self.port)
         self.url = f"https://localhost:{self.port}"
         self.api = Api(self.org, self.signin, self.url)
 
