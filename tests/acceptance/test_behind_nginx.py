@@ -171,7 +171,7 @@ def test_what_is_not_for_strangers_stays_inside(served: Served, session: request
 
 def test_a_slow_sender_is_nginxs_alone(served: Served, session: requests.Session) -> None:
     """A body that never comes to its end is not passed on: the bridge hears nothing of it, and answers others."""
-    before = _requests(served)
+    before = _known_requests(served, session)
     context = ssl.create_default_context(cafile=str(served.authority))
     head = f"POST /infocaller/{KEY}/query HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900\r\n\r\n"
     with (
@@ -188,6 +188,18 @@ def test_a_slow_sender_is_nginxs_alone(served: Served, session: requests.Session
 def _requests(served: Served) -> list[str]:
     """What the bridge logged of requests, but for those that ask whether it is ready."""
     return [line for line in served.log.read_text("utf-8").splitlines() if "route=" in line and "readyz" not in line]
+
+
+def _known_requests(served: Served, session: requests.Session) -> list[str]:
+    """The same, with all that came before now: lines are written a moment later, in their order."""
+
+    def probes() -> int:
+        return served.log.read_text("utf-8").count("readyz")
+
+    before = probes()
+    assert session.get(f"http://127.0.0.1:{served.bridge}/readyz", timeout=30).status_code == 200
+    until(lambda: probes() > before)
+    return _requests(served)
 
 
 class _IllHost(HttpLoopback):
@@ -224,7 +236,7 @@ def test_the_platform_is_answered_though_the_first_host_says_nothing(
 
 def test_a_task_is_sent_once(beside_an_ill_one: tuple[Served, _IllHost], session: requests.Session) -> None:
     served, ill = beside_an_ill_one
-    before = _requests(served)
+    before = _known_requests(served, session)
     answer = session.post(f"{served.base}/callbacks/web", json={"phone": "600111222"}, timeout=60)
     assert (answer.status_code, ill.paths) == (502, ["/callbacks/web"])
     assert _requests(served) == before

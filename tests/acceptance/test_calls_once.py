@@ -35,7 +35,7 @@ database: {database}
 lines:
   - number: "{line}"
     password: "{password}"
-    emission: {{url: "{platform}", per_minute: 2400, at_once: 1000, timeout: 3s}}
+    emission: {{url: "{platform}", per_minute: 2400, at_once: 1000, timeout: 15s}}
 connectors:
   list:
     type: csv

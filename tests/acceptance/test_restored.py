@@ -33,7 +33,7 @@ CONFIG = """
 server: {{port: {port}, url_key: {key}, workers: 1, threads: 16}}
 database: {database}
 lines:
-  - {{number: "{line}", password: "{password}", emission: {{url: "{platform}", per_minute: 300, at_once: 1000}}}}
+  - {{number: "{line}", password: "{password}", emission: {{url: "{platform}", per_minute: 60, at_once: 1000}}}}
 connectors:
   agenda:
     type: csv

@@ -101,7 +101,7 @@ class Site:
             return cast("list[str]", list(connection.execute(text(query)).scalars()))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(960)
 def test_the_version_before_goes_on_beside_the_next_one(tmp_path: Path, empty_postgres_url: str) -> None:
     site = Site(tmp_path, empty_postgres_url, next_version(tmp_path, oldest=REVISION))
     try:
@@ -125,7 +125,7 @@ def test_the_version_before_goes_on_beside_the_next_one(tmp_path: Path, empty_po
         site.end()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(960)
 def test_a_process_that_is_too_old_for_the_database_is_told_and_takes_no_more_work(
     tmp_path: Path, empty_postgres_url: str
 ) -> None:

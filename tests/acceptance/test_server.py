@@ -24,6 +24,7 @@ from tests.web.bridge_process import (
     SERVE,
     Bridge,
     answers,
+    command_line,
     is_running,
     query,
     running,
@@ -171,9 +172,7 @@ def test_the_background_work_is_started_again_when_it_dies(tmp_path: Path) -> No
     with running(tmp_path, work=True) as bridge:
         begun = "the background work has begun"
         until(lambda: bridge.log.count(begun) == 1)
-        worker = next(
-            pid for pid in bridge.tree if b"bridge.server.background" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        )
+        worker = next(pid for pid in bridge.tree if b"bridge.server.background" in command_line(pid))
         os.kill(worker, signal.SIGKILL)
         until(lambda: bridge.log.count(begun) == 2)
 

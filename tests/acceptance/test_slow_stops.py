@@ -35,7 +35,7 @@ connectors:
     type: rest
     base_url: {crm}
     auth: {{type: none}}
-    timeout: 25s
+    timeout: 50s
     records:
       contact:
         search: {{path: /customers, params: {{q: "{{{{ phone.national }}}}"}}}}
@@ -46,7 +46,7 @@ queries:
     find: {{contact: {{in: shop, phone: "{{{{ caller }}}}"}}}}
     answer: {{NOMBRE: "{{{{ contact.name }}}}"}}
     cache: none
-    deadline: 20s
+    deadline: 40s
 callbacks:
   - {{name: web, token: {token}, line: "912345678", rule_group: callbacks, hours: always{find}}}
 """
@@ -111,7 +111,7 @@ def test_a_query_has_its_whole_deadline_when_the_bridge_stops(tmp_path: Path) ->
 
 @pytest.mark.timeout(480)
 def test_an_emission_has_its_whole_time_when_the_bridge_stops(tmp_path: Path) -> None:
-    with world(tmp_path, timeout="25s") as slow:
+    with world(tmp_path, timeout="40s") as slow:
         slow.platform.script.always(Reaction(delay=18.0))
         slow.ask_for_a_call()
         until(lambda: slow.states() == [CallbackState.SENDING])
@@ -122,7 +122,7 @@ def test_an_emission_has_its_whole_time_when_the_bridge_stops(tmp_path: Path) ->
 
 @pytest.mark.timeout(480)
 def test_no_emission_is_begun_once_the_bridge_stops(tmp_path: Path) -> None:
-    with world(tmp_path, crm_takes=6.0, find=FIND) as slow:
+    with world(tmp_path, crm_takes=12.0, find=FIND) as slow:
         slow.ask_for_a_call()
         until(slow.crm.asked)
         time.sleep(0.5)  # it looks up whom to call

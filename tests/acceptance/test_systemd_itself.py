@@ -17,7 +17,7 @@ from bridge.cli import main
 from tests.acceptance.processes import ready, tree
 from tests.ports import free_port
 from tests.waiting import until
-from tests.web.bridge_process import KEY, PASSWORD
+from tests.web.bridge_process import KEY, PASSWORD, command_line
 
 SYSTEMD = Path("/lib/systemd/systemd")
 UNSHARE = ("unshare", "--fork", "--pid", "--mount", "--ipc", "--uts", "--cgroup", "--kill-child")
@@ -87,7 +87,7 @@ class Machine:
     def serving(self) -> list[int]:
         """The processes of the bridge that answer, as seen from here."""
         name = b"serve\0--config\0" + THERE.encode()
-        pids = [pid for pid in tree(self._outer) if name in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        pids = [pid for pid in tree(self._outer) if name in command_line(pid)]
         return [pid for pid in pids if parent(pid) in pids]
 
     @property

@@ -155,8 +155,13 @@ def test_a_query_that_the_configuration_lacks_and_an_event_that_can_not_be_read(
     with running(tmp_path) as bridge:
         bridge.post("query", *written(query("NUEVA")))
         assert bridge.post("event/fin", b"{", "application/json").status == 400
-        found = {one["id"]: one for one in status(bridge)["troubles"]}
-        assert found.keys() == {"unknown_query:NUEVA", "events_refused:unreadable"}
+        found: dict[str, Any] = {}
+
+        def shown() -> bool:  # the serving processes write down what they saw within a moment
+            found.update({one["id"]: one for one in status(bridge)["troubles"]})
+            return found.keys() == {"unknown_query:NUEVA", "events_refused:unreadable"}
+
+        until(shown)
         assert "'NUEVA'" in found["unknown_query:NUEVA"]["text"]
         bridge.configuration.write_text(bridge.configuration.read_text() + "  NUEVA: {answer: {X: '1'}}\n")
         until(lambda: bridge.log.count("configuration taken up") == 2)
@@ -233,8 +238,13 @@ def test_what_is_wrong_is_said_in_spanish_to_the_end(tmp_path: Path) -> None:
         (tmp_path / "bridge.db").unlink()
         assert event(bridge, "1") == 503, "it would go into a file that nobody finds again"
         expected = {"table:agenda.contact", "configuration", "database", "events_refused"}
-        until(lambda: expected <= set(ids(bridge)))
-        texts = {trouble["id"]: trouble["text"] for trouble in status(bridge)["troubles"]}
+        texts: dict[str, str] = {}
+
+        def shown() -> bool:  # to a command as well, once the serving processes have written down what they saw
+            texts.update({trouble["id"]: trouble["text"] for trouble in status(bridge)["troubles"]})
+            return expected <= texts.keys() and "La configuración" in texts["configuration"]
+
+        until(shown)
     assert "no existe el fichero" in texts["table:agenda.contact"]
     assert "contacts.csv (y 1 más)" in texts["configuration"]
     assert "no existe el fichero" in texts["configuration"].rpartition("La configuración")[2], (

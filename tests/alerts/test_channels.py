@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +29,8 @@ def tls(name: str = "localhost", until: datetime | None = None) -> tuple[trustme
     return authority, context
 
 
-def mailer(folder: Path, server: MailServer, more: str = "", alerts: str = ANA) -> Channel:
-    smtp = f"{{host: localhost, port: {server.port}, from: bridge@example.com, timeout: 2s{more}}}"
+def mailer(folder: Path, server: MailServer, more: str = "", alerts: str = ANA, timeout: str = "30s") -> Channel:
+    smtp = f"{{host: localhost, port: {server.port}, from: bridge@example.com, timeout: {timeout}{more}}}"
     return channels(configured(folder, alerts, smtp=smtp))[0]
 
 
@@ -144,10 +143,8 @@ def test_a_wrong_password_is_told_in_the_servers_words_without_the_password(tmp_
 
 @pytest.mark.parametrize("command", ["", "EHLO", "MAIL", "RCPT", "DATA"])
 def test_a_server_that_hangs_is_left_in_time(tmp_path: Path, command: str) -> None:
-    began = time.monotonic()
-    with MailServer(hang=command) as server, pytest.raises(NotTold, match="in time"):
-        mailer(tmp_path, server).send(NEW)
-    assert time.monotonic() - began < 20
+    with MailServer(hang=command) as server, pytest.raises(NotTold, match="in time"):  # it would hang for ever
+        mailer(tmp_path, server, timeout="2s").send(NEW)
 
 
 def test_a_server_that_is_away_is_told_as_such(tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def test_only_what_rang_nobody_is_sent_again(tmp_path: Path, result: int) -> Non
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_fault_has_its_consequence(tmp_path: Path, fault: PlannedFault) -> None:
-    with world(tmp_path, timeout="600ms") as here:
+    hangs = fault in (PlannedFault.HANG, PlannedFault.SLOW)
+    with world(tmp_path, timeout="2s" if hangs else "30s") as here:
         here.platform.script.next(Reaction(fault=fault))
         here.accept()
         here.work()

@@ -96,7 +96,7 @@ def test_a_whole_document_counts_though_the_connection_does_not_end() -> None:
 
     server.handler = handler
     with server:
-        assert send(server.url, timeout="500ms").consequence() is Consequence.ACCEPTED
+        assert send(server.url, timeout="3s").consequence() is Consequence.ACCEPTED
 
 
 def test_a_request_that_breaks_a_limit_never_leaves() -> None:
@@ -230,9 +230,9 @@ def test_a_connection_lost_after_the_request_may_have_rung(end: Callable[[socket
 
 def test_no_answer_in_time_may_have_rung() -> None:
     with RawServer() as server:
-        sent = send(server.url, timeout="300ms")
+        sent = send(server.url, timeout="3s")  # half of which it has to be written
     assert (sent.consequence(), sent.failure) == (Consequence.MAY_HAVE_RUNG, "late")
-    assert "300ms" in sent.reason()
+    assert "3s" in sent.reason()
 
 
 @pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\nX: ", http(length=10_000)[: -len(ACCEPTED)]])
@@ -248,8 +248,8 @@ def test_a_trickle_ends_in_time_and_may_have_rung(before: bytes) -> None:
     server.handler = handler
     with server:
         started = time.monotonic()
-        sent = send(server.url, timeout="1s")
-        assert time.monotonic() - started < 30
+        sent = send(server.url, timeout="2s")
+        assert time.monotonic() - started < 60
     assert sent.consequence() is Consequence.MAY_HAVE_RUNG
 
 

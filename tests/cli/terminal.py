@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-_PATIENCE = 60
+from tests.waiting import PATIENCE
+
+_PATIENCE = 30 * PATIENCE
 
 
 class Terminal:

@@ -18,7 +18,7 @@ from bridge.config.emission import Emission
 from bridge.infocaller.emission import EmissionRequest
 from bridge.infocaller.results import Consequence
 from tests.cli.conftest import CONFIGURATION, Run
-from tests.web.bridge_process import PASSWORD, Bridge, betrays, running, until
+from tests.web.bridge_process import PASSWORD, betrays, running, until
 
 LINE = "912345678"
 
@@ -40,7 +40,7 @@ class Platform:
         return self._err.read_text()
 
     def ask(self, number: str = "+34600111222", password: str = PASSWORD) -> Sent:
-        section = Emission.model_validate({"url": self.url, "timeout": "1s"})
+        section = Emission.model_validate({"url": self.url, "timeout": "30s"})
         return Emitter(section).send(EmissionRequest(LINE, number, "callbacks"), password)
 
     def end(self) -> int:
@@ -99,16 +99,12 @@ def test_the_events_of_the_calls_reach_the_bridge_in_turn(tmp_path: Path) -> Non
             with platform(bridge.configuration, *options, "--outcome", "busy", "--outcome", "answered") as simulated:
                 simulated.ask("+34600111001")
                 simulated.ask("+34600111002")
-                until(lambda: bridge_said(bridge, "event=fin") == 2)
+                until(lambda: simulated.out.count("FIN: 200") == 2)
                 assert simulated.end() == 0
         finally:
             del os.environ["BRIDGE_URL_KEY"], os.environ["INFOCALLER_PASSWORD"]
-    assert simulated.out.count("FIN: 200") == 2
+        until(lambda: bridge.log.count("event=fin") == 2)
     assert "+34600111001 by 912345678" in simulated.out
-
-
-def bridge_said(bridge: Bridge, text: str) -> int:
-    return bridge.log.count(text)
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,17 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import openpyxl
 import pytest
-import requests
 
 from bridge.config.load import load
+from tests.acceptance.processes import ready
 from tests.cli.conftest import Said, said_by
 from tests.ports import free_port
+from tests.waiting import until
 from tests.web.bridge_process import betrays
 
 CSV = "Código;Nombre;Teléfono;Móvil;Extensión\r\n1;Begoña Núñez;600 11 12 22;;101\r\n2;José Peña;;611222333;102\r\n"
@@ -248,13 +248,7 @@ def test_from_init_over_serve_to_an_answer_by_the_curl_that_is_printed(
         cwd=tmp_path, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 60
-        while time.monotonic() < end and serving.poll() is None:
-            try:
-                if requests.get(f"http://127.0.0.1:{port}/readyz", timeout=5).ok:
-                    break
-            except requests.RequestException:
-                time.sleep(0.1)
+        until(lambda: ready(port) or serving.poll() is not None)
         pasted = f"{folder}\n{curl.replace(':8080', f':{port}')}\n"
         done = subprocess.run(
             ["sh"], input=pasted, capture_output=True, text=True, check=False, cwd=tmp_path, env=environ

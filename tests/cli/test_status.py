@@ -24,8 +24,6 @@ from tests.fakes.connector import Handheld
 from tests.fakes.exchange import Exchange, arrival, final
 from tests.store.made import arrival as plain_arrival
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture
 def config(config: Path) -> Path:
@@ -132,11 +130,12 @@ def test_dead_jobs(run: Run, exchange: Exchange, crm: Handheld) -> None:
 
 
 def test_work_that_nobody_does(run: Run, exchange: Exchange) -> None:
-    exchange.now = NOW - timedelta(minutes=20)
+    now = datetime.now(UTC)
+    exchange.now = now - timedelta(minutes=20)
     exchange.tell(arrival("fin", final(call_sequence="1"), exchange.now))  # its activity is due, and nobody comes
-    exchange.keep(plain_arrival("2", received_at=NOW - timedelta(hours=2)))  # nobody folds it
+    exchange.keep(plain_arrival("2", received_at=now - timedelta(hours=2)))  # nobody folds it
     with exchange.database.write() as connection:
-        overview.note(exchange.database, connection, overview.WORKED, (NOW - timedelta(minutes=10)).isoformat())
+        overview.note(exchange.database, connection, overview.WORKED, (now - timedelta(minutes=10)).isoformat())
     found = troubles(run)
     assert {id_: one["severity"] for id_, one in found.items()} == {
         "jobs_late:work": "error",
@@ -149,7 +148,7 @@ def test_work_that_nobody_does(run: Run, exchange: Exchange) -> None:
 def test_what_a_bridge_that_was_stopped_has_to_make_up_for_is_late_only_if_that_takes_long(
     run: Run, exchange: Exchange
 ) -> None:
-    now = datetime.now(UTC)  # this test's: NOW may be minutes ago, when all began
+    now = datetime.now(UTC)
     weekend = now - timedelta(days=3)
     exchange.now = weekend
     exchange.tell(arrival("fin", final(call_sequence="1"), exchange.now))
@@ -185,24 +184,26 @@ def test_what_a_bridge_that_was_stopped_has_to_make_up_for_is_late_only_if_that_
     ],
 )
 def test_why_nothing_is_emitted(run: Run, database: Database, values: dict[str, Any], severity: str, said: str) -> None:
-    standing(database, "line", "912345678", since=NOW - timedelta(hours=1), **values)
+    now = datetime.now(UTC)
+    standing(database, "line", "912345678", since=now - timedelta(hours=1), **values)
     standing(database, "line", "999999999", **values)  # of no line that there is
     (found,) = troubles(run).values()
     assert (found["id"], found["severity"]) == ("line:912345678", severity)
     assert said in found["text"]
     if "mode" in values:
         assert "infocaller-bridge lines resume 912345678" in found["action"]
-        assert datetime.fromisoformat(found["since"]) == (NOW - timedelta(hours=1)).replace(microsecond=0)
+        assert datetime.fromisoformat(found["since"]) == (now - timedelta(hours=1)).replace(microsecond=0)
         assert values["mode"] in run("status").out
 
 
 def test_a_source_that_is_stopped_or_can_not_be_read(run: Run, config: Path, database: Database) -> None:
+    now = datetime.now(UTC)
     tasks = "\ncallbacks:\n" + "".join(
         f"  - {{name: {name}, line: '912345678', rule_group: x, token: 0123456789abcdefghijklmnop}}\n"
         for name in ("web", "crm")
     )
     config.write_text(CONFIGURATION + tasks, encoding="utf-8")
-    standing(database, "source", "web", mode="stopped", reason="rule group x is unknown", since=NOW)
+    standing(database, "source", "web", mode="stopped", reason="rule group x is unknown", since=now)
     standing(database, "source", "crm", failures=3, error="crm: 403 no rights to tasks")
     found = troubles(run)
     assert found["source:web"]["severity"] == "error"
@@ -212,9 +213,10 @@ def test_a_source_that_is_stopped_or_can_not_be_read(run: Run, config: Path, dat
 
 
 def test_callbacks_that_may_have_rung(run: Run, database: Database) -> None:
+    now = datetime.now(UTC)
     row = {
-        "source": "web", "task_key": "k", "state": CallbackState.MAY_HAVE_RUNG.value, "task": {}, "rung_at": NOW,
-        "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+        "source": "web", "task_key": "k", "state": CallbackState.MAY_HAVE_RUNG.value, "task": {}, "rung_at": now,
+        "created_at": now, "updated_at": now, "seen_at": now,
     }  # fmt: skip
     with database.write() as connection:
         callbacktasks.add(database, connection, [row])
@@ -225,14 +227,15 @@ def test_callbacks_that_may_have_rung(run: Run, database: Database) -> None:
 
 
 def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> None:
-    opens = NOW + timedelta(hours=9)
-    values = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": NOW, "digest": ""}
-    values |= {"created_at": NOW, "updated_at": NOW}
+    now = datetime.now(UTC)
+    opens = now + timedelta(hours=9)
+    values = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": now, "digest": ""}
+    values |= {"created_at": now, "updated_at": now}
     closed = {"state": "waiting", "gate": "hours", "reason": "outside calling hours", "next_at": opens}
-    never = {"state": "rejected", "gate": "number", "reason": "it is a premium number", "settled_at": NOW}
+    never = {"state": "rejected", "gate": "number", "reason": "it is a premium number", "settled_at": now}
     rows = [{**values, **closed, "task_key": str(n), "task_id": str(n)} for n in range(3)]
     rows += [{**values, **never, "task_key": "9", "task_id": "9"}]
-    full = {"gate": "per_day", "reason": "the line has called 2 times today", "next_at": NOW - timedelta(minutes=1)}
+    full = {"gate": "per_day", "reason": "the line has called 2 times today", "next_at": now - timedelta(minutes=1)}
     rows += [{**values, **closed, **full, "task_key": "8", "task_id": "8"}]
     with database.write() as connection:
         for row in rows:
@@ -247,9 +250,10 @@ def test_why_callbacks_wait_or_were_rejected(run: Run, database: Database) -> No
 
 
 def test_when_those_expire_that_wait_for_a_person_is_no_next_try(run: Run, database: Database) -> None:
+    now = datetime.now(UTC)
     at = datetime.now(UTC) + timedelta(days=7)
-    row = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": NOW, "digest": ""}
-    row |= {"created_at": NOW, "updated_at": NOW, "task_key": "1", "task_id": "1", "state": "waiting"}
+    row = {"source": "web", "line": "912345678", "number": "+34600111222", "task": {}, "seen_at": now, "digest": ""}
+    row |= {"created_at": now, "updated_at": now, "task_key": "1", "task_id": "1", "state": "waiting"}
     row |= {"gate": "by_hand", "reason": "waits for somebody to have it called", "next_at": at}
     with database.write() as connection:
         callbacktasks.add(database, connection, [row])
@@ -291,7 +295,8 @@ def test_a_database_that_is_damaged(run: Run, config: Path) -> None:
 
 
 def test_it_works_while_the_configuration_is_faulty(run: Run, config: Path, database: Database) -> None:
-    standing(database, "line", "912345678", mode="held", reason="fire", since=NOW)
+    now = datetime.now(UTC)
+    standing(database, "line", "912345678", mode="held", reason="fire", since=now)
     config.write_text(CONFIGURATION.replace("activities:\n", "activitys:\n"), encoding="utf-8")
     found = troubles(run)
     assert "activitys" in found["configuration"]["text"]
@@ -304,29 +309,32 @@ def test_it_works_while_the_configuration_is_faulty(run: Run, config: Path, data
 
 
 def test_a_task_that_another_installation_claimed(run: Run, database: Database) -> None:
+    now = datetime.now(UTC)
+
     def row(key: str, settled: datetime) -> dict[str, Any]:
         return {
             "source": "agenda", "task_key": key, "state": CallbackState.CANCELLED.value, "task": {}, "gate": "claims",
             "reason": "claimed by bridge 0123456789abcdef", "settled_at": settled,
-            "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+            "created_at": now, "updated_at": now, "seen_at": now,
         }  # fmt: skip
 
     with database.write() as connection:
-        callbacktasks.add(database, connection, [row("1", NOW), row("2", NOW), row("3", NOW - timedelta(days=2))])
+        callbacktasks.add(database, connection, [row("1", now), row("2", now), row("3", now - timedelta(days=2))])
     found = troubles(run)["claims:agenda"]
     assert (found["severity"], found["count"]) == ("warning", 2)
     assert "2 tasks of source agenda: claimed by bridge" in found["text"]
 
 
 def test_a_source_whose_tasks_are_all_rejected(run: Run, config: Path, database: Database) -> None:
+    now = datetime.now(UTC)
     web = "callbacks: [{name: web, line: '912345678', rule_group: x, token: 0123456789abcdefghijklmnop}]\n"
     config.write_text(config.read_text("utf-8") + web, encoding="utf-8")
 
     def add(key: str, state: CallbackState, gate: str, reason: str = "") -> None:
         row: dict[str, Any] = {
             "source": "web", "task_key": key, "task_id": key, "state": state.value, "task": {}, "gate": gate,
-            "reason": reason, "settled_at": NOW if state is CallbackState.REJECTED else None,
-            "created_at": NOW, "updated_at": NOW, "seen_at": NOW,
+            "reason": reason, "settled_at": now if state is CallbackState.REJECTED else None,
+            "created_at": now, "updated_at": now, "seen_at": now,
         }  # fmt: skip
         with database.write() as connection:
             callbacktasks.add(database, connection, [row])
@@ -354,7 +362,8 @@ def test_what_was_noted_stays_one_note(database: Database) -> None:
 
 
 def test_it_is_said_in_the_language_of_the_configuration(run: Run, database: Database, config: Path) -> None:
-    standing(database, "line", "912345678", mode="held", reason="festivo", since=NOW)
+    now = datetime.now(UTC)
+    standing(database, "line", "912345678", mode="held", reason="festivo", since=now)
     config.write_text(config.read_text("utf-8").replace("language: en", "language: es"), encoding="utf-8")
     said = run("status").out
     assert "La línea 912345678 no emite llamadas, porque una persona la puso en pausa: festivo" in said

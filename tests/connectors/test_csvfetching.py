@@ -234,7 +234,7 @@ def test_a_slow_server_is_not_waited_for_beyond_the_deadline(sheet: SheetServer,
             handler.wfile.write(b"a")
 
     sheet.answer = drip
-    limits = replace(LIMITS, fetch_timeout=0.3, first_fetch=0.0)
+    limits = replace(LIMITS, fetch_timeout=1.0, first_fetch=0.0)
     with fetching(tmp_path, sheet.url("/a.csv"), limits=limits) as opened:
         with pytest.raises(Unavailable, match="not been fetched yet"):
             found(opened)

@@ -87,11 +87,13 @@ def test_whoever_waits_gets_it_although_another_takes_it_again_and_again(tmp_pat
     thread.start()
     try:
         until(lambda: taken)
-        before = taken
+        waits = []
         for _ in range(20):
+            before = taken
             with patient.held(30):
-                pass
-        assert taken - before <= 20 * 5, "the greedy one went first again and again"
+                waits.append(taken - before)
+        # of the median, as a busy machine may let anybody stand still before it has asked for the lock
+        assert sorted(waits)[10] <= 5, "the greedy one went first again and again"
     finally:
         stop.set()
         thread.join(60)

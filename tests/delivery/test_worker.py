@@ -279,7 +279,7 @@ def test_a_lease_that_ran_out_is_taken_up_again(database: Database, queue: Queue
     [number] = _add(database, None, delivery("1"))
     with database.write() as connection:
         now = _now()
-        assert deliveries.claim(connection, number, "someone who died", now, now + timedelta(seconds=1.5))
+        assert deliveries.claim(connection, number, "someone who died", now, now + timedelta(seconds=5))
         queue.wake(connection, DELIVER, str(number), lane="crm")
     _deliverer(database, queue, _sent)(str(number))
     assert _get(database, number).owner == "someone who died", "its lease still runs"

@@ -160,10 +160,16 @@ def test_a_hanging_crm_is_left_behind_at_the_deadline(lookups: Lookups, crm: Han
 def test_simultaneous_questions_are_asked_once_however_the_number_is_written(lookups: Lookups, crm: Handheld) -> None:
     crm.gate.clear()
     spellings = ["600111222", "+34600111222", "600 11 12 22", "0034 600111222"]
+    begun: list[int] = []
+
+    def ask(number: int) -> Found:
+        begun.append(number)
+        return find(lookups, spellings[number % 4])
+
     with ThreadPoolExecutor(40) as pool:
-        answers = [pool.submit(find, lookups, spellings[n % 4]) for n in range(40)]
-        until(lambda: len(crm.asked) >= 1)
-        time.sleep(0.05)
+        answers = [pool.submit(ask, number) for number in range(40)]
+        until(lambda: len(begun) == 40 and crm.asked)
+        time.sleep(0.1)
         crm.gate.set()
         assert {answer.result().outcome for answer in answers} == {LookupOutcome.FOUND}
     assert len(crm.asked) < 10  # one, but for threads that came when it was done

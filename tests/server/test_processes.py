@@ -7,20 +7,12 @@ import platform
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bridge.server.processes import Child
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+from tests.waiting import until
 
 
 def is_running(pid: int) -> bool:
@@ -91,7 +83,7 @@ signal.signal(signal.SIGTERM, lambda *_: heard.set())
 if sys.argv[1] == "heeds":
     heed_signals()
 other.start()
-threading.Timer(0.2, signal.pthread_kill, (other.ident, signal.SIGTERM)).start()
+threading.Timer(1, signal.pthread_kill, (other.ident, signal.SIGTERM)).start()
 heard.wait()
 """
 
@@ -102,7 +94,7 @@ def test_a_signal_that_another_thread_was_given_is_heeded_by_the_main_thread() -
     deaf = subprocess.Popen([sys.executable, "-c", _WAITS, "does not"])
     try:
         with pytest.raises(subprocess.TimeoutExpired):
-            deaf.wait(3)  # without it, the process would wait for ever
+            deaf.wait(4)  # without it, the process would wait for ever
     finally:
         deaf.kill()
         deaf.wait()

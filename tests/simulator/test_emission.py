@@ -156,7 +156,7 @@ def test_each_fault_has_the_consequence_of_the_table(
 ) -> None:
     consequence, rung = FAULTS[fault]
     platform.script.next(Reaction(fault=fault))
-    patience = "1s" if fault in (PlannedFault.HANG, PlannedFault.SLOW) else "10s"
+    patience = "2s" if fault in (PlannedFault.HANG, PlannedFault.SLOW) else "10s"
     assert ask(platform, format=form, timeout=patience).consequence() is consequence
     until(lambda: platform.ledger.entries)
     assert len(platform.ledger.rung) == rung

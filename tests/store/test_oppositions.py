@@ -155,5 +155,5 @@ def test_whoever_is_about_to_ring_a_number_is_waited_for(database: Database) -> 
         with pytest.raises(TimeoutError):
             opposing.result(0.5)
         connection.commit()
-        assert SOMEONE in opposing.result(10)
+        assert SOMEONE in opposing.result(60)
     assert SOMEONE in known(database, SOMEONE)

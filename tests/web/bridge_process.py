@@ -139,9 +139,7 @@ class Bridge:
     @property
     def serving(self) -> list[int]:
         """The serving processes."""
-        return [
-            pid for pid in self.tree[1:] if b"bridge.server.background" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-        ]
+        return [pid for pid in self.tree[1:] if b"bridge.server.background" not in command_line(pid)]
 
 
 def until(holds: Callable[[], object], seconds: float = 30.0) -> None:
@@ -158,6 +156,14 @@ def answers(bridge: Bridge, seconds: float = 30.0) -> bool:
         return bridge.ask("GET", "/healthz", seconds=seconds).status == 200
     except OSError:
         return False
+
+
+def command_line(pid: int) -> bytes:
+    """How it was started; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def is_running(pid: int) -> bool:

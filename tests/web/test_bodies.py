@@ -42,7 +42,7 @@ def beset(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridge]:
         yield bridge
 
 
-def answered(bridge: Bridge, path: str, *headers: str, seconds: float = 5.0) -> str:
+def answered(bridge: Bridge, path: str, *headers: str, seconds: float = 60.0) -> str:
     """What is answered to the head of a request whose body never comes; empty: nothing, for so long."""
     head = "\r\n".join([f"POST {path} HTTP/1.1", "Host: localhost", "Content-Length: 1000", *headers])
     with bridge.raw() as connection:

@@ -27,9 +27,9 @@ def test_what_is_over_hides_nothing_that_is_not() -> None:
 def test_what_ends_in_time_is_not_cut_later() -> None:
     cut, other = threading.Event(), threading.Event()
     with contextlib.closing(Watchdog("dog")) as dog:
-        with dog.watching(0.05) as early:
+        with dog.watching(1.0) as early:
             early.cuts(cut.set)
-        with dog.watching(0.1) as late:
+        with dog.watching(1.2) as late:
             late.cuts(other.set)
             eventually(other.is_set, "the cut of the other")
         assert not cut.is_set()

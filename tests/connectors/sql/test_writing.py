@@ -137,7 +137,7 @@ def test_a_locked_table_is_an_outage_and_the_write_comes_later(shared: Shared) -
     erp = shared("sqlite")
     blocker = erp.connect()
     blocker.execute("BEGIN IMMEDIATE")
-    with connector(erp, timeout="200ms") as opened:
+    with connector(erp, timeout="2s") as opened:
         with pytest.raises(Unavailable):
             opened.log_activity(activity(), Deadline.after(GENEROUS))
         blocker.close()

@@ -22,7 +22,6 @@ from tests.waiting import until
 from tests.web.bridge_process import Bridge, running, written
 from tests.web.console.case import CONFIGURATION, Browser, words
 
-NOW = datetime.now(UTC)
 NAME = "<script>alert('Ana')</script>"
 
 
@@ -37,20 +36,21 @@ def opened(folder: Path) -> Iterator[Database]:
 
 def made(folder: Path, count: int, state: State = State.DEAD, prefix: str = "k") -> list[int]:
     """Deliveries in a state, as workers leave them."""
+    now = datetime.now(UTC)
     call = {"id": "7", "line": "912345678", "caller": "600111222", "e164": "+34600111222"}
     new = [
         NewDelivery("activity", f"{prefix}{n}", "shop", {"call": call, "name": NAME}, "+34600111222")
         for n in range(count)
     ]
     with opened(folder) as database, database.write() as connection:
-        ids = sorted(deliveries.add(database, connection, new, NOW).values())
+        ids = sorted(deliveries.add(database, connection, new, now).values())
         for id_ in ids:
-            deliveries.claim(connection, id_, "w", NOW + timedelta(seconds=1), NOW)
+            deliveries.claim(connection, id_, "w", now + timedelta(seconds=1), now)
             failure = Failure(f"400: {NAME} is not wanted", "Rejected", f"POST /calls\n{NAME}")
             if state is State.DEAD:
-                deliveries.dead(connection, id_, "w", Took(NOW, 12), failure)
+                deliveries.dead(connection, id_, "w", Took(now, 12), failure)
             else:
-                deliveries.later(connection, id_, "w", NOW + timedelta(days=3), Took(NOW, 12), failure)
+                deliveries.later(connection, id_, "w", now + timedelta(days=3), Took(now, 12), failure)
     return ids
 
 
