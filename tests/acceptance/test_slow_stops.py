@@ -122,7 +122,7 @@ def test_an_emission_has_its_whole_time_when_the_bridge_stops(tmp_path: Path) ->
 
 @pytest.mark.timeout(480)
 def test_no_emission_is_begun_once_the_bridge_stops(tmp_path: Path) -> None:
-    with world(tmp_path, crm_takes=12.0, find=FIND) as slow:
+    with world(tmp_path, crm_takes=8.0, find=FIND) as slow:
         slow.ask_for_a_call()
         until(slow.crm.asked)
         time.sleep(0.5)  # it looks up whom to call

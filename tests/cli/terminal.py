@@ -79,14 +79,11 @@ class Terminal:
         self._program.send_signal(signal.SIGKILL)
 
     def leave(self, key: str) -> int:
-        """Press a key until the program ends: one may come in the moment between a look at what came and waiting for
-        more. Its exit code."""
+        """Press a key until the program heeds it, while it echoes nothing: one may come in the moment between a look at
+        what came and waiting for more, and one more than is heeded disturbs its end. Its exit code."""
         for _ in range(_PATIENCE):
             self.type(key)
-            end = time.monotonic() + 1
-            while self._read(end):
-                pass
-            if self._program.poll() is not None:
+            if self._read(time.monotonic() + 1) or self._program.poll() is not None:
                 break
         return self.end()
 
