@@ -178,7 +178,9 @@ def test_a_header_that_does_not_fit_is_the_admins_to_mend(tmp_path: Path, conten
         found(opened)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60, deadline=None
+)
 @given(st.binary(max_size=400))
 def test_whatever_bytes_there_are_an_answer_or_an_error_of_ours_comes(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "contacts.csv").write_bytes(b"name,phone\nAna,600112233\n" + content)
@@ -192,7 +194,9 @@ def test_whatever_bytes_there_are_an_answer_or_an_error_of_ours_comes(tmp_path: 
 CELL = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\0\r"), max_size=20)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60, deadline=None
+)
 @given(st.lists(st.tuples(CELL, CELL), max_size=6), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_what_a_csv_writer_writes_is_what_is_read(tmp_path: Path, rows: list[tuple[str, str]], encoding: str) -> None:
     import csv

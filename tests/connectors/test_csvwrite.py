@@ -180,7 +180,9 @@ def test_numbers_phones_and_times_are_written_plainly(tmp_path: Path, value: obj
     assert table(tmp_path / "survey.csv")[0]["value"] == written
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50, deadline=None
+)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4))
 def test_any_text_comes_back_and_is_one_row(tmp_path: Path, texts: list[str]) -> None:
     (tmp_path / "survey.csv").unlink(missing_ok=True)
