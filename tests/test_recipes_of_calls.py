@@ -24,6 +24,7 @@ from tests.test_recipes import ENVIRONMENT, recipes
 
 LINE = "912345678"
 ANA = parse("600111222", "ES")
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 Prepared = Callable[[str], Loaded]
 
 
@@ -35,8 +36,8 @@ def prepared(tmp_path: Path) -> Prepared:
 
 
 def kept(loaded: Loaded, name: str, ago: timedelta, *, answered_by: str = "") -> None:
-    """A call from Ana that was over so long ago."""
-    end = datetime.now(UTC) - ago
+    """A call from Ana that was over so long before noon."""
+    end = NOON - ago
     call = FoldedCall(
         id=name, line=LINE, direction="received", e164=ANA.e164, start=end - timedelta(minutes=1), end=end, seconds=60,
         over=True, answered=bool(answered_by), answered_by=answered_by,
@@ -49,7 +50,7 @@ def kept(loaded: Loaded, name: str, ago: timedelta, *, answered_by: str = "") ->
 
 
 def answer(loaded: Loaded, query: str, caller: Phone = ANA) -> dict[str, str]:
-    service = Service.open(loaded)
+    service = Service.open(loaded, now=lambda: NOON)
     try:
         line = loaded.configuration.lines[0]
         return dict(service.queries.answer(Question(query, line, caller, LINE, {"id": "now"})).variables)
