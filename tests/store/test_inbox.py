@@ -28,7 +28,7 @@ from tests.waiting import until
 
 @pytest.fixture
 def inbox(database: Database, queue: Queue) -> Iterator[Inbox]:
-    inbox = Inbox(database, queue)
+    inbox = Inbox(database, queue, patience=120)  # a busy machine takes its time
     yield inbox
     inbox.close()
 
@@ -93,7 +93,7 @@ def test_of_the_same_event_many_times_at_once_one_is_new(database: Database, inb
 
 
 def test_two_inboxes_that_are_told_the_same_do_not_get_in_each_others_way(database: Database, queue: Queue) -> None:
-    inboxes = [Inbox(database, queue), Inbox(database, queue)]
+    inboxes = [Inbox(database, queue, patience=120), Inbox(database, queue, patience=120)]
     told = [arrival(str(number)) for number in range(200)]
     with ThreadPoolExecutor(64) as pool:
         first = pool.map(inboxes[0].keep, told)

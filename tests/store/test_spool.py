@@ -38,7 +38,7 @@ def proxy() -> Iterator[Proxy]:
 
 @pytest.fixture
 def database(postgres_url: str, proxy: Proxy) -> Iterator[Database]:
-    database = connect(postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=4)
+    database = connect(postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=10)
     yield database
     database.close()
 
@@ -146,7 +146,7 @@ def test_a_server_that_swallows_everything_is_broken_off(
     for call in before:
         inbox.keep(arrival(call))
     proxy.swallow()
-    hasty = Inbox(database, queue_for(database), spool=spool, hanging=0.5)
+    hasty = Inbox(database, queue_for(database), spool=spool, patience=120, hanging=0.5)
     assert hasty.keep(arrival("swallowed")).id is None
     assert spool.count() == 1
     proxy.away()
@@ -205,7 +205,7 @@ def test_a_server_that_was_away_at_the_start_gets_its_tables_when_it_comes(
     empty_postgres_url: str, proxy: Proxy, spool: Spool
 ) -> None:
     proxy.away()
-    database = unprepared(empty_postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=4)
+    database = unprepared(empty_postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=10)
     inbox = Inbox(database, queue_for(database), spool=spool)
     assert inbox.keep(arrival("1")).id is None
     proxy.back()
