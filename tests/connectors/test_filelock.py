@@ -86,14 +86,15 @@ def test_whoever_waits_gets_it_although_another_takes_it_again_and_again(tmp_pat
     thread = threading.Thread(target=hog)
     thread.start()
     try:
-        until(lambda: taken)
-        waits = []
-        for _ in range(20):
+        waits: list[int] = []
+        for _ in range(9):
+            before = taken
+            until(lambda before=before: taken > before)  # type: ignore[misc]  # it has it again and again
             before = taken
             with patient.held(30):
                 waits.append(taken - before)
-        # of the median, as a busy machine may let anybody stand still before it has asked for the lock
-        assert sorted(waits)[10] <= 5, "the greedy one went first again and again"
+        # the median, as a busy machine may let anybody stand still before it has asked for the lock
+        assert sorted(waits)[4] <= 5, f"the greedy one went first again and again: {waits}"
     finally:
         stop.set()
         thread.join(60)
