@@ -109,7 +109,7 @@ def _call(  # noqa: PLR0913 - what a call can be
         menus=menus,
     )
     # its FIN comes at once, so that it ends now: one that ended later would be no call of the past until then
-    ends_now = wall_clock(target.timezone) - timedelta(seconds=call.seconds)
+    ends_now = wall_clock(target.timezone, timedelta(seconds=call.seconds))
     call = replace(call, start=ends_now if at is None else on_clock(at, target.timezone).replace(tzinfo=None))
     with Platform(target, show) as platform:
         exchanges = [platform.event(call, "inicio"), *(platform.query(call, query) for query in queries)]

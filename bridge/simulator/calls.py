@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Self
 from urllib.parse import quote
@@ -28,10 +28,10 @@ _NAMESPACE = {"p": "http://tempuri.org/"}
 _sequence = itertools.count(1)
 
 
-def wall_clock(timezone: str = "Europe/Madrid") -> datetime:
-    """Return what a clock on the wall shows there, whatever zone this machine is set to: the platform's times name no
-    zone."""
-    return datetime.now(ZoneInfo(timezone)).replace(tzinfo=None)
+def wall_clock(timezone: str = "Europe/Madrid", ago: timedelta = timedelta()) -> datetime:
+    """Return what a clock on the wall shows there, or showed so long `ago` (by no more than that if the clocks changed
+    meanwhile), whatever zone this machine is set to: the platform's times name no zone."""
+    return (datetime.now(UTC) - ago).astimezone(ZoneInfo(timezone)).replace(tzinfo=None)
 
 
 @dataclass(frozen=True, slots=True)

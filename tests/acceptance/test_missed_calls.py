@@ -71,7 +71,7 @@ class Crowd:
     @staticmethod
     def _tell(platform: Platform, number: str, *, answered: bool) -> None:
         """Each event again and again until it is acknowledged; FIN twice, as when the platform corrects it."""
-        start = wall_clock() - timedelta(seconds=30)
+        start = wall_clock(ago=timedelta(seconds=30))
         call = SimulatedCall(number, new_sequence(), diverted="101", answered=answered, seconds=30, start=start)
         told = ("inicio", "desvio_correcto" if answered else "desvio_fallido", "fin", "fin")
         for event in told:

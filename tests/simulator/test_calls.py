@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from bridge.infocaller import events, signature
 from bridge.infocaller.document import read, write
 from bridge.infocaller.messages import Document, Format, QueryAnswer
-from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence
+from bridge.simulator.calls import Exchange, Platform, SimulatedCall, Target, new_sequence, wall_clock
 from tests.fakes.loopback import HttpLoopback, HttpRequest
 
 START = datetime(2026, 3, 2, 12, 58, 45)
@@ -125,3 +125,15 @@ def test_no_bridge_there_is_said(receiver: Receiver) -> None:
 def test_no_two_calls_have_one_sequence() -> None:
     assert len({new_sequence() for _ in range(500)}) == 500
     assert new_sequence().isdecimal()
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (datetime(2026, 7, 1, 12, tzinfo=UTC), datetime(2026, 7, 1, 14)),
+        (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13)),
+    ],
+)
+def test_what_a_clock_showed_before_it_was_changed_is_known(moment: datetime, shown: datetime) -> None:
+    """One of the two is not of this season."""
+    assert abs(wall_clock(ago=datetime.now(UTC) - moment) - shown) < timedelta(minutes=30)

@@ -40,7 +40,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bridge]:
 
 
 def call(platform: Platform, sequence: str, ago: int, *, answered: bool) -> None:
-    start = wall_clock() - timedelta(seconds=ago)
+    start = wall_clock(ago=timedelta(seconds=ago))
     told = SimulatedCall("600111222", sequence, diverted="101", answered=answered, seconds=30, start=start)
     assert all(exchange.good for exchange in platform.events(told))
 
