@@ -39,8 +39,10 @@ from connectors.steps import Steps
 
 _log = logging.getLogger("bridge.intake.keeper")
 _POOL = 2
-"""Connections to PostgreSQL for tasks, probes and when calls began. What comes in has one of its own: however many wait
-for theirs, an event does not."""
+"""Connections to PostgreSQL for tasks and when calls began. What comes in has one of its own: however many wait for
+theirs, an event does not. So has whoever only looks, who is told that the database is slow rather than kept waiting."""
+_LOOKING = 2.0
+"""Seconds that whoever looks waits for the database."""
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
 _TRY = 3.0
@@ -64,6 +66,7 @@ class Keeper:
         self._database: Database | None = None
         self._inbox: Inbox | None = None
         self._inboxes: Database | None = None
+        self._looks: Database | None = None
         self._desk: CallbackService | None = None
         self._starts = CallStarts(self._database_at_hand)
         self._reason = ""
@@ -80,17 +83,18 @@ class Keeper:
         try:
             if url.startswith("sqlite"):
                 database, spool = connect(url, self._loaded.folder), None
-                inboxes = database
+                inboxes = looks = database
             else:
                 spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
                 self._spool = spool
                 database = self._database or unprepared(url, pool=_POOL)
                 inboxes = self._inboxes or unprepared(url, pool=1)
+                looks = self._looks or unprepared(url, pool=1, patience=_LOOKING)
         except StoreUnavailable as error:
             self._failed(error)
             return False
         with self._lock:
-            self._database, self._inboxes = database, inboxes
+            self._database, self._inboxes, self._looks = database, inboxes, looks
             if self._inbox is None:
                 self._inbox = Inbox(inboxes, queue_for(inboxes), spool=spool)
         try:
@@ -161,7 +165,7 @@ class Keeper:
 
     def tasks(self) -> TaskKeeper:
         """Return where tasks that come by HTTP go."""
-        return TaskKeeper(self._callbacks, self._ready, self._noted)
+        return TaskKeeper(self._callbacks, self._ready, self._noted, self._noted_of_task)
 
     def _callbacks(self) -> CallbackService:
         if self._database is None:
@@ -172,19 +176,19 @@ class Keeper:
 
     @property
     def database(self) -> Database | None:
-        """The database, None while it could not be opened."""
-        return self._database
+        """The database, for whoever only looks; None while it could not be opened."""
+        return self._looks
 
     def jobs(self) -> dict[tuple[str, State], int]:
         """Return how many deliveries are in each state, by connector and state. Raises `StoreUnavailable`."""
-        if self._database is None:
+        if self._looks is None:
             raise StoreUnavailable(self._reason)
-        with self._database.read() as connection:
+        with self._looks.read() as connection:
             return deliveries.counts(connection)
 
     def check(self) -> tuple[str, bool]:
         """For `/readyz`: how the database is, and whether an event could be kept now, in it or in the spool."""
-        if self._inbox is None or self._database is None:
+        if self._inbox is None or self._looks is None:
             return self._reason, False
         elsewhere = next((str(trouble.text) for trouble in self._troubles.all() if trouble.id == "database"), "")
         if self._unkept or elsewhere:
@@ -192,8 +196,8 @@ class Keeper:
         if self._inbox.spooling:
             return f"{self._inbox.away}; events are kept in the spool", True
         try:
-            with self._database.read() as connection:
-                heed(connection, self._database.name)
+            with self._looks.read() as connection:
+                heed(connection, self._looks.name)
                 return "ok", True
         except StoreUnavailable as error:
             return f"{error}{'; events are kept in the spool' if self._spool else ''}", self._spool is not None
@@ -208,6 +212,11 @@ class Keeper:
             raise
         if self._unkept:
             self._kept()
+
+    def _noted_of_task(self) -> AbstractContextManager[object]:
+        """The same of a task. What else comes has the spool where there is one, and that tasks are refused is said by
+        whoever sees that PostgreSQL is away."""
+        return self._noted() if self._spool is None else nullcontext()
 
     def _not_kept(self, why: str) -> None:
         with self._lock:
@@ -250,7 +259,7 @@ class Keeper:
         """Store what waits, and let go."""
         self._stop.set()
         self._starts.close()
-        for part in (self._inbox, self._inboxes, self._database, self._spool):
+        for part in (self._inbox, self._inboxes, self._looks, self._database, self._spool):
             if part is not None:
                 part.close()
 
@@ -267,8 +276,9 @@ class TaskKeeper:
         callbacks: Callable[[], CallbackService],
         inbox: Callable[[], Inbox],
         noted: Callable[[], AbstractContextManager[object]] = nullcontext,
+        noted_of_task: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self._callbacks, self._inbox, self._noted = callbacks, inbox, noted
+        self._callbacks, self._inbox, self._noted, self._noted_of_task = callbacks, inbox, noted, noted_of_task
 
     def unfit(self, source: str, task: Task) -> tuple[Phone, str | None]:
         """Return who is to be rung, and why that can't be, None where it can. Raises `NoSuchSource`."""
@@ -280,7 +290,7 @@ class TaskKeeper:
 
     def accept(self, source: str, task: Task) -> Accepted:
         """Take a task. Raises `NoSuchSource`, `NoSuchTask`, `NobodysTask`."""
-        with self._noted():
+        with self._noted_of_task():
             return self._callbacks().intake.accept(source, task)
 
     def look_at(self, tasks: Sequence[NewDelivery]) -> None:

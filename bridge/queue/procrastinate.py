@@ -44,6 +44,7 @@ from bridge.queue.base import MOST_THREADS, Handlers, Queue, Runner, Together, W
 from bridge.store.database import Database
 from bridge.store.faults import unavailable
 from bridge.store.outagelog import OutageLog
+from bridge.store.postgres import PostgresConnection
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +57,9 @@ _GATHER = 0.01
 """Seconds for which what ends and what comes is gathered: a transaction costs more than most of what is done."""
 _LOOK = 1.0
 """Seconds between two looks at what has become due, of which nobody tells."""
+_TIMEOUT = 10
+"""Seconds for one of the runner's statements."""
 _SETTINGS: tuple[LiteralString, ...] = (
-    "statement_timeout = '10s'",
     # Choosing jobs takes less than planning how to; and whether few wait or many, indexes are the way.
     "plan_cache_mode = force_generic_plan",
     "enable_seqscan = off",
@@ -243,13 +245,15 @@ class _Session:
     """A connection to PostgreSQL that hears of new jobs. Each statement is a transaction of its own."""
 
     def __init__(self, url: str) -> None:
-        self.connection = psycopg.connect(
+        self.connection = PostgresConnection.connect(
             url, autocommit=True, connect_timeout=5, application_name="infocaller-bridge work",
-            keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=10_000,
+            keepalives_idle=5, keepalives_interval=2, keepalives_count=3, tcp_user_timeout=_TIMEOUT * 1000,
         )  # fmt: skip
+        self.connection.keep_to(_TIMEOUT)
         self.connection.add_notify_handler(self._told)
         self._news = False
         try:
+            self.connection.execute("SELECT set_config('statement_timeout', %s, false)", [f"{_TIMEOUT}s"])
             for setting in _SETTINGS:
                 self.connection.execute(sql.SQL("SET {}").format(sql.SQL(setting)))
             for channel in get_channel_for_queues():

@@ -2,21 +2,19 @@
 
 SQLite: WAL with `synchronous=FULL`, so a commit is on disk when it returns. Its own way of waiting for another writer
 ruins the slowest answers, so the bridge's processes take turns by a `FileLock` beside the file, and SQLite's waiting is
-left for foreign programs. PostgreSQL: psycopg 3 through a small pool; a connection that hangs ends by itself.
+left for foreign programs. PostgreSQL: psycopg 3 through a small pool; a connection that hangs ends by itself
+(`bridge.store.postgres`).
 """
 
 from __future__ import annotations
 
-import os
-import socket
 import sqlite3
 import threading
 import time
-import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +25,12 @@ from bridge.errors import StoreUnavailable
 from bridge.store.faults import translated
 from bridge.store.version import heed
 from connectors.filelock import FileLock
+
+if TYPE_CHECKING:
+    from bridge.store.postgres import PostgresConnections
+
+    # what messages call it, the file of SQLite, and what opens connections to PostgreSQL, besides
+    _Opened = tuple[Engine, str, Path | None, PostgresConnections | None]
 
 Insert = sqlite.Insert | postgresql.Insert
 
@@ -43,7 +47,14 @@ class Database:
     """A database that is open. Used from many threads; each process opens its own. Use `connect`."""
 
     def __init__(
-        self, engine: Engine, name: str, path: Path | None, patience: float, *, heeds_version: bool = True
+        self,
+        engine: Engine,
+        name: str,
+        path: Path | None,
+        patience: float,
+        connections: PostgresConnections | None = None,
+        *,
+        heeds_version: bool = True,
     ) -> None:
         self.engine = engine
         self.name = name
@@ -57,9 +68,7 @@ class Database:
         self._heeds_version, self._heeded_until = heeds_version, 0.0
         self._turns: dict[str, threading.Lock] = {}
         self._listeners: list[Callable[[], None]] = []
-        self._drivers: weakref.WeakSet[Any] = weakref.WeakSet()
-        if path is None:
-            event.listen(engine, "connect", lambda connection, _record: self._drivers.add(connection))
+        self._connections = connections
 
     @property
     def postgresql(self) -> bool:
@@ -132,6 +141,19 @@ class Database:
                 driver.set_progress_handler(None, 0)
                 driver.execute(f"PRAGMA busy_timeout = {int(self.patience * 1000)}")
 
+    @contextmanager
+    def unhurried(self, connection: Connection) -> Iterator[None]:
+        """Have statements on this connection take as long as the server lets them, or even for ever."""
+        if not self.postgresql:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        within, driver.within = driver.within, None
+        try:
+            yield
+        finally:
+            driver.within = within
+
     def insert(self, table: Table) -> Insert:
         """Return an INSERT that knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
         return postgresql.insert(table) if self.postgresql else sqlite.insert(table)
@@ -146,12 +168,10 @@ class Database:
         return end
 
     def cut(self) -> None:
-        """Break every connection to PostgreSQL, so that a thread that hangs in one (behind a network that swallows
-        everything) fails instead."""
-        for driver in list(self._drivers):
-            # It may be closed already, or close meanwhile.
-            with suppress(Exception), socket.socket(fileno=os.dup(driver.fileno())) as line:
-                line.shutdown(socket.SHUT_RDWR)
+        """Break every connection to PostgreSQL, so that a thread that waits in one fails at once, and open no other for
+        a moment."""
+        if self._connections is not None:
+            self._connections.cut()
 
     def scrub(self) -> bool:
         """Have what was deleted gone from SQLite's files: the log is written back and emptied (deleted rows are
@@ -225,16 +245,13 @@ def unprepared(
         raise StoreUnavailable("database: write sqlite:///FILE or postgresql://user:password@host/name") from None
     kind = parsed.get_backend_name()
     if kind == "sqlite":
-        engine, name, path = _sqlite(parsed, folder or Path(), pool, patience, "FULL" if durable else "NORMAL")
+        opened = _sqlite(parsed, folder or Path(), pool, patience, "FULL" if durable else "NORMAL")
     elif kind in {"postgresql", "postgres"}:
-        engine, name, path = _postgresql(parsed, pool, patience, durable)
+        opened = _postgresql(parsed, pool, patience, durable)
     else:
         raise StoreUnavailable(f"database: {kind} is not supported; write sqlite:///FILE or postgresql://…")
-    return Database(engine, name, path, patience, heeds_version=heeds_version)
-
-
-_Opened = tuple[Engine, str, Path | None]
-"""What messages call it, and the file of SQLite, besides."""
+    engine, name, path, connections = opened
+    return Database(engine, name, path, patience, connections, heeds_version=heeds_version)
 
 
 def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str) -> _Opened:
@@ -258,7 +275,7 @@ def _sqlite(url: URL, folder: Path, pool: int, patience: float, synchronous: str
 
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
-    return engine, str(path), path
+    return engine, str(path), path, None
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -268,6 +285,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
     milliseconds = int(patience * 1000)
     try:
+        from bridge.store.postgres import PostgresConnections  # noqa: PLC0415 (an option)
+
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_size=pool,
@@ -297,6 +316,9 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
         connection.execute(f"SET statement_timeout = {milliseconds}")
         connection.execute(f"SET lock_timeout = {milliseconds}")
         connection.execute(f"SET idle_in_transaction_session_timeout = {milliseconds * 12}")
+        # A session may stay so when its database takes writes again: it is used once.
+        (read_only,) = connection.execute("SELECT current_setting('transaction_read_only')").fetchone()
+        connection.takes_no_writes = read_only == "on"
         if durable:
             # A server may be set to say "committed" before it is; a promise is made on this word.
             connection.execute(
@@ -309,10 +331,17 @@ def _postgresql(url: URL, pool: int, patience: float, durable: bool) -> _Opened:
         # For the transaction alone: a pooler hands sessions on, and others' commits have to be durable.
         connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
 
+    def let_go(connection: Any, record: Any) -> None:
+        if connection is not None and connection.takes_no_writes:
+            record.invalidate()
+
+    connections = PostgresConnections(patience)
+    event.listen(engine, "do_connect", connections.open)
     event.listen(engine, "connect", set_up)
+    event.listen(engine, "checkin", let_go)
     if not durable:
         event.listen(engine, "begin", not_durable)
-    return engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None
+    return engine, url.set(drivername="postgresql").render_as_string(hide_password=True), None, connections
 
 
 def in_turn(database: Database, connection: Connection, what: str) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import exc
 
 from bridge.errors import StoreUnavailable
 
+NO_WRITES = "this server takes no writes; point `database:` at the primary"
 _CURES = (
+    ("does not answer", "see whether it hangs, and whether the network lets it through"),
     ("statement timeout", "the server took too long; look for what blocks it (pg_stat_activity)"),
     ("lock timeout", "another program holds the table for long (pg_stat_activity)"),
     ("prepared statement", "a pooler in transaction mode stands before the server; use its session mode, or none"),
@@ -21,7 +23,7 @@ _CURES = (
     ("database is locked", "another program holds the database for long; close it"),
     ("database table is locked", "another program holds the database for long; close it"),
     ("readonly database", "the file may not be written; give its folder to the bridge's user"),
-    ("read-only", "this server takes no writes; point `database:` at the primary"),
+    ("read-only", NO_WRITES),
     ("unable to open database file", "the file can't be opened; check that its folder exists and may be written"),
     ("disk i/o error", "the disk does not read or write; check it"),
     ("not a database", "the file is no SQLite database; restore the backup, or point `database:` at another file"),

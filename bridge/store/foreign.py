@@ -41,6 +41,7 @@ def upgrade_procrastinate(database: Database, lock: int) -> None:
             return
     with translated(database.name), database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as each:
         driver: Any = each.connection.driver_connection
+        driver.within = None  # as the server's timeout
         driver.execute("SET statement_timeout = 0")
         driver.execute("SET lock_timeout = '60s'")
         driver.execute("SELECT pg_advisory_lock(%s)", [lock])

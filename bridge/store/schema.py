@@ -80,7 +80,7 @@ def prepare_file(database: Database) -> None:
 
 
 def _upgrade(database: Database) -> None:
-    with database.write() as connection:
+    with database.write() as connection, database.unhurried(connection):
         if database.postgresql:
             connection.execute(text(f"SET LOCAL lock_timeout = {int(_PATIENCE * 1000)}"))
             connection.execute(text(f"SET LOCAL statement_timeout = {int(_PATIENCE * 1000)}"))

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from bridge.errors import StoreUnavailable
 from bridge.store.database import Database
+from bridge.store.faults import NO_WRITES
 from bridge.store.tables import REVISION
 from bridge.store.version import revision, works_beside
 from bridge.texts import Text, said
@@ -43,7 +44,7 @@ def _database(place: Place, now: datetime) -> Iterator[Observation]:
         with database.read() as connection:
             current = revision(connection)
             beside = current is not None and current > REVISION and works_beside(connection)
-            observations = list(_other_version(database, current, beside=beside))
+            observations = [*_no_writes(database, connection), *_other_version(database, current, beside=beside)]
             if current == REVISION or beside:
                 observations += [observation for look in _LOOKS for observation in look(place, connection, now)]
     except StoreUnavailable as error:
@@ -66,6 +67,12 @@ def _away(database: Database, error: StoreUnavailable) -> Observation:
         )
         action = Text("Start the database server, or mend `database:`")
     return Observation("database", "", Severity.ERROR, text, action)
+
+
+def _no_writes(database: Database, connection: Connection) -> Iterator[Observation]:
+    """Yield that the database can be read and not written, as that of a standby."""
+    if database.postgresql and connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on":
+        yield _away(database, StoreUnavailable(f"{database.name}: {NO_WRITES}"))
 
 
 def _other_version(database: Database, current: str | None, *, beside: bool) -> Iterator[Observation]:

@@ -15,6 +15,9 @@ _ADDED_BY_PROXIES = (
     "X-Original-Forwarded-For", "True-Client-IP", "CF-Connecting-IP", "X-Client-IP",
 )  # fmt: skip
 ALIVE = "/healthz"
+_READY, _FIGURES = "/readyz", "/metrics"
+PATHS = (_READY, _FIGURES)
+"""What has to be looked up."""
 Check = Callable[[], tuple[str, bool]]
 """How something is, for a person (`ok`), and whether the bridge can do its work with it so."""
 
@@ -27,7 +30,7 @@ def install(app: Flask, gate: Callable[[], AccessPolicy], metrics: Metrics, now:
     def healthz() -> Response:
         return jsonify(status="ok")
 
-    @app.get("/readyz")
+    @app.get(_READY)
     def readyz() -> tuple[Response, int]:
         request.environ[RAW].entry.route = "readyz"
         results = {name: check() for name, check in checks.items()}
@@ -35,7 +38,7 @@ def install(app: Flask, gate: Callable[[], AccessPolicy], metrics: Metrics, now:
         ready = all(well for _, well in results.values())
         return jsonify(status="ready" if ready else "not ready", checks=texts), 200 if ready else 503
 
-    @app.get("/metrics")
+    @app.get(_FIGURES)
     def figures() -> tuple[Response, int]:
         request.environ[RAW].entry.route = "metrics"
         forwarded = any(name in request.headers for name in _ADDED_BY_PROXIES)

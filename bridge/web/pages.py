@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _THREADS = 8
+_WATCHING = 4
+"""Threads for those who watch over the bridge: they hear from it however long tasks wait for the database."""
 _MOST = 1000
 """Requests that may wait for one of them."""
 _HEALTHY = Reply(200, b'{"status":"ok"}\n', "application/json")
@@ -42,6 +44,7 @@ class FlaskPages:
         self._flask.register_error_handler(Exception, _failed)
         install(self._flask)
         self._threads = DaemonThreadPool(threads, "pages")
+        self._watching = DaemonThreadPool(_WATCHING, "watching")
 
     def answer(self, raw: RawRequest) -> Steps[Reply]:
         """Answer a request. That the bridge is alive is told at once, however busy the threads are."""
@@ -49,10 +52,11 @@ class FlaskPages:
             raw.entry.route = "healthz"
             return _HEALTHY
         callbacks.hide_token(raw)
-        if self._threads.queued >= _MOST:
+        threads = self._watching if raw.path in health.PATHS else self._threads
+        if threads.queued >= _MOST:
             raw.entry.fields["outcome"] = "busy"
             return Reply(503, b'{"error":"too many requests wait already"}\n', "application/json")
-        answered = self._threads.submit(lambda: self.made(raw))
+        answered = threads.submit(lambda: self.made(raw))
         yield Wait(answered, Deadline.never())
         return answered.result()
 
@@ -63,6 +67,7 @@ class FlaskPages:
     def close(self) -> None:
         """Take no more; what hangs is left behind."""
         self._threads.close()
+        self._watching.close()
 
     def made(self, raw: RawRequest) -> Reply:
         """Return the answer to a request, made in the calling thread."""

@@ -16,7 +16,6 @@ from bridge.runtime.limits import SharedLimits
 from bridge.service.composition import Current
 from bridge.store import console
 from bridge.store.database import Database, unprepared
-from bridge.store.watched import WatchedDatabase
 from bridge.troubles import Place, Trouble, Troubles, current
 from bridge.web.console.passwords import Passwords
 from bridge.web.console.sessions import Sessions
@@ -33,7 +32,7 @@ class ConsoleParts:
     def __init__(self, serving: Current, state: Path, troubles: Troubles, closing: ExitStack) -> None:
         self.serving, self.state, self.troubles = serving, state, troubles
         self._lock = threading.Lock()
-        self._database: WatchedDatabase | None = None
+        self._database: Database | None = None
         self._closing = closing
         limits = SharedLimits(state / "console.db", what="wrong passwords at the console")
         closing.callback(limits.close)
@@ -60,9 +59,8 @@ class ConsoleParts:
         with self._lock:
             if self._database is None:
                 url = self.loaded.configuration.database.get_secret_value()
-                unwatched = unprepared(url, self.loaded.folder, pool=_POOL, patience=_PATIENCE)
-                self._database = WatchedDatabase(unwatched, _PATIENCE + 2)
-                self._closing.callback(self._database.end)
+                self._database = unprepared(url, self.loaded.folder, pool=_POOL, patience=_PATIENCE)
+                self._closing.callback(self._database.close)
             return self._database
 
     @property
