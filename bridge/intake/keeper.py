@@ -41,7 +41,7 @@ _log = logging.getLogger("bridge.intake.keeper")
 _POOL = 2
 """Connections to PostgreSQL for tasks and when calls began. What comes in has one of its own: however many wait for
 theirs, an event does not. So has whoever only looks, who is told that the database is slow rather than kept waiting."""
-_LOOKING = 2.0
+_LOOKING = 3.0
 """Seconds that whoever looks waits for the database."""
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""

@@ -65,6 +65,7 @@ class Database:
         """Seconds to wait for another writer."""
         self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
         self._file: tuple[int, int] | None = None
+        self._beside: dict[Path, tuple[int, int] | None] = {}
         self._heeds_version, self._heeded_until = heeds_version, 0.0
         self._turns: dict[str, threading.Lock] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -207,6 +208,13 @@ class Database:
                 f"{self.name}: the file was removed, or another one put in its place, while the bridge runs; put it "
                 "back, or restart the bridge"
             )
+        for beside, file in self._beside.items():
+            if file is not None and _file(beside) != file:
+                # SQLite would go on: into a file that is gone, or in two of them at once, which destroys the database
+                raise StoreUnavailable(
+                    f"{self.name}: {beside.name} was removed, or another one put in its place, while the bridge runs; "
+                    "restart the bridge"
+                )
 
     @contextmanager
     def _begin(self, how: str) -> Iterator[Connection]:
@@ -220,6 +228,13 @@ class Database:
                 connection = connection.execution_options(**{option: how})  # noqa: PLW2901 (the same connection)
             with connection.begin():
                 yield connection
+            if self.path is not None and not self._beside:
+                self._beside = {side: _file(side) for side in map(self.path.with_name, _beside(self.path.name))}
+
+
+def _beside(name: str) -> tuple[str, str]:
+    """SQLite's own files beside that of a database: they last as long as somebody has it open."""
+    return f"{name}-wal", f"{name}-shm"
 
 
 def _file(path: Path) -> tuple[int, int] | None:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 import bridge.store
 from bridge.errors import StoreUnavailable
+from bridge.store import overview
 from bridge.store.database import Database, unprepared
 from bridge.store.schema import connect, upgrade
 from bridge.store.tables import OLDEST, REVISION, meta
@@ -167,6 +168,28 @@ def test_a_file_that_was_removed_or_replaced_while_it_is_open_takes_nothing_unti
             connection.execute(meta.delete())
         assert current(place, []) == []
     database.close()
+
+
+@pytest.mark.parametrize("which", ["wal", "shm"])
+def test_a_file_of_sqlites_own_that_was_removed_loses_and_destroys_nothing(tmp_path: Path, which: str) -> None:
+    """Commits would go into a log that is gone, or into two at once, and each would be told that it is kept."""
+    database, other = connect("sqlite:///bridge.db", tmp_path), connect("sqlite:///bridge.db", tmp_path)
+    for each in (database, other):
+        with each.write() as connection:
+            overview.note(each, connection, "tried", "kept")
+    (tmp_path / f"bridge.db-{which}").unlink()
+    for each in (database, other):
+        with pytest.raises(StoreUnavailable, match=f"bridge.db-{which} was removed"), each.write() as connection:
+            overview.note(each, connection, "tried", "lost")
+        with pytest.raises(StoreUnavailable, match="restart the bridge"), each.read():
+            pass
+    assert not (tmp_path / f"bridge.db-{which}").exists(), "nobody made another one in its place"
+    assert [trouble.id for trouble in current(Place(None, database, tmp_path), [])] == ["database"]
+    database.close()
+    other.close()
+    with closing(connect("sqlite:///bridge.db", tmp_path)) as again, again.read() as connection:
+        assert overview.noted(connection, "tried") == "kept"
+        assert connection.execute(text("PRAGMA integrity_check")).scalar() == "ok"
 
 
 def test_a_disk_that_is_full_when_there_is_no_database_yet_is_told_as_such(tmp_path: Path) -> None:
