@@ -80,7 +80,10 @@ class GroupCommit(Generic[Item, Result]):
             yield Wait(future, deadline)
             if not future.done():
                 future.cancel()
-                raise StoreUnavailable(f"nothing was stored within {timeout:g} s; the disk or the database is slow")
+                raise StoreUnavailable(
+                    f"nothing was stored within {timeout:.3g} s; the disk or the database is slow, or another program "
+                    "holds it"
+                )
             results.append(future.result())
         return results
 

@@ -6,9 +6,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 from bridge.callbacks import Accepted, CallbackService
 from bridge.config.load import Loaded
@@ -36,6 +38,7 @@ from bridge.troubles import Severity, Troubles
 from connectors.base import Deadline, Task
 from connectors.phone import Phone, parse
 from connectors.steps import Steps
+from connectors.threads import DaemonThreadPool
 
 _log = logging.getLogger("bridge.intake.keeper")
 _POOL = 2
@@ -43,6 +46,8 @@ _POOL = 2
 theirs, an event does not. So has whoever only looks, who is told that the database is slow rather than kept waiting."""
 _LOOKING = 3.0
 """Seconds that whoever looks waits for the database."""
+_PROBE = 1.0
+"""Seconds that whoever asks whether this host is ready waits for it, where there is a spool: probes have no more."""
 _AGAIN = 1.0
 """Seconds until a database that could not be opened is tried again."""
 _TRY = 3.0
@@ -67,6 +72,8 @@ class Keeper:
         self._inbox: Inbox | None = None
         self._inboxes: Database | None = None
         self._looks: Database | None = None
+        self._look: Future[tuple[str, bool]] | None = None
+        self._looking = DaemonThreadPool(1, "keeper-look")
         self._desk: CallbackService | None = None
         self._starts = CallStarts(self._database_at_hand)
         self._reason = ""
@@ -195,9 +202,21 @@ class Keeper:
             return self._unkept or elsewhere, False
         if self._inbox.spooling:
             return f"{self._inbox.away}; events are kept in the spool", True
+        if self._spool is None:
+            return self._looked_at(self._looks)
+        with self._lock:
+            if self._look is None or self._look.done():
+                self._look = self._looking.submit(partial(self._looked_at, self._looks))
+            look = self._look
         try:
-            with self._looks.read() as connection:
-                heed(connection, self._looks.name)
+            return look.result(_PROBE)
+        except TimeoutError:
+            return f"{self._looks.name} has not answered within {_PROBE:g} s; events are kept in the spool", True
+
+    def _looked_at(self, database: Database) -> tuple[str, bool]:
+        try:
+            with database.read() as connection:
+                heed(connection, database.name)
                 return "ok", True
         except StoreUnavailable as error:
             return f"{error}{'; events are kept in the spool' if self._spool else ''}", self._spool is not None
@@ -259,6 +278,7 @@ class Keeper:
         """Store what waits, and let go."""
         self._stop.set()
         self._starts.close()
+        self._looking.close()
         for part in (self._inbox, self._inboxes, self._looks, self._database, self._spool):
             if part is not None:
                 part.close()

@@ -20,6 +20,7 @@ _CURES = (
     ("database or disk is full", "the disk is full; make room"),
     ("disk full", "the disk is full; make room"),
     ("no space left", "the disk is full; make room"),
+    (".lock ", "it may wait itself for another program that holds the database; close that one"),
     ("database is locked", "another program holds the database for long; close it"),
     ("database table is locked", "another program holds the database for long; close it"),
     ("readonly database", "the file may not be written; give its folder to the bridge's user"),

@@ -17,6 +17,7 @@ CONFIGURATION = """
 server: {{url_key: "${{BRIDGE_URL_KEY}}", workers: 1}}
 database: {database}
 lines: [{{number: "{line}", password: "${{INFOCALLER_PASSWORD}}"}}]
+queries: {{ECO: {{answer: {{QUIEN: nadie}}}}}}
 callbacks:
   - {{name: web, token: {token}, line: "{line}", rule_group: g, per_address: 1000/h, asked_per_number: 1000/h}}
 """
@@ -47,8 +48,23 @@ def test_who_asks_whether_it_is_ready_does_not_wait_behind_tasks(tmp_path: Path,
             until(lambda: watcher.execute(locks).fetchone() == (2,))
         ready = bridge.ask("GET", "/readyz", seconds=120)
         assert json.loads(ready.text) == {"status": "ready", "checks": {"configuration": "ok", "database": "ok"}}
+        assert [bridge.ask("GET", "/healthz").status, _event(bridge, "1")] == [200, 200]
+        assert bridge.post("query", *written(query("ECO"))).status == 200
         assert sum(task.done() for task in tasks) < TASKS / 2
         other.rollback()
+
+
+def test_it_is_ready_while_the_database_says_nothing_for_long(tmp_path: Path, postgres_url: str) -> None:
+    """Who probes has a second; that the database is slow is no reason to send the platform elsewhere."""
+    _configured(tmp_path, postgres_url)
+    with running(tmp_path) as bridge, psycopg.connect(postgres_url) as other:
+        until(lambda: json.loads(bridge.ask("GET", "/readyz").text)["checks"]["database"] == "ok")
+        other.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        ready = bridge.ask("GET", "/readyz", seconds=120)
+        assert ready.status == 200
+        assert "has not answered within 1 s; events are kept in the spool" in ready.text
+        other.rollback()
+        until(lambda: json.loads(bridge.ask("GET", "/readyz").text)["checks"]["database"] == "ok")
 
 
 def test_a_task_that_is_refused_is_no_event_that_is_refused(tmp_path: Path, postgres_url: str) -> None:
