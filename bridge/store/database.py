@@ -65,7 +65,7 @@ class Database:
         """Seconds to wait for another writer."""
         self.lock = FileLock(path.with_name(f"{path.name}.lock"), fair=True) if path else None
         self._file: tuple[int, int] | None = None
-        self._beside: dict[Path, tuple[int, int] | None] = {}
+        self._beside: dict[Path, tuple[int, int]] = {}
         self._heeds_version, self._heeded_until = heeds_version, 0.0
         self._turns: dict[str, threading.Lock] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -209,7 +209,7 @@ class Database:
                 "back, or restart the bridge"
             )
         for beside, file in self._beside.items():
-            if file is not None and _file(beside) != file:
+            if _file(beside) != file:
                 # SQLite would go on: into a file that is gone, or in two of them at once, which destroys the database
                 raise StoreUnavailable(
                     f"{self.name}: {beside.name} was removed, or another one put in its place, while the bridge runs; "
@@ -229,12 +229,14 @@ class Database:
             with connection.begin():
                 yield connection
             if self.path is not None and not self._beside:
-                self._beside = {side: _file(side) for side in map(self.path.with_name, _beside(self.path.name))}
+                self._beside = _beside(self.path)
 
 
-def _beside(name: str) -> tuple[str, str]:
-    """SQLite's own files beside that of a database: they last as long as somebody has it open."""
-    return f"{name}-wal", f"{name}-shm"
+def _beside(path: Path) -> dict[Path, tuple[int, int]]:
+    """Which files of SQLite's own are beside that of a database: they last as long as somebody has it open. None of
+    them, where it has not made both."""
+    files = {side: _file(side) for side in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))}
+    return {side: file for side, file in files.items() if file is not None and None not in files.values()}
 
 
 def _file(path: Path) -> tuple[int, int] | None:
