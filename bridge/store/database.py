@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,10 +211,18 @@ class Database:
         for beside, file in self._beside.items():
             if _file(beside) != file:
                 # SQLite would go on: into a file that is gone, or in two of them at once, which destroys the database
+                self._save_log()
                 raise StoreUnavailable(
                     f"{self.name}: {beside.name} was removed, or another one put in its place, while the bridge runs; "
                     "restart the bridge"
                 )
+
+    def _save_log(self) -> None:
+        """Write the log back by a connection that has it open: nobody who comes later finds what is in it."""
+        pool: Any = self.engine.pool
+        if pool.checkedin():
+            with suppress(StoreUnavailable):
+                self.write_back()
 
     @contextmanager
     def _begin(self, how: str) -> Iterator[Connection]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -184,6 +186,9 @@ def test_a_file_of_sqlites_own_that_was_removed_loses_and_destroys_nothing(tmp_p
         with pytest.raises(StoreUnavailable, match="restart the bridge"), each.read():
             pass
     assert not (tmp_path / f"bridge.db-{which}").exists(), "nobody made another one in its place"
+    with closing(sqlite3.connect(shutil.copy(tmp_path / "bridge.db", tmp_path / "copy.db"))) as copy:
+        kept = copy.execute("SELECT value FROM meta WHERE name = 'tried'").fetchone()
+    assert kept == ("kept",), "it is in the file itself by now, whatever becomes of the log"
     assert [trouble.id for trouble in current(Place(None, database, tmp_path), [])] == ["database"]
     database.close()
     other.close()
