@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _THREADS = 8
-_WATCHING = 4
-"""Threads for those who watch over the bridge: they hear from it however long tasks wait for the database."""
+_WATCHING = 2
+"""Threads for each address of those who watch over the bridge: whether it is ready is told however long tasks, and the
+figures, wait for the database."""
 _MOST = 1000
 """Requests that may wait for one of them."""
 _HEALTHY = Reply(200, b'{"status":"ok"}\n', "application/json")
@@ -44,7 +45,7 @@ class FlaskPages:
         self._flask.register_error_handler(Exception, _failed)
         install(self._flask)
         self._threads = DaemonThreadPool(threads, "pages")
-        self._watching = DaemonThreadPool(_WATCHING, "watching")
+        self._watching = {path: DaemonThreadPool(_WATCHING, f"pages {path}") for path in health.PATHS}
 
     def answer(self, raw: RawRequest) -> Steps[Reply]:
         """Answer a request. That the bridge is alive is told at once, however busy the threads are."""
@@ -52,7 +53,7 @@ class FlaskPages:
             raw.entry.route = "healthz"
             return _HEALTHY
         callbacks.hide_token(raw)
-        threads = self._watching if raw.path in health.PATHS else self._threads
+        threads = self._watching.get(raw.path, self._threads)
         if threads.queued >= _MOST:
             raw.entry.fields["outcome"] = "busy"
             return Reply(503, b'{"error":"too many requests wait already"}\n', "application/json")
@@ -66,8 +67,8 @@ class FlaskPages:
 
     def close(self) -> None:
         """Take no more; what hangs is left behind."""
-        self._threads.close()
-        self._watching.close()
+        for threads in (self._threads, *self._watching.values()):
+            threads.close()
 
     def made(self, raw: RawRequest) -> Reply:
         """Return the answer to a request, made in the calling thread."""

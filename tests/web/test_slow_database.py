@@ -57,10 +57,15 @@ def test_who_asks_whether_it_is_ready_does_not_wait_behind_tasks(tmp_path: Path,
 def test_it_is_ready_while_the_database_says_nothing_for_long(tmp_path: Path, postgres_url: str) -> None:
     """Who probes has a second; that the database is slow is no reason to send the platform elsewhere."""
     _configured(tmp_path, postgres_url)
-    with running(tmp_path) as bridge, psycopg.connect(postgres_url) as other:
+    with running(tmp_path) as bridge, psycopg.connect(postgres_url) as other, ThreadPoolExecutor(12) as pool:
         until(lambda: json.loads(bridge.ask("GET", "/readyz").text)["checks"]["database"] == "ok")
         other.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        figures = [pool.submit(bridge.ask, "GET", "/metrics", seconds=120) for _ in range(12)]
+        locks = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'alembic_version'::regclass"
+        with psycopg.connect(postgres_url, autocommit=True) as watcher:
+            until(lambda: watcher.execute(locks).fetchone() != (0,))
         ready = bridge.ask("GET", "/readyz", seconds=120)
+        assert sum(each.done() for each in figures) < len(figures) / 2
         assert ready.status == 200
         assert "has not answered within 1 s; events are kept in the spool" in ready.text
         other.rollback()
