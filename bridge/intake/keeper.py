@@ -41,9 +41,6 @@ from connectors.steps import Steps
 from connectors.threads import DaemonThreadPool
 
 _log = logging.getLogger("bridge.intake.keeper")
-_POOL = 2
-"""Connections to PostgreSQL for tasks and when calls began. What comes in has one of its own: however many wait for
-theirs, an event does not. So has whoever only looks, who is told that the database is slow rather than kept waiting."""
 _LOOKING = 3.0
 """Seconds that whoever looks waits for the database."""
 _PROBE = 1.0
@@ -94,7 +91,8 @@ class Keeper:
             else:
                 spool = self._spool or Spool(state_folder(self._loaded) / "spool.db")
                 self._spool = spool
-                database = self._database or unprepared(url, pool=_POOL)
+                # tasks, what else comes in, and whoever only looks: nobody waits behind the others
+                database = self._database or unprepared(url, pool=1)
                 inboxes = self._inboxes or unprepared(url, pool=1)
                 looks = self._looks or unprepared(url, pool=1, patience=_LOOKING)
         except StoreUnavailable as error:
@@ -168,7 +166,7 @@ class Keeper:
 
     def _database_at_hand(self) -> Database | None:
         away = self._inbox is None or self._inbox.spooling or bool(self._unkept)
-        return None if away else self._database
+        return None if away else self._looks
 
     def tasks(self) -> TaskKeeper:
         """Return where tasks that come by HTTP go."""

@@ -194,6 +194,7 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self._beside = {}  # nobody may have it open now: whoever opens it next may make others
 
     def _heed(self, connection: Connection) -> None:
         """Refuse what a newer version would be harmed by. It is looked at now and then only."""
