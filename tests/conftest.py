@@ -149,6 +149,20 @@ SELECT md5(string_agg(part, ' ' ORDER BY part)) FROM (
 """
 _VERSION = ("alembic_version", "meta")
 """The tables in which there are rows from the beginning."""
+_Row = tuple[Any, ...]
+
+
+def _rows(connection: psycopg.Connection, table: str) -> list[_Row]:
+    return sorted(connection.execute(SQL("SELECT * FROM {}").format(Identifier(table))))
+
+
+def _put_back(connection: psycopg.Connection, table: str, rows: list[_Row]) -> None:
+    """Have these rows in a table again, and no others."""
+    if _rows(connection, table) != rows:
+        connection.execute(SQL("DELETE FROM {}").format(Identifier(table)))
+        for row in rows:
+            values = SQL(", ").join(map(Literal, row))
+            connection.execute(SQL("INSERT INTO {} VALUES ({})").format(Identifier(table), values))
 
 
 class _Server:
@@ -160,13 +174,14 @@ class _Server:
         self._connection = connection
         self._name = f"bridge_{uuid4().hex[:16]}"
         self._with_tables = f"{self._name}_tables"
-        self._made: dict[str, object] = {}
+        self._made: dict[str, tuple[object, dict[str, list[_Row]]]] = {}
+        """How the tables of each are made, and what is in them from the beginning."""
 
     def empty(self) -> str:
         """The URL of a database with nothing in it and nobody on it."""
         if self._name not in self._made:
             self._make(self._name)
-            self._made[self._name] = None
+            self._made[self._name] = None, {}
         with self._alone(self._name) as connection:
             connection.execute(_EMPTIED)
         return f"{POSTGRES}/{self._name}"
@@ -175,14 +190,18 @@ class _Server:
         """The URL of a database of this version, without rows and with nobody on it."""
         name = self._with_tables
         if name in self._made:
+            shape, rows = self._made[name]
             with self._alone(name) as connection:
-                if self._state(connection) == self._made[name]:
+                if connection.execute(_SHAPE).fetchone() == shape:
                     connection.execute(SQL(_CLEARED).format(kept=Literal(list(_VERSION))))
+                    for table in _VERSION:
+                        _put_back(connection, table, rows[table])
                     return f"{POSTGRES}/{name}"
         self._make(name)
         connect(f"{POSTGRES}/{name}").close()
         with self._alone(name) as connection:
-            self._made[name] = self._state(connection)
+            rows = {table: _rows(connection, table) for table in _VERSION}
+            self._made[name] = connection.execute(_SHAPE).fetchone(), rows
         return f"{POSTGRES}/{name}"
 
     def drop(self) -> None:
@@ -202,11 +221,6 @@ class _Server:
         self._execute("ALTER DATABASE {} RESET ALL", name)
         with psycopg.connect(f"{POSTGRES}/{name}", autocommit=True) as connection:
             yield connection
-
-    def _state(self, connection: psycopg.Connection) -> object:
-        """What tests that only write rows leave as it is: how the tables are made, and which version they say."""
-        rows = [sorted(connection.execute(SQL("SELECT * FROM {}").format(Identifier(name)))) for name in _VERSION]
-        return connection.execute(_SHAPE).fetchone(), rows
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
         self._connection.execute(SQL(statement).format(*map(Identifier, names)))
