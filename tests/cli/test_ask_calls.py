@@ -17,6 +17,7 @@ CONFIGURATION = """
 lines: [{number: "912345678", password: "3956", extensions: ["101", "102"]}]
 queries:
   DESVIO:
+    deadline: 1m
     find: {previous: {in: calls, table: answered, phone: "{{ caller }}"}}
     answer: {DESTINO: "{{ previous.answered_by | dial }}", HACE: "{{ previous.days_ago | round(2) }}"}
     not_found: {DESTINO: "910000000"}

@@ -19,6 +19,7 @@ language: en
 lines: [{number: "912345678", password: "${INFOCALLER_PASSWORD}", extensions: ["101"]}]
 queries:
   ANTES:
+    deadline: 1m
     find:
       answered: {in: calls, table: answered, phone: "{{ caller }}", optional: true}
       missed: {in: calls, table: missed, phone: "{{ caller }}", optional: true}
