@@ -474,7 +474,7 @@ class Chaos:
         self.service.stop()
         if self.load is not None:
             judge(self.result, self.load.got, self.folder, self.database, self.platform.ledger.entries)
-        held = [one.blocked_reason for one in self.desk.queries.lines() if one.mode is Mode.HELD]
+        held = [str(one.blocked_reason) for one in self.desk.queries.lines() if one.mode is Mode.HELD]
         self.result.fault("lines held as if the database had been restored", held)
         self.result.say("starts of the bridge", self.service.starts)
         return self.result

@@ -182,7 +182,7 @@ class Hosts:
         for host in self.all:
             host.bridge.stop()
         judge(self.result, load.got, self.folder, self.database, self.platform.ledger.entries)
-        held = [one.blocked_reason for one in self.desk.queries.lines() if one.mode is Mode.HELD]
+        held = [str(one.blocked_reason) for one in self.desk.queries.lines() if one.mode is Mode.HELD]
         self.result.fault("lines held as if the database had been restored", held)
 
     def _harms(self) -> Iterator[tuple[str, Callable[[], None]]]:
