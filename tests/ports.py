@@ -8,15 +8,17 @@ from pathlib import Path
 
 _GIVEN_OUT = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _LOWEST = 10_240  # what is below belongs to services
+_ENOUGH = 10_000
 _ours: set[int] = set()
 _chance = random.SystemRandom()  # every test process has the same seed
 
 
 def free_port() -> int:
     """Return a port of 127.0.0.1 at which nobody listens, another one each time. It is none of those that the system
-    gives to whoever asks for any: of these it could be somebody else's by the time that it is wanted."""
+    gives to whoever asks for any, where it leaves some: of these it could be somebody else's by the time that it is
+    wanted."""
     try:
-        end = int(_GIVEN_OUT.read_text().split()[0])
+        end = max(int(_GIVEN_OUT.read_text().split()[0]), _LOWEST + _ENOUGH)
     except OSError:
         end = 32_768
     while True:
