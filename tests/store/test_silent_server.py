@@ -22,12 +22,6 @@ from tests.waiting import until
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy("127.0.0.1", 5432) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def database(postgres_url: str, proxy: Proxy) -> Iterator[Database]:
     with closing(unprepared(postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=0.5)) as database:
         yield database

@@ -31,12 +31,6 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
 
 
 @pytest.fixture
-def proxy() -> Iterator[Proxy]:
-    with Proxy("127.0.0.1", 5432) as proxy:
-        yield proxy
-
-
-@pytest.fixture
 def database(postgres_url: str, proxy: Proxy) -> Iterator[Database]:
     database = connect(postgres_url.replace(":5432", f":{proxy.port}"), pool=1, patience=10)
     yield database
